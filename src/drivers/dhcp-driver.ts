@@ -1,0 +1,50 @@
+// What the DHCP agent asks of whatever answers DHCP. The agent knows no more than this.
+import type { NetworkId, PortId } from "../model/ids.ts";
+import type { NetworkView, Port } from "../model/network.ts";
+
+/** What one network should be on this host. `dhcpPort` is this agent's own port: its addresses are the server's. */
+export interface DesiredDhcp {
+  readonly view: NetworkView;
+  readonly dhcpPort: Port;
+  readonly device: DhcpDevice;
+}
+
+/** Where the device manager put the agent's port. */
+export interface DhcpDevice {
+  readonly namespace: string;
+  readonly interfaceName: string;
+}
+
+export type DhcpOutcome = "unchanged" | "added" | "reloaded" | "started" | "restarted";
+
+/**
+ * Makes DHCP on this host match what is asked for.
+ *
+ * `apply` is idempotent: called twice with the same value it changes nothing the second time. It reaches the asked state or
+ * throws; after a throw or a kill at any line, the next `apply` with any value repairs. A running server whose argument
+ * vector still fits is adopted, never restarted. Calls for one network must not overlap; calls for different networks may.
+ */
+export interface DhcpDriver {
+  apply(desired: DesiredDhcp): Promise<DhcpOutcome>;
+  /** Stops the server and removes its files; absent is success. The device is the device manager's. */
+  remove(id: NetworkId): Promise<void>;
+  /** What is here right now — running servers and left-over directories — found by looking, not by remembering. */
+  list(): Promise<readonly NetworkId[]>;
+  /** Networks whose server should run and does not. Cheap: no fork. */
+  findDead(): Promise<readonly NetworkId[]>;
+}
+
+/** The agent's port as a device inside the network's namespace, joined to the network's bridge. */
+export interface DhcpDeviceManager {
+  /**
+   * Namespace, bridge, device, addresses and routes as asked; idempotent, and cheap (no fork) when this process already
+   * made exactly this, unless `verify`.
+   */
+  setup(view: NetworkView, dhcpPort: Port, options: { readonly verify: boolean }): Promise<DhcpDevice>;
+  /** Removes namespace, device and, when no tap is left in it, the bridge. Absent is success. */
+  destroy(network: NetworkId): Promise<void>;
+  /** Networks that have a namespace or device of ours, by the marks in the state directory. */
+  list(): Promise<readonly NetworkId[]>;
+  getInterfaceName(port: PortId): string;
+  getDeviceId(network: NetworkId): string;
+}

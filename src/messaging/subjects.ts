@@ -1,0 +1,31 @@
+// The only place that makes NATS subjects. A host becomes one lower-case token, so that permissions can name it.
+
+export type Role = "dhcp" | "l3" | "fip";
+
+const token = /^[a-z0-9_-]{1,128}$/;
+
+/** `Node-1.example` → `node-1_example`. Throws RangeError for a name that cannot be a token. */
+export function hostToken(host: string): string {
+  const text = host.toLowerCase().replaceAll(".", "_");
+  if (!token.test(text)) throw new RangeError(`host ${JSON.stringify(host)} cannot be used in a NATS subject`);
+  return text;
+}
+
+export const rpcSubject = (role: Role, method: string, host: string): string => `nl.rpc.${role}.${method}.${hostToken(host)}`;
+export const eventSubject = (role: Role, host: string): string => `nl.ev.${role}.${hostToken(host)}`;
+export const controlSubject = (role: Role, host: string): string => `nl.ev.${role}.${hostToken(host)}.ctl`;
+export const heartbeatSubject = (role: Role, host: string): string => `nl.hb.${role}.${hostToken(host)}`;
+export const statusSubject = (role: Role, host: string): string => `nl.st.${role}.${hostToken(host)}`;
+export const inboxPrefix = (role: Role, host: string): string => `_INBOX_${role}_${hostToken(host)}`;
+
+export const serverQueue = "srv";
+export const anyHost = {
+  rpc: (role: Role, method: string): string => `nl.rpc.${role}.${method}.*`,
+  heartbeat: "nl.hb.*.*",
+  status: (role: Role): string => `nl.st.${role}.*`,
+};
+
+/** The host token of `nl.rpc.<role>.<method>.<host>`, `nl.st.<role>.<host>` or `nl.hb.<role>.<host>`: who the broker says is speaking. */
+export function speakerOf(subject: string): string {
+  return subject.slice(subject.lastIndexOf(".") + 1);
+}

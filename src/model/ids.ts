@@ -1,0 +1,23 @@
+// Branded identifiers: a checked constructor each, so that a string from outside cannot reach a command by accident.
+
+export type NetworkId = string & { readonly __brand: "NetworkId" };
+export type SubnetId = string & { readonly __brand: "SubnetId" };
+export type PortId = string & { readonly __brand: "PortId" };
+export type AgentId = string & { readonly __brand: "AgentId" };
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export function isUuid(text: string): boolean {
+  return uuid.test(text);
+}
+
+function checked(kind: string, text: string): string {
+  if (!uuid.test(text)) throw new RangeError(`not a ${kind} id: ${JSON.stringify(text.slice(0, 64))}`);
+  return text;
+}
+
+// The casts are the point of these four functions: they are the only door into the brands.
+export const networkId = (text: string): NetworkId => checked("network", text) as NetworkId;
+export const subnetId = (text: string): SubnetId => checked("subnet", text) as SubnetId;
+export const portId = (text: string): PortId => checked("port", text) as PortId;
+export const agentId = (text: string): AgentId => checked("agent", text) as AgentId;

@@ -1,0 +1,162 @@
+// The tables as kysely sees them. One schema for SQLite and PostgreSQL: text ids, text timestamps (ISO 8601, UTC), JSON as
+// text, booleans as 0/1, addresses as canonical text beside a fixed-width hex key (8 digits for IPv4, 32 for IPv6) that sorts.
+
+type Flag = 0 | 1;
+
+interface StandardColumns {
+  id: string;
+  project_id: string;
+  name: string;
+  description: string;
+  revision_number: number;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface NetworksTable extends StandardColumns {
+  admin_state_up: Flag;
+  status: string;
+  shared: Flag;
+  is_external: Flag;
+  mtu: number;
+  port_security_enabled: Flag;
+  dns_domain: string;
+  network_type: string | null;
+  physical_network: string | null;
+  segmentation_id: number | null;
+  /** JSON: string[] */
+  availability_zone_hints: string;
+}
+
+export interface SubnetsTable extends StandardColumns {
+  network_id: string;
+  ip_version: number;
+  cidr: string;
+  first_key: string;
+  last_key: string;
+  gateway_ip: string | null;
+  enable_dhcp: Flag;
+  ipv6_ra_mode: string | null;
+  ipv6_address_mode: string | null;
+  /** JSON: {start, end}[] sorted by start */
+  allocation_pools: string;
+  /** JSON: string[] */
+  dns_nameservers: string;
+  /** JSON: {destination, nexthop}[] */
+  host_routes: string;
+  /** JSON: string[] */
+  service_types: string;
+  dns_publish_fixed_ip: Flag;
+  /** Where the search for a free address goes on: the key after the last one handed out. Updating it locks the subnet. */
+  next_key: string;
+}
+
+export interface PortsTable extends StandardColumns {
+  network_id: string;
+  admin_state_up: Flag;
+  mac_address: string;
+  status: string;
+  device_id: string;
+  device_owner: string;
+  binding_host_id: string;
+  binding_vnic_type: string;
+  /** JSON object */
+  binding_profile: string;
+  binding_vif_type: string;
+  /** JSON object */
+  binding_vif_details: string;
+  port_security_enabled: Flag;
+  /** JSON: {ip_address, mac_address}[] */
+  allowed_address_pairs: string;
+  /** JSON: {opt_name, opt_value, ip_version}[] */
+  extra_dhcp_opts: string;
+  dns_name: string;
+  ip_allocation: string;
+  /** Revision that a DHCP agent last reported as served; 0 = none. */
+  dhcp_ready_revision: number;
+}
+
+export interface FixedIpsTable {
+  port_id: string;
+  network_id: string;
+  subnet_id: string;
+  ip_address: string;
+  ip_key: string;
+  /** Order within the port. */
+  position: number;
+}
+
+export interface AgentsTable {
+  id: string;
+  agent_type: string;
+  /** `dhcp`, `l3`, `fip`: the token in subjects. */
+  role: string;
+  binary_name: string;
+  host: string;
+  topic: string;
+  availability_zone: string;
+  admin_state_up: Flag;
+  description: string | null;
+  /** JSON object */
+  configurations: string;
+  boot_id: string;
+  phase: string;
+  created_at: string;
+  started_at: string;
+  heartbeat_at: string;
+}
+
+/** Which DHCP agent hosts which network; `slot` 0…n−1 is unique per network so that racing servers cannot over-schedule. */
+export interface NetworkDhcpAgentsTable {
+  network_id: string;
+  agent_id: string;
+  slot: number;
+}
+
+export interface StreamsTable {
+  role: string;
+  host: string;
+  /** Last sequence number given out. */
+  head: number;
+}
+
+export interface OutboxTable {
+  role: string;
+  host: string;
+  seq: number;
+  /** JSON of a StreamItem */
+  item: string;
+  created_at: string;
+}
+
+export interface LeasesTable {
+  network_id: string;
+  ip_address: string;
+  ip_key: string;
+  port_id: string | null;
+  mac_address: string | null;
+  hostname: string | null;
+  /** null = never */
+  expires_at: string | null;
+  last_seen_at: string;
+  host: string;
+}
+
+/** `epoch`: a UUID that changes when the streams of this database are no longer a continuation of what agents know. */
+export interface MetaTable {
+  key: string;
+  value: string;
+}
+
+export interface Database {
+  networks: NetworksTable;
+  subnets: SubnetsTable;
+  ports: PortsTable;
+  fixed_ips: FixedIpsTable;
+  agents: AgentsTable;
+  network_dhcp_agents: NetworkDhcpAgentsTable;
+  streams: StreamsTable;
+  outbox: OutboxTable;
+  leases: LeasesTable;
+  meta: MetaTable;
+}

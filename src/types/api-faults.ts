@@ -1,0 +1,70 @@
+// Every error that the REST API may answer with: type name → HTTP status. The names are those of the Networking v2.0 API,
+// because clients branch on them. A new rule adds its name here and throws an ApiFault.
+
+export const faultStatus = {
+  HTTPBadRequest: 400,
+  BadRequest: 400,
+  InvalidInput: 400,
+  MalformedRequestBody: 400,
+  InvalidIpForNetwork: 400,
+  InvalidIpForSubnet: 400,
+  InvalidAllocationPool: 400,
+  OutOfBoundsAllocationPool: 400,
+  DNSNameServersExhausted: 400,
+  HostRoutesExhausted: 400,
+  AllocationOnAutoAddressSubnet: 400,
+  InvalidCIDR: 400,
+  TenantIdProjectIdFilterConflict: 400,
+  AllowedAddressPairExhausted: 400,
+  DuplicateAddressPairInRequest: 400,
+  NotAuthorized: 403,
+  PolicyNotAuthorized: 403,
+  HTTPNotFound: 404,
+  NetworkNotFound: 404,
+  SubnetNotFound: 404,
+  PortNotFound: 404,
+  AgentNotFound: 404,
+  LeaseNotFound: 404,
+  InvalidDHCPAgent: 404,
+  ExtensionsNotFound: 404,
+  HTTPMethodNotAllowed: 405,
+  NetworkInUse: 409,
+  SubnetInUse: 409,
+  PortInUse: 409,
+  ServicePortInUse: 409,
+  MacAddressInUse: 409,
+  IpAddressInUse: 409,
+  IpAddressAlreadyAllocated: 409,
+  IpAddressGenerationFailure: 409,
+  IpAddressGenerationFailureNoMatchingSubnet: 409,
+  InvalidSharedSetting: 409,
+  OverlappingAllocationPools: 409,
+  GatewayConflictWithAllocationPools: 409,
+  GatewayIpInUse: 409,
+  NetworkMTUSubnetConflict: 409,
+  UnsupportedPortDeviceOwner: 409,
+  NetworkHostedByDHCPAgent: 409,
+  NetworkNotHostedByDhcpAgent: 409,
+  RevisionNumberConstraintFailed: 412,
+  HTTPRequestEntityTooLarge: 413,
+  HTTPInternalServerError: 500,
+  ServiceUnavailable: 503,
+  NetworkMacAddressGenerationFailure: 503,
+} as const satisfies Readonly<Record<string, number>>;
+
+export type FaultType = keyof typeof faultStatus;
+
+/** An answer of the API that is not a success. `message` is for people and names the thing and the wish. */
+export class ApiFault extends Error {
+  readonly type: FaultType;
+
+  constructor(type: FaultType, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "ApiFault";
+    this.type = type;
+  }
+
+  get status(): number {
+    return faultStatus[this.type];
+  }
+}
