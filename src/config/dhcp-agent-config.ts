@@ -1,0 +1,23 @@
+// Settings of `netloom dhcp-agent`.
+import { z } from "zod";
+import { type Environment, type Frozen, loadSettings } from "./settings.ts";
+import * as keys from "./shared-keys.ts";
+
+export const dhcpAgentSchema = z.strictObject({
+  host: keys.host,
+  stateDir: keys.stateDir,
+  nats: keys.nats,
+  availabilityZone: keys.availabilityZone,
+  namespacePrefix: keys.namespacePrefix,
+  logLevel: keys.logLevel,
+  dhcp: z.strictObject(keys.agentDhcp).prefault({}),
+  reportIntervalMs: z.int().min(100).default(5000).describe("Time between heartbeats"),
+  concurrency: z.int().min(1).max(64).default(4).describe("Networks that are worked on at the same time"),
+});
+
+export type DhcpAgentConfig = Frozen<z.output<typeof dhcpAgentSchema>>;
+
+/** @param argv flags only, without node and script */
+export async function loadDhcpAgentConfig(argv: readonly string[], env: Environment = process.env): Promise<DhcpAgentConfig> {
+  return loadSettings(dhcpAgentSchema, { argv, env });
+}

@@ -1,0 +1,29 @@
+// Settings of `netloom server`.
+import { join } from "node:path";
+import { z } from "zod";
+import { type Environment, type Frozen, loadSettings } from "./settings.ts";
+import * as keys from "./shared-keys.ts";
+
+export const serverSchema = z
+  .strictObject({
+    host: keys.host,
+    stateDir: keys.stateDir,
+    listen: keys.listen,
+    db: keys.db,
+    nats: keys.nats,
+    auth: keys.auth,
+    forceAuthNone: keys.forceAuthNone,
+    dhcp: keys.serverDhcp,
+    logLevel: keys.logLevel,
+  })
+  .superRefine(keys.refuseOpenApi);
+
+export type ServerConfig = Omit<Frozen<z.output<typeof serverSchema>>, "db"> & { readonly db: string };
+
+/** @param argv flags only, without node and script */
+export async function loadServerConfig(argv: readonly string[], env: Environment = process.env): Promise<ServerConfig> {
+  const config = await loadSettings(serverSchema, { argv, env });
+  return Object.freeze({ ...config, db: config.db ?? defaultDatabase(config.stateDir) });
+}
+
+export const defaultDatabase = (stateDir: string): string => `sqlite:${join(stateDir, "netloom.db")}`;

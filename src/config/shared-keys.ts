@@ -1,0 +1,107 @@
+// Keys that several programs have, with one meaning.
+import { isIP } from "node:net";
+import { hostname } from "node:os";
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+
+export const host = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,128}$/, "must be a host name: letters, digits, dots, dashes")
+  .default(() => hostname())
+  .describe("Name of this machine, as in binding:host_id; the machine's host name when absent");
+
+export const stateDir = z
+  .string()
+  .refine(isAbsolute, "must be an absolute path")
+  .default("/var/lib/netloom")
+  .describe("Directory of everything that this program keeps");
+
+export const logLevel = z
+  .enum(["debug", "info", "warn", "error", "silent"])
+  .default("info")
+  .describe("Least level that is logged");
+
+export const listen = z
+  .string()
+  .transform((text, context) => {
+    const [, address = "", portText = ""] = /^\[?([^\]]*?)\]?:(\d{1,5})$/.exec(text) ?? [];
+    const port = Number(portText);
+    if (isIP(address) === 0 || portText === "" || port > 65535) {
+      context.addIssue({ code: "custom", message: `must be <address>:<port>, not ${JSON.stringify(text)}` });
+      return z.NEVER;
+    }
+    return { address, port };
+  })
+  .prefault("127.0.0.1:9696")
+  .describe("Address and port of the REST API; [::1]:9696 for IPv6, port 0 for any free one");
+
+export const auth = z
+  .enum(["none"])
+  .default("none")
+  .describe("Who may use the API; none: everybody is administrator, so only on loopback");
+
+export const forceAuthNone = z.boolean().default(false).describe("Accept auth none on an address that others can reach");
+
+export const db = z
+  .string()
+  .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, "must be sqlite:<file> or postgres://…")
+  .optional()
+  .describe("sqlite:<file> or postgres://…; sqlite:<state_dir>/netloom.db when absent");
+
+export const natsUrl = z.string().regex(/^(nats|tls):\/\/\S+$/, "must be nats://<host>:<port> or tls://<host>:<port>");
+
+export const nkeySeedFile = z
+  .string()
+  .optional()
+  .describe("File (mode 0600) with the nkey seed by which this program signs in to NATS");
+
+export const nats = z
+  .strictObject({
+    url: natsUrl.default("nats://127.0.0.1:4222").describe("NATS server"),
+    nkeySeedFile,
+  })
+  .prefault({});
+
+export const availabilityZone = z.string().min(1).max(255).default("nova").describe("Availability zone of this host");
+
+export const namespacePrefix = z
+  .string()
+  .regex(/^[a-z0-9-]{0,24}$/, "must be at most 24 of a–z, 0–9 and dash")
+  .default("")
+  .describe("Put before the names of namespaces, so that several simulated hosts can share one kernel");
+
+export const serverDhcp = z
+  .strictObject({
+    agentsPerNetwork: z.int().min(1).max(16).default(1).describe("DHCP agents that serve one network"),
+  })
+  .prefault({});
+
+export const agentDhcp = {
+  leaseSeconds: z.int().min(-1).default(86400).describe("Lease time; -1: for ever"),
+  dnsDomain: z
+    .string()
+    .regex(/^[A-Za-z0-9.-]*$/, "must be a domain name")
+    .default("openstacklocal")
+    .describe("Domain of ports on networks without dns_domain"),
+  dnsServers: z
+    .array(z.union([z.ipv4(), z.ipv6()]))
+    .default([])
+    .describe("Resolvers that dnsmasq forwards to; the host's when empty"),
+};
+
+export function isLoopback(address: string): boolean {
+  return address === "::1" || address.startsWith("127.");
+}
+
+/** For `superRefine` of a schema with these keys. */
+export function refuseOpenApi(
+  config: { readonly listen: { readonly address: string }; readonly auth: string; readonly forceAuthNone: boolean },
+  context: z.RefinementCtx,
+): void {
+  if (config.auth !== "none" || config.forceAuthNone || isLoopback(config.listen.address)) return;
+  context.addIssue({
+    code: "custom",
+    path: ["listen"],
+    message: `auth none gives everybody who can reach ${config.listen.address} full control: listen on loopback or give --force-auth-none`,
+  });
+}

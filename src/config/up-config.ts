@@ -1,0 +1,35 @@
+// Settings of `netloom up`: what it needs itself and what it hands to the programs that it starts.
+import { z } from "zod";
+import { defaultDatabase } from "./server-config.ts";
+import { type Environment, type Frozen, loadSettings } from "./settings.ts";
+import * as keys from "./shared-keys.ts";
+
+export const upSchema = z
+  .strictObject({
+    host: keys.host,
+    stateDir: keys.stateDir,
+    listen: keys.listen,
+    db: keys.db,
+    nats: z
+      .strictObject({
+        url: keys.natsUrl.optional().describe("NATS server; a private one is started when absent"),
+        nkeySeedFile: keys.nkeySeedFile,
+      })
+      .prefault({}),
+    auth: keys.auth,
+    forceAuthNone: keys.forceAuthNone,
+    availabilityZone: keys.availabilityZone,
+    namespacePrefix: keys.namespacePrefix,
+    logLevel: keys.logLevel,
+    dhcp: z.strictObject(keys.agentDhcp).prefault({}),
+    foregroundLogs: z.boolean().default(false).describe("Logs of all programs to standard error instead of <state_dir>/log"),
+  })
+  .superRefine(keys.refuseOpenApi);
+
+export type UpConfig = Omit<Frozen<z.output<typeof upSchema>>, "db"> & { readonly db: string };
+
+/** @param argv flags only, without node and script */
+export async function loadUpConfig(argv: readonly string[], env: Environment = process.env): Promise<UpConfig> {
+  const config = await loadSettings(upSchema, { argv, env });
+  return Object.freeze({ ...config, db: config.db ?? defaultDatabase(config.stateDir) });
+}
