@@ -1,0 +1,31 @@
+// What the API needs of the rest of the server.
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { AgentService } from "../services/agent-admin-service-types.ts";
+import type { ResourceReader, ResourceService } from "../services/resource-service.ts";
+
+export interface ReadinessCheck {
+  readonly check: string;
+  readonly ok: boolean;
+  /** Why not, for people. */
+  readonly reason?: string;
+}
+
+export interface ApiServices {
+  readonly networks: ResourceService;
+  readonly subnets: ResourceService;
+  readonly ports: ResourceService;
+  readonly agents: AgentService;
+  readonly leases: ResourceReader;
+}
+
+export interface ApiDeps {
+  readonly services: ApiServices;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly version: string;
+  /** Asked at every GET of /readyz; must be cheap. */
+  readonly readiness: () => readonly ReadinessCheck[];
+  /** Text of the Prometheus page; without it /metrics is 404. */
+  readonly metrics?: () => Promise<string>;
+}

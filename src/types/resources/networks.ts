@@ -1,0 +1,130 @@
+import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
+import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
+import { boolean, dnsName, integer, listOf, readOnly, text } from "./values.ts";
+
+const provider: Readonly<Record<string, AttributeDeclaration>> = {
+  "provider:network_type": {
+    ...access.settable,
+    schema: text({ maxLength: 32, minLength: 1 }),
+    filter: "text",
+    adminOnly: { create: true, update: true, read: true },
+    alias: "provider",
+    description: "How frames travel between hosts: flat, vlan, vxlan or local.",
+  },
+  "provider:physical_network": {
+    ...access.settable,
+    schema: text({ maxLength: 64, minLength: 1 }),
+    filter: "text",
+    adminOnly: { create: true, update: true, read: true },
+    alias: "provider",
+    description: "Name of the physical network below a flat or vlan network.",
+  },
+  "provider:segmentation_id": {
+    ...access.settable,
+    schema: integer(1, 16_777_215),
+    filter: "integer",
+    adminOnly: { create: true, update: true, read: true },
+    alias: "provider",
+    description: "VLAN id (1 to 4094) or VXLAN network identifier.",
+  },
+};
+
+const availability: Readonly<Record<string, AttributeDeclaration>> = {
+  availability_zone_hints: {
+    ...access.fixed,
+    schema: listOf(text({ maxLength: 255, minLength: 1 }), { maxItems: 100, uniqueBy: (zone) => zone }),
+    default: [],
+    alias: "network_availability_zone",
+    description: "Zones whose agents should serve the network.",
+  },
+  availability_zones: {
+    ...access.computed,
+    schema: readOnly({ type: "array", items: { type: "string" } }),
+    alias: "network_availability_zone",
+    description: "Zones of the agents that serve the network.",
+  },
+};
+
+export const networkResource: ResourceDeclaration = {
+  name: "network",
+  collection: "networks",
+  title: "Network",
+  alias: "network",
+  notFound: "NetworkNotFound",
+  description: "A layer-2 segment of a project; addresses may overlap with those of other networks.",
+  canCreate: true,
+  canUpdate: true,
+  canDelete: true,
+  bulk: true,
+  attributes: {
+    ...identity("network"),
+    ...ownership,
+    admin_state_up: {
+      ...access.settable,
+      schema: boolean,
+      default: true,
+      filter: "boolean",
+      sort: true,
+      alias: "network",
+      description: "Whether the network should work.",
+    },
+    status: {
+      ...access.computed,
+      schema: readOnly({ enum: ["ACTIVE", "DOWN", "BUILD", "ERROR"] }),
+      filter: "text",
+      sort: true,
+      alias: "network",
+      description: "Whether it does.",
+    },
+    subnets: {
+      ...access.computed,
+      schema: readOnly({ type: "array", items: { type: "string", format: "uuid" } }),
+      alias: "network",
+      description: "Ids of its subnets.",
+    },
+    shared: {
+      ...access.settable,
+      schema: boolean,
+      default: false,
+      filter: "boolean",
+      adminOnly: { create: true, update: true },
+      alias: "network",
+      description: "Whether every project may use it.",
+    },
+    "router:external": {
+      ...access.settable,
+      schema: boolean,
+      default: false,
+      filter: "boolean",
+      adminOnly: { create: true, update: true },
+      alias: "external-net",
+      description: "Whether routers may use it as their way out.",
+    },
+    mtu: {
+      ...access.settable,
+      schema: integer(0, 65_535),
+      default: 0,
+      filter: "integer",
+      sort: true,
+      alias: "net-mtu-writable",
+      description: "Largest packet in bytes; 0 lets the server compute it.",
+    },
+    port_security_enabled: {
+      ...access.settable,
+      schema: boolean,
+      default: true,
+      alias: "port-security",
+      description: "What new ports of the network take when they do not say.",
+    },
+    dns_domain: {
+      ...access.settable,
+      schema: dnsName,
+      default: "",
+      alias: "dns-integration",
+      description: "Domain of the names of its ports; empty takes the agent's default.",
+    },
+    ...provider,
+    ...availability,
+    ...standardAttributes,
+  },
+};

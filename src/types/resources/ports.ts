@@ -1,0 +1,230 @@
+import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
+import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
+import {
+  boolean,
+  checkText,
+  converted,
+  dnsName,
+  ipAddress,
+  ipAddressOrCidr,
+  jsonObject,
+  listOf,
+  macAddress,
+  oneOf,
+  orNull,
+  quoted,
+  readOnly,
+  record,
+  Refusal,
+  text,
+  uuid,
+} from "./values.ts";
+
+const maxItems = 100;
+
+const fixedIp = record({
+  subnet_id: uuid.optional(),
+  ip_address: ipAddress.optional(),
+  delete_subnet: boolean.optional(),
+}).refine((item) => item.subnet_id !== undefined || item.ip_address !== undefined, {
+  error: "it has neither subnet_id nor ip_address.",
+});
+
+// Names of dnsmasq's options, digits, and tags in front. The text reaches a file of the DHCP server, so the grammar is
+// narrow here, and checked again by the agent.
+const optionName = /^(tag:!?[a-z0-9_.-]+,)*(option6?:)?[a-z0-9][a-z0-9_-]*$/i;
+
+const dhcpOptionName = converted({ type: "string", minLength: 1, maxLength: 64 }, (value) => {
+  const checked = checkText(value, { maxLength: 64, minLength: 1 });
+  if (checked instanceof Refusal || optionName.test(checked)) return checked;
+  return new Refusal(`${quoted(value)} is not the name or number of a DHCP option.`);
+});
+
+const extraDhcpOption = record({
+  opt_name: dhcpOptionName,
+  opt_value: orNull(text({ maxLength: 255, notBlank: true })),
+  ip_version: oneOf([4, 6]).prefault(4),
+});
+
+const addressPair = record({ ip_address: ipAddressOrCidr, mac_address: macAddress.optional() });
+
+const adminAlways = { create: true, update: true, read: true } as const;
+
+const vnicTypes = [
+  "normal",
+  "direct",
+  "macvtap",
+  "baremetal",
+  "direct-physical",
+  "virtio-forwarder",
+  "smart-nic",
+  "vdpa",
+  "accelerator-direct",
+  "accelerator-direct-physical",
+  "remote-managed",
+] as const;
+
+const binding: Readonly<Record<string, AttributeDeclaration>> = {
+  "binding:host_id": {
+    ...access.settable,
+    schema: text({ maxLength: 255 }),
+    default: "",
+    filter: "text",
+    adminOnly: adminAlways,
+    alias: "binding",
+    description: "Host that the port is plugged on; empty is none.",
+  },
+  "binding:vnic_type": {
+    ...access.settable,
+    schema: oneOf(vnicTypes),
+    default: "normal",
+    alias: "binding",
+    description: "Kind of device that the instance wants.",
+  },
+  "binding:profile": {
+    ...access.settable,
+    schema: jsonObject(4095),
+    default: {},
+    adminOnly: adminAlways,
+    alias: "binding",
+    description: "What the compute side says about the device.",
+  },
+  "binding:vif_type": {
+    ...access.computed,
+    schema: readOnly({ type: "string" }),
+    adminOnly: { read: true },
+    alias: "binding",
+    description: "How the port is plugged: unbound, bridge, tap, binding_failed and others.",
+  },
+  "binding:vif_details": {
+    ...access.computed,
+    schema: readOnly({ type: "object" }),
+    adminOnly: { read: true },
+    alias: "binding",
+    description: "What plugging needs to know.",
+  },
+};
+
+const addressing: Readonly<Record<string, AttributeDeclaration>> = {
+  mac_address: {
+    ...access.settable,
+    schema: orNull(macAddress),
+    nullIsUnset: true,
+    filter: "mac",
+    sort: true,
+    adminOnly: { update: true },
+    alias: "port",
+    description: "MAC address; unset or null makes a new one.",
+  },
+  fixed_ips: {
+    ...access.settable,
+    schema: listOf(fixedIp, { maxItems, uniqueBy: (item) => item.ip_address }),
+    filter: "fixed-ips",
+    alias: "port",
+    description: "Addresses: each a subnet_id, an ip_address or both; unset lets the server choose, [] is none.",
+  },
+  ip_allocation: {
+    ...access.computed,
+    schema: readOnly({ enum: ["immediate", "deferred", "none"] }),
+    filter: "text",
+    sort: true,
+    alias: "ip_allocation",
+    description: "When addresses were chosen.",
+  },
+  allowed_address_pairs: {
+    ...access.settable,
+    schema: listOf(addressPair, { maxItems, nullIsEmpty: true }),
+    default: [],
+    alias: "allowed-address-pairs",
+    description: "Further addresses that the instance may use.",
+  },
+  extra_dhcp_opts: {
+    ...access.settable,
+    schema: listOf(extraDhcpOption, { maxItems, nullIsEmpty: true }),
+    default: [],
+    alias: "extra_dhcp_opt",
+    description: "DHCP options of this port: opt_name, opt_value, ip_version; a null value removes one.",
+  },
+  dns_name: {
+    ...access.settable,
+    schema: dnsName,
+    default: "",
+    filter: "text",
+    alias: "dns-integration",
+    description: "Name of the port in the network's DNS.",
+  },
+};
+
+const device: Readonly<Record<string, AttributeDeclaration>> = {
+  device_id: {
+    ...access.settable,
+    schema: text({ maxLength: 255 }),
+    default: "",
+    filter: "text",
+    sort: true,
+    alias: "port",
+    description: "Id of the instance, router or agent that uses it.",
+  },
+  device_owner: {
+    ...access.settable,
+    schema: text({ maxLength: 255 }),
+    default: "",
+    filter: "text",
+    sort: true,
+    alias: "port",
+    description: "Kind of user: compute:<zone>, network:dhcp and others.",
+  },
+};
+
+export const portResource: ResourceDeclaration = {
+  name: "port",
+  collection: "ports",
+  title: "Port",
+  alias: "port",
+  notFound: "PortNotFound",
+  description: "A place on a network that a device is plugged into, with its MAC and addresses.",
+  canCreate: true,
+  canUpdate: true,
+  canDelete: true,
+  bulk: true,
+  attributes: {
+    ...identity("port"),
+    ...ownership,
+    network_id: {
+      ...access.fixed,
+      schema: uuid,
+      required: true,
+      filter: "uuid",
+      sort: true,
+      alias: "port",
+      description: "Network that it is on.",
+    },
+    admin_state_up: {
+      ...access.settable,
+      schema: boolean,
+      default: true,
+      filter: "boolean",
+      sort: true,
+      alias: "port",
+      description: "Whether the port should work.",
+    },
+    status: {
+      ...access.computed,
+      schema: readOnly({ enum: ["ACTIVE", "DOWN", "BUILD", "ERROR", "N/A"] }),
+      filter: "text",
+      sort: true,
+      alias: "port",
+      description: "Whether it does.",
+    },
+    ...addressing,
+    ...device,
+    ...binding,
+    port_security_enabled: {
+      ...access.settable,
+      schema: boolean,
+      alias: "port-security",
+      description: "Whether foreign addresses are filtered; unset is as the network says.",
+    },
+    ...standardAttributes,
+  },
+};

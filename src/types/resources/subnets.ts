@@ -1,0 +1,135 @@
+import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
+import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
+import { boolean, cidr, ipAddress, listOf, oneOf, orNull, record, text, uuid } from "./values.ts";
+
+// Limits of the API (five name servers, twenty routes) are rules of the service and have faults of their own; these only
+// bound the work that one request can ask for.
+const maxItems = 100;
+const ipv6Mode = orNull(oneOf(["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]));
+
+const ipv6Modes: Readonly<Record<string, AttributeDeclaration>> = {
+  ipv6_ra_mode: {
+    ...access.fixed,
+    schema: ipv6Mode,
+    nullIsUnset: true,
+    filter: "text",
+    sort: true,
+    alias: "subnet",
+    description: "What router advertisements announce; IPv6 only.",
+  },
+  ipv6_address_mode: {
+    ...access.fixed,
+    schema: ipv6Mode,
+    nullIsUnset: true,
+    filter: "text",
+    sort: true,
+    alias: "subnet",
+    description: "How ports get their addresses; IPv6 only.",
+  },
+};
+
+const lists: Readonly<Record<string, AttributeDeclaration>> = {
+  allocation_pools: {
+    ...access.settable,
+    schema: listOf(record({ start: ipAddress, end: ipAddress }), { maxItems }),
+    alias: "subnet",
+    description: "Ranges that addresses are chosen from; unset is everything but the gateway.",
+  },
+  dns_nameservers: {
+    ...access.settable,
+    schema: listOf(ipAddress, { maxItems, nullIsEmpty: true, uniqueBy: (server) => server }),
+    default: [],
+    alias: "subnet",
+    description: "Name servers for clients, in this order.",
+  },
+  host_routes: {
+    ...access.settable,
+    schema: listOf(record({ destination: cidr, nexthop: ipAddress }), {
+      maxItems,
+      nullIsEmpty: true,
+      uniqueBy: (route) => `${route.destination} via ${route.nexthop}`,
+    }),
+    default: [],
+    alias: "subnet",
+    description: "Routes for clients.",
+  },
+  service_types: {
+    ...access.settable,
+    schema: listOf(text({ maxLength: 255, minLength: 1, notBlank: true }), { maxItems, uniqueBy: (owner) => owner }),
+    default: [],
+    adminOnly: { create: true, update: true },
+    alias: "subnet-service-types",
+    description: "Prefixes of device owners that the subnet is kept for.",
+  },
+};
+
+export const subnetResource: ResourceDeclaration = {
+  name: "subnet",
+  collection: "subnets",
+  title: "Subnet",
+  alias: "subnet",
+  notFound: "SubnetNotFound",
+  description: "A block of addresses on a network, with what DHCP tells about it.",
+  canCreate: true,
+  canUpdate: true,
+  canDelete: true,
+  bulk: true,
+  attributes: {
+    ...identity("subnet"),
+    ...ownership,
+    network_id: {
+      ...access.fixed,
+      schema: uuid,
+      required: true,
+      filter: "uuid",
+      sort: true,
+      alias: "subnet",
+      description: "Network that it is on.",
+    },
+    ip_version: {
+      ...access.fixed,
+      schema: oneOf([4, 6]),
+      required: true,
+      filter: "integer",
+      sort: true,
+      alias: "subnet",
+      description: "4 or 6.",
+    },
+    cidr: {
+      ...access.fixed,
+      schema: cidr,
+      required: true,
+      filter: "cidr",
+      sort: true,
+      alias: "subnet",
+      description: "The block, as in 10.0.0.0/24.",
+    },
+    gateway_ip: {
+      ...access.settable,
+      schema: orNull(ipAddress),
+      filter: "ip",
+      sort: true,
+      alias: "subnet",
+      description: "Default router; unset is the first address, null is none.",
+    },
+    enable_dhcp: {
+      ...access.settable,
+      schema: boolean,
+      default: true,
+      filter: "boolean",
+      sort: true,
+      alias: "subnet",
+      description: "Whether an agent answers DHCP.",
+    },
+    ...ipv6Modes,
+    ...lists,
+    dns_publish_fixed_ip: {
+      ...access.settable,
+      schema: boolean,
+      default: false,
+      alias: "subnet-dns-publish-fixed-ip",
+      description: "Whether addresses of ports are published in an outer DNS.",
+    },
+    ...standardAttributes,
+  },
+};
