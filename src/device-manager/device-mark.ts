@@ -1,0 +1,73 @@
+// `<state>/dhcp/<network id>/device.json`: written before anything is made, removed after everything is gone. So a kill at
+// any line leaves it naming at least all that exists, and any later agent — or `netloom down` — can remove that.
+import { readdir, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { ensureDirectory, isErrno, readFileIfPresent, removeFile, writeFileAtomic } from "../linux/atomic-file.ts";
+import { bridgeName, dhcpNamespaceName } from "../model/device-names.ts";
+import { isUuid, type NetworkId, networkId } from "../model/ids.ts";
+
+export interface DeviceMark {
+  readonly networkId: NetworkId;
+  readonly namespace: string;
+  readonly bridge: string;
+  /** Every tap that this network's DHCP port may have: more than one after the port was replaced. */
+  readonly taps: readonly string[];
+  /** Set once the device was made: what it is, and the namespace that it is in. */
+  readonly ready?: { readonly fingerprint: string; readonly namespaceInode: number } | undefined;
+}
+
+const fileName = "device.json";
+
+export function networkDirectory(stateDir: string, id: NetworkId): string {
+  return join(stateDir, "dhcp", id);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && /^[A-Za-z0-9_.-]{1,200}$/.test(value);
+}
+
+/** Checked, because its names go into commands; `undefined` when it is not one of ours. */
+function parseMark(id: NetworkId, text: string): DeviceMark | undefined {
+  try {
+    const { namespace, bridge, taps, ready } = JSON.parse(text);
+    if (!isText(namespace) || !isText(bridge) || !Array.isArray(taps) || !taps.every(isText)) return undefined;
+    const isReady = typeof ready?.fingerprint === "string" && typeof ready?.namespaceInode === "number";
+    return { networkId: id, namespace, bridge, taps, ready: isReady ? ready : undefined };
+  } catch {
+    return undefined;
+  }
+}
+
+/** `undefined` when there is no mark. An unreadable one (power cut) still tells the network, and that the names. */
+export async function readMark(stateDir: string, prefix: string, id: NetworkId): Promise<DeviceMark | undefined> {
+  const text = await readFileIfPresent(join(networkDirectory(stateDir, id), fileName));
+  if (text === undefined) return undefined;
+  return parseMark(id, text) ?? { networkId: id, namespace: dhcpNamespaceName(prefix, id), bridge: bridgeName(id), taps: [] };
+}
+
+export async function writeMark(stateDir: string, mark: DeviceMark): Promise<void> {
+  const directory = networkDirectory(stateDir, mark.networkId);
+  await ensureDirectory(directory);
+  await writeFileAtomic(join(directory, fileName), `${JSON.stringify(mark)}\n`);
+}
+
+/** The directory stays while somebody else, such as the DHCP driver, has files in it. */
+export async function removeMark(stateDir: string, id: NetworkId): Promise<void> {
+  const directory = networkDirectory(stateDir, id);
+  await removeFile(join(directory, fileName));
+  try {
+    await rmdir(directory);
+  } catch (error) {
+    if (!isErrno(error, "ENOENT", "ENOTEMPTY", "EEXIST")) throw error;
+  }
+}
+
+export async function listMarks(stateDir: string): Promise<readonly NetworkId[]> {
+  const entries = await readdir(join(stateDir, "dhcp"), { withFileTypes: true }).catch((error: unknown) => {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
+  });
+  const ids = entries.filter((entry) => entry.isDirectory() && isUuid(entry.name)).map((entry) => networkId(entry.name));
+  const marks = await Promise.all(ids.map(async (id) => readFileIfPresent(join(networkDirectory(stateDir, id), fileName))));
+  return ids.filter((_, index) => marks[index] !== undefined);
+}

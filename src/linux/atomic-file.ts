@@ -1,0 +1,62 @@
+// Files that another process reads are replaced whole: a reader sees the old text or the new, never a part.
+import { mkdir, open, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+export interface AtomicWriteOptions {
+  readonly mode?: number;
+  /** Wait for the disk: for what must survive a power cut, not only a killed process. */
+  readonly isDurable?: boolean;
+}
+
+let counter = 0;
+
+/** The temporary name starts with a dot: dnsmasq ignores such files in the directories that it watches. */
+export async function writeFileAtomic(path: string, text: string, options: AtomicWriteOptions = {}): Promise<void> {
+  counter += 1;
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${counter}`);
+  try {
+    await writeFile(temporary, text, { mode: options.mode ?? 0o644, flush: options.isDurable ?? false });
+    await rename(temporary, path);
+  } catch (error) {
+    await removeFile(temporary);
+    throw error;
+  }
+  if (options.isDurable === true) await syncDirectory(dirname(path));
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+export function isErrno(thrown: unknown, ...codes: readonly string[]): boolean {
+  return thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" && codes.includes(thrown.code);
+}
+
+/** `undefined` when there is no such file. */
+export async function readFileIfPresent(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
+  }
+}
+
+/** Absent is success. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (!isErrno(error, "ENOENT", "ENOTDIR")) throw error;
+  }
+}
+
+/** Also for parents; the mode is set whatever the umask of this process. */
+export async function ensureDirectory(path: string, mode = 0o755): Promise<void> {
+  await mkdir(path, { recursive: true, mode });
+}
