@@ -1,0 +1,318 @@
+// The DHCP agent: keeps what it should serve in a cache and makes each network so. Events, syncs, timers and repairs all do
+// the same: change the cache, mark networks; `reconcile` is the only way in which anything on the host changes.
+import { performance } from "node:perf_hooks";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import { createTrace, parseTraceparent, withTrace } from "../base/trace-context.ts";
+import type { NetworkCache } from "../cache/network-cache.ts";
+import type { NetworkId } from "../model/ids.ts";
+import type { NetworkView } from "../model/network.ts";
+import { ReconcileQueue, type Lane, type QueueStats } from "../runtime/reconcile-queue.ts";
+import { repeatEvery, type CancelTimer, type Timers } from "../runtime/timers.ts";
+import type { StreamItem, SyncReply } from "../types/agent-messages.ts";
+import { CrashLoop } from "./crash-loop.ts";
+import { NetworkHelpers, type HelperParts, type ReconcileOutcome } from "./network-helpers.ts";
+import { ReadyPorts } from "./ready-ports.ts";
+import type { StatusReporter } from "./status-reporter.ts";
+import type { StreamSink } from "./stream-consumer.ts";
+
+export interface DhcpAgentParts extends Omit<HelperParts, "onServed"> {
+  readonly reporter: Pick<StatusReporter, "addReadyPorts">;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly concurrency: number;
+  readonly random?: () => number;
+  /** A network's DHCP is in effect for the first time in this process. */
+  readonly onFirstServed?: (id: NetworkId) => void;
+}
+
+/** One line of /status. */
+export interface NetworkStatus {
+  readonly state: "served" | "off" | "degraded" | "failing";
+  readonly reason: string | null;
+  readonly ports: number;
+  readonly outcome: ReconcileOutcome | null;
+  readonly lastReconcileMs: number;
+}
+
+type Upsert<K extends StreamItem["kind"]> = Extract<StreamItem, { op: "upsert"; kind: K }>;
+type Delete = Extract<StreamItem, { op: "delete" }>;
+
+const findDeadEveryMs = 2_000;
+const verifyEveryMs = 60_000;
+
+export class DhcpAgent implements StreamSink {
+  readonly #parts: DhcpAgentParts;
+  readonly #cache: NetworkCache;
+  readonly #helpers: NetworkHelpers;
+  readonly #queue: ReconcileQueue<NetworkId>;
+  readonly #ready: ReadyPorts;
+  readonly #crashLoop: CrashLoop;
+  readonly #status = new Map<NetworkId, NetworkStatus>();
+  /** Per dirty network, the change that made it so last. */
+  readonly #traceparents = new Map<NetworkId, string>();
+  readonly #verifyWanted = new Set<NetworkId>();
+  readonly #verifiedAtMs = new Map<NetworkId, number>();
+  /** Networks that a snapshot has touched: half a snapshot must not be applied to the host. `undefined` outside of one. */
+  #held: Set<NetworkId> | undefined;
+  #hasFullView = false;
+  #isInventoryWanted = false;
+  #firstSync: PromiseWithResolvers<void> = Promise.withResolvers();
+  #cancelSweep: CancelTimer = () => {};
+
+  constructor(parts: DhcpAgentParts) {
+    const { cache, clock, timers, concurrency, random } = parts;
+    this.#parts = parts;
+    this.#cache = cache;
+    this.#ready = new ReadyPorts(cache);
+    this.#crashLoop = new CrashLoop(clock, random);
+    this.#helpers = new NetworkHelpers({ ...parts, onServed: (view) => this.#onServed(view) });
+    this.#queue = new ReconcileQueue<NetworkId>({
+      concurrency,
+      clock,
+      timers,
+      ...(random === undefined ? {} : { random }),
+      run: (id) => this.reconcile(id),
+      onFailure: (id, err, retry) => this.#onFailure(id, err, retry),
+    });
+  }
+
+  start(): void {
+    this.#cancelSweep = repeatEvery(this.#parts.timers, findDeadEveryMs, () => this.#sweep());
+  }
+
+  /** Lets running reconciles end; leaves every network as it is. */
+  async close(): Promise<void> {
+    this.#cancelSweep();
+    await this.#queue.close();
+  }
+
+  get queueStats(): QueueStats {
+    return this.#queue.stats;
+  }
+
+  /** Resolves when every network of the first sync had its turn. */
+  async whenReady(): Promise<void> {
+    await this.#firstSync.promise;
+    await this.#queue.idle();
+  }
+
+  async idle(): Promise<void> {
+    await this.#queue.idle();
+  }
+
+  status(): Readonly<Record<string, NetworkStatus>> {
+    return Object.fromEntries(this.#status);
+  }
+
+  // ---- events: the names are those of the notifications
+
+  networkCreateEnd(item: Upsert<"network">): void {
+    this.#take(item);
+  }
+
+  networkUpdateEnd(item: Upsert<"network">): void {
+    this.#take(item);
+  }
+
+  networkDeleteEnd(item: Delete): void {
+    this.#take(item);
+  }
+
+  subnetCreateEnd(item: Upsert<"subnet">): void {
+    this.#take(item);
+  }
+
+  subnetUpdateEnd(item: Upsert<"subnet">): void {
+    this.#take(item);
+  }
+
+  subnetDeleteEnd(item: Delete): void {
+    this.#take(item);
+  }
+
+  portCreateEnd(item: Upsert<"port">): void {
+    this.#take(item);
+  }
+
+  portUpdateEnd(item: Upsert<"port">): void {
+    this.#take(item);
+  }
+
+  portDeleteEnd(item: Delete): void {
+    this.#take(item);
+  }
+
+  /** The agent was enabled or disabled, or the server lost sight of it: everything is looked at again. */
+  syncState(ids: Iterable<NetworkId> = this.#cache.networkIds()): void {
+    for (const id of ids) this.#mark(id, "resync");
+    this.#isInventoryWanted = true;
+    void this.#readInventory();
+  }
+
+  // ---- what the stream consumer calls
+
+  applyItems(items: readonly StreamItem[]): void {
+    for (const item of items) {
+      if (item.op === "delete") this.#dispatchDelete(item);
+      else if (item.kind === "network") this.networkUpdateEnd(item);
+      else if (item.kind === "subnet") this.subnetUpdateEnd(item);
+      else this.portUpdateEnd(item);
+    }
+  }
+
+  beginSnapshot(options: { readonly isNewEpoch: boolean }): void {
+    this.#held ??= new Set();
+    this.#cache.beginSnapshot(options);
+  }
+
+  abortSnapshot(): void {
+    // What is held stays so: the next snapshot will be whole.
+    this.#cache.abortSnapshot();
+  }
+
+  endSnapshot(): void {
+    const held = this.#held ?? new Set();
+    this.#held = undefined;
+    for (const id of [...held, ...this.#cache.endSnapshot()]) this.#mark(id, this.#hasFullView ? "event" : "resync");
+  }
+
+  onSynced(mode: SyncReply["mode"]): void {
+    const isFirst = !this.#hasFullView;
+    this.#hasFullView = true;
+    if (mode === "snapshot" || isFirst) {
+      this.#ready.forgetAll();
+      this.syncState();
+    }
+    if (isFirst) this.#firstSync.resolve();
+  }
+
+  /**
+   * Brings one network to its desired state, whatever was the trigger. Nothing is removed before the server has once said
+   * everything: until then an unknown network may only be one that has not been told of yet.
+   */
+  async reconcile(id: NetworkId): Promise<void> {
+    if (!this.#hasFullView && this.#cache.view(id) === undefined) return;
+    const traceparent = this.#traceparents.get(id);
+    this.#traceparents.delete(id);
+    const trace = parseTraceparent(traceparent);
+    const verify = this.#verifyWanted.delete(id);
+    const startedAtMs = performance.now();
+    try {
+      const outcome = await withTrace(trace ?? createTrace(), () => this.#helpers.reconcile(id, verify));
+      this.#onReconciled(id, outcome, { traceId: trace?.traceId, ms: performance.now() - startedAtMs });
+    } catch (thrown) {
+      // The next attempt still belongs to this change, and trusts nothing that this one may have left half done.
+      if (traceparent !== undefined && !this.#traceparents.has(id)) this.#traceparents.set(id, traceparent);
+      this.#verifyWanted.add(id);
+      throw thrown;
+    }
+  }
+
+  #dispatchDelete(item: Delete): void {
+    if (item.kind === "network") this.networkDeleteEnd(item);
+    else if (item.kind === "subnet") this.subnetDeleteEnd(item);
+    else this.portDeleteEnd(item);
+  }
+
+  #take(item: StreamItem): void {
+    for (const id of this.#cache.applyItem(item)) {
+      if (item.traceparent !== undefined) this.#traceparents.set(id, item.traceparent);
+      this.#mark(id, "event");
+    }
+  }
+
+  #mark(id: NetworkId, lane: Lane): void {
+    if (this.#held !== undefined) this.#held.add(id);
+    else this.#queue.mark(id, lane);
+  }
+
+  #onServed(view: NetworkView): void {
+    const { reporter, onFirstServed } = this.#parts;
+    const { id } = view.network;
+    if (!this.#verifiedAtMs.has(id)) {
+      this.#verifiedAtMs.set(id, this.#parts.clock.monotonicMs());
+      onFirstServed?.(id);
+    }
+    const changes = this.#ready.take(view);
+    if (changes.new.length > 0) reporter.addReadyPorts(changes.new, "new");
+    if (changes.known.length > 0) reporter.addReadyPorts(changes.known, "known");
+  }
+
+  #onReconciled(
+    id: NetworkId,
+    outcome: ReconcileOutcome,
+    run: { readonly traceId: string | undefined; readonly ms: number },
+  ): void {
+    const view = this.#cache.view(id);
+    const isServed = this.#helpers.served.has(id);
+    if (!isServed) this.#forget(id);
+    const ms = Math.round(run.ms * 10) / 10;
+    const isQuiet = outcome === "unchanged" || outcome === "absent";
+    const fields = { traceId: run.traceId, networkId: id, revision: view?.network.revision, outcome, ms };
+    this.#parts.log[isQuiet ? "debug" : "info"](fields, "network reconciled");
+    if (view === undefined) {
+      this.#status.delete(id);
+      return;
+    }
+    const refusal = this.#helpers.refusalOf(id);
+    const state = refusal !== undefined ? "degraded" : isServed ? "served" : "off";
+    this.#status.set(id, { state, reason: refusal ?? null, ports: view.ports.length, outcome, lastReconcileMs: ms });
+  }
+
+  #onFailure(id: NetworkId, err: unknown, retry: { readonly attempt: number; readonly delayMs: number }): void {
+    const traceId = parseTraceparent(this.#traceparents.get(id))?.traceId;
+    this.#parts.log.warn(
+      { traceId, networkId: id, err, attempt: retry.attempt, ms: retry.delayMs },
+      "network not reconciled, will be repeated",
+    );
+    const ports = this.#cache.view(id)?.ports.length ?? 0;
+    const reason = err instanceof Error ? err.message : String(err);
+    this.#status.set(id, { state: "failing", reason, ports, outcome: null, lastReconcileMs: 0 });
+  }
+
+  #forget(id: NetworkId): void {
+    this.#ready.forget(id);
+    this.#crashLoop.forget(id);
+    this.#verifiedAtMs.delete(id);
+    this.#verifyWanted.delete(id);
+  }
+
+  /** Finds what earlier processes left on this host and what nobody wants any more. */
+  async #readInventory(): Promise<void> {
+    if (!this.#isInventoryWanted || !this.#hasFullView) return;
+    this.#isInventoryWanted = false;
+    try {
+      for (const id of await this.#helpers.readInventory()) this.#mark(id, "resync");
+    } catch (err) {
+      this.#isInventoryWanted = true;
+      this.#parts.log.warn({ err }, "inventory failed, will be repeated");
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    await this.#readInventory();
+    this.#markUnverified();
+    try {
+      for (const id of await this.#parts.driver.findDead()) {
+        if (!this.#helpers.served.has(id) || !this.#crashLoop.mayRestart(id)) continue;
+        this.#parts.log.warn({ networkId: id }, "dhcp server died");
+        this.#mark(id, "event");
+      }
+    } catch (err) {
+      this.#parts.log.warn({ err }, "looking for dead dhcp servers failed");
+    }
+  }
+
+  /** Each network once a minute, a few at a time. */
+  #markUnverified(): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    const due = [...this.#verifiedAtMs].filter(([, atMs]) => nowMs - atMs >= verifyEveryMs);
+    const share = Math.ceil((this.#verifiedAtMs.size * findDeadEveryMs) / verifyEveryMs) + 1;
+    for (const [id] of due.slice(0, share)) {
+      this.#verifiedAtMs.set(id, nowMs);
+      this.#verifyWanted.add(id);
+      this.#mark(id, "resync");
+    }
+  }
+}

@@ -1,0 +1,71 @@
+// What the DHCP agent asks of a server, typed: the agent's side of the RPC. Answers are checked before anybody trusts them.
+import type { z } from "zod";
+import { NetloomError } from "../base/errors.ts";
+import type { Bus } from "../messaging/bus.ts";
+import { rpcSubject, statusSubject } from "../messaging/subjects.ts";
+import type { NetworkId } from "../model/ids.ts";
+import type { Port } from "../model/network.ts";
+import {
+  claimPortReplySchema,
+  networkReplySchema,
+  syncReplySchema,
+  type ClaimPortRequest,
+  type StatusReport,
+  type StreamItem,
+  type SyncReply,
+  type SyncRequest,
+} from "../types/agent-messages.ts";
+
+export interface DhcpPluginApiOptions {
+  readonly bus: Bus;
+  readonly host: string;
+  readonly timeoutMs?: number;
+}
+
+/** Every call rejects with the server's NetloomError, or UNAVAILABLE or TIMEOUT when no server answers. */
+export class DhcpPluginApi {
+  readonly #bus: Bus;
+  readonly #host: string;
+  readonly #timeoutMs: number;
+
+  constructor(options: DhcpPluginApiOptions) {
+    this.#bus = options.bus;
+    this.#host = options.host;
+    this.#timeoutMs = options.timeoutMs ?? 10_000;
+  }
+
+  /** One page of what happened since `request.since`. The first call of a process also registers the agent. */
+  async sync(request: SyncRequest): Promise<SyncReply> {
+    return this.#call("sync", request, syncReplySchema);
+  }
+
+  /** Everything of one network as it is now; empty when it is gone or not this agent's. */
+  async getNetworkInfo(networkId: NetworkId): Promise<readonly StreamItem[]> {
+    return (await this.#call("getNetworkInfo", { networkId }, networkReplySchema)).items;
+  }
+
+  /** This agent's port on the network with an address on each subnet; `null` when a newer event will say what to do instead. */
+  async claimDhcpPort(request: ClaimPortRequest): Promise<Port | null> {
+    return (await this.#call("claimDhcpPort", request, claimPortReplySchema)).port;
+  }
+
+  async releaseDhcpPort(networkId: NetworkId): Promise<void> {
+    await this.#bus.request(rpcSubject("dhcp", "releaseDhcpPort", this.#host), { networkId }, { timeoutMs: this.#timeoutMs });
+  }
+
+  /** Resolves when the server has stored the report. */
+  async reportStatus(report: StatusReport): Promise<void> {
+    await this.#bus.request(statusSubject("dhcp", this.#host), report, { timeoutMs: this.#timeoutMs });
+  }
+
+  async #call<T>(method: string, request: object, schema: z.ZodType<T>): Promise<T> {
+    const reply = await this.#bus.request(rpcSubject("dhcp", method, this.#host), request, { timeoutMs: this.#timeoutMs });
+    const checked = schema.safeParse(reply);
+    if (checked.success) return checked.data;
+    const [issue] = checked.error.issues;
+    throw new NetloomError("INVALID", `the server's answer to ${method} is not understood`, {
+      at: issue?.path.join("."),
+      reason: issue?.message,
+    });
+  }
+}

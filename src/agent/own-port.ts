@@ -1,0 +1,31 @@
+// Which port of a network is this agent's own, and what it lacks. Pure.
+import { deviceOwners } from "../model/device-names.ts";
+import type { SubnetId } from "../model/ids.ts";
+import type { NetworkView, Port } from "../model/network.ts";
+
+/** Whether somebody on this network should be served DHCP at all. */
+export function wantsDhcp(view: NetworkView): boolean {
+  return view.network.adminStateUp && view.subnets.some((subnet) => subnet.enableDhcp);
+}
+
+/** @param deviceId what the device manager calls this host's port on the network. */
+export function findOwnPort(view: NetworkView, deviceId: string): Port | undefined {
+  return view.ports.find((port) => port.deviceOwner === deviceOwners.dhcp && port.deviceId === deviceId);
+}
+
+export function dhcpSubnetIds(view: NetworkView): readonly SubnetId[] {
+  return view.subnets.filter((subnet) => subnet.enableDhcp).map((subnet) => subnet.id);
+}
+
+/** DHCP subnets on which the port has no address. */
+export function lackingSubnets(view: NetworkView, port: Port | undefined): readonly SubnetId[] {
+  const present = new Set(port?.fixedIps.map((fixedIp) => fixedIp.subnetId));
+  return dhcpSubnetIds(view).filter((id) => !present.has(id));
+}
+
+/** The same network, not serving DHCP on `subnets`: what is left to do where the agent cannot get an address. */
+export function withoutDhcpOn(view: NetworkView, subnets: readonly SubnetId[]): NetworkView {
+  if (subnets.length === 0) return view;
+  const off = new Set(subnets);
+  return { ...view, subnets: view.subnets.map((subnet) => (off.has(subnet.id) ? { ...subnet, enableDhcp: false } : subnet)) };
+}
