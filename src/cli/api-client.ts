@@ -1,0 +1,132 @@
+// The REST API as the command line uses it: JSON in and out, look-up by name or id, failures as one line.
+import { isUuid } from "../model/ids.ts";
+import { CommandFailure, exitCodeOfStatus, exitCodes } from "./exit-codes.ts";
+
+export type ApiObject = Readonly<Record<string, unknown>>;
+
+/** `singular` and `plural` as in bodies and paths: `network`, `networks`. */
+export interface ResourceName {
+  readonly singular: string;
+  readonly plural: string;
+}
+
+export const resourceNames = {
+  network: { singular: "network", plural: "networks" },
+  subnet: { singular: "subnet", plural: "subnets" },
+  port: { singular: "port", plural: "ports" },
+  agent: { singular: "agent", plural: "agents" },
+  lease: { singular: "lease", plural: "leases" },
+} as const satisfies Readonly<Record<string, ResourceName>>;
+
+export type Query = readonly [name: string, value: string][];
+
+export class ApiClient {
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = url.replace(/\/+$/, "");
+  }
+
+  async list(resource: ResourceName, query: Query = []): Promise<readonly ApiObject[]> {
+    const parameters = new URLSearchParams(query);
+    const text = parameters.toString();
+    const body = await this.#request("GET", `${resource.plural}${text === "" ? "" : `?${text}`}`);
+    return readKey(body, resource.plural) as readonly ApiObject[];
+  }
+
+  async show(resource: ResourceName, id: string): Promise<ApiObject> {
+    return readKey(await this.#request("GET", `${resource.plural}/${id}`), resource.singular) as ApiObject;
+  }
+
+  async create(resource: ResourceName, attributes: ApiObject): Promise<ApiObject> {
+    const body = await this.#request("POST", resource.plural, { [resource.singular]: attributes });
+    return readKey(body, resource.singular) as ApiObject;
+  }
+
+  async update(resource: ResourceName, id: string, changes: ApiObject): Promise<ApiObject> {
+    const body = await this.#request("PUT", `${resource.plural}/${id}`, { [resource.singular]: changes });
+    return readKey(body, resource.singular) as ApiObject;
+  }
+
+  async remove(resource: ResourceName, id: string): Promise<void> {
+    await this.#request("DELETE", `${resource.plural}/${id}`);
+  }
+
+  /** The object that has this id or, when none has, the only one with this name. */
+  async find(resource: ResourceName, nameOrId: string): Promise<ApiObject> {
+    if (isUuid(nameOrId)) {
+      const [found] = await this.list(resource, [["id", nameOrId]]);
+      if (found !== undefined) return found;
+    }
+    const found = await this.list(resource, [["name", nameOrId]]);
+    const [first] = found;
+    if (first === undefined)
+      throw new CommandFailure(exitCodes.notFound, `no ${resource.singular} has the name or id ${nameOrId}`);
+    if (found.length > 1) {
+      const ids = found.map((object) => String(object["id"])).join(", ");
+      throw new CommandFailure(
+        exitCodes.usage,
+        `${found.length} ${resource.plural} have the name ${nameOrId}, give the id: ${ids}`,
+      );
+    }
+    return first;
+  }
+
+  async findId(resource: ResourceName, nameOrId: string): Promise<string> {
+    return String((await this.find(resource, nameOrId))["id"]);
+  }
+
+  async #request(method: string, path: string, body?: ApiObject): Promise<unknown> {
+    const response = await this.#send(method, path, body);
+    const text = await response.text();
+    if (!response.ok) throw new CommandFailure(exitCodeOfStatus(response.status), faultMessage(response, text));
+    return text === "" ? undefined : parseJson(text, this.#url);
+  }
+
+  async #send(method: string, path: string, body: ApiObject | undefined): Promise<Response> {
+    const init: RequestInit = { method, headers: { accept: "application/json" }, signal: AbortSignal.timeout(60_000) };
+    if (body !== undefined)
+      Object.assign(init, { body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+    try {
+      return await fetch(`${this.#url}/v2.0/${path}`, init);
+    } catch (thrown) {
+      throw new CommandFailure(exitCodes.unreachable, `no server answers at ${this.#url}: ${networkReason(thrown)}`, thrown);
+    }
+  }
+}
+
+/** fetch says only "fetch failed"; the reason is in its cause. */
+function networkReason(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const cause: unknown = thrown.cause;
+  if (cause instanceof Error)
+    return (
+      ("code" in cause && typeof cause.code === "string" && cause.message === "" ? cause.code : cause.message) || thrown.message
+    );
+  return thrown.message;
+}
+
+function parseJson(text: string, url: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    throw new CommandFailure(exitCodes.failure, `what answers at ${url} is not a netloom server`, thrown);
+  }
+}
+
+function readKey(body: unknown, key: string): unknown {
+  if (typeof body === "object" && body !== null && key in body) return (body as Record<string, unknown>)[key];
+  throw new CommandFailure(exitCodes.failure, `the answer has no ${key}`);
+}
+
+/** `{"NeutronError": {type, message, detail}}`, or whatever a proxy in between said. */
+function faultMessage(response: Response, text: string): string {
+  try {
+    const fault = Object.values(JSON.parse(text) as object)[0] as { readonly message?: unknown } | string | undefined;
+    const message = typeof fault === "object" ? fault.message : fault;
+    if (typeof message === "string" && message !== "") return message.replaceAll("\n", " ");
+  } catch {
+    // Not JSON: the status line is all there is to say.
+  }
+  return `the server answered ${response.status} ${response.statusText}`.trim();
+}

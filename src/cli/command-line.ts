@@ -1,0 +1,89 @@
+// The command tree of `netloom`. Which commands there are is here; what they do is in commands/.
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { errorText, NetloomError } from "../base/errors.ts";
+import { addAgentCommands } from "./commands/agents.ts";
+import { addLeaseCommands } from "./commands/leases.ts";
+import { addPlugCommands } from "./commands/plug.ts";
+import { addResourceCommands } from "./commands/resources.ts";
+import { CommandFailure, type ExitCode, exitCodeOf, exitCodes } from "./exit-codes.ts";
+import { outputFormats } from "./output.ts";
+import { programs, runProgram } from "./programs.ts";
+
+const exitCodeHelp = `
+Exit codes: 0 done, 1 failure, 2 wrong use, 3 not found, 4 conflict, 5 server not reachable`;
+
+/** @returns the exit code; everything that went wrong has been said in one line on standard error */
+export async function runCommandLine(argv: readonly string[]): Promise<ExitCode> {
+  try {
+    const tree = await buildCommandTree(argv);
+    await tree.parseAsync([...argv], { from: "user" });
+    return exitCodes.ok;
+  } catch (thrown) {
+    return explain(thrown);
+  }
+}
+
+async function buildCommandTree(argv: readonly string[]): Promise<Command> {
+  const root = new Command("netloom")
+    .description("Tenant networks on machines you own.")
+    .version(readVersion())
+    .addOption(new Option("--url <url>", "API of the server").env("NETLOOM_URL").default("http://127.0.0.1:9696"))
+    .addOption(new Option("-o, --output <format>", "how to print").choices([...outputFormats]).default("table"))
+    .showHelpAfterError(false)
+    .addHelpText("after", exitCodeHelp);
+  addPrograms(root);
+  await addResourceCommands(root, argv);
+  addPlugCommands(root);
+  addAgentCommands(root);
+  addLeaseCommands(root);
+  for (const command of allCommands(root)) configure(command);
+  return root;
+}
+
+function addPrograms(root: Command): void {
+  for (const [name, program] of Object.entries(programs)) {
+    // They parse their own flags: main.ts runs them before this tree is built. Here they are for the list of commands.
+    root
+      .command(name)
+      .description(program.summary)
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action(() => runProgram(name as keyof typeof programs, ["--help"]));
+  }
+}
+
+function* allCommands(command: Command): Generator<Command> {
+  yield command;
+  for (const inner of command.commands) yield* allCommands(inner);
+}
+
+function configure(command: Command): void {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) =>
+      write(
+        `netloom: ${
+          text
+            .replace(/^error: /, "")
+            .trim()
+            .split("\n")[0]
+        }\n`,
+      ),
+  });
+  // -o and --url are understood wherever they stand: people put them last.
+  command.enablePositionalOptions(false);
+}
+
+function explain(thrown: unknown): ExitCode {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  const isKnown = thrown instanceof CommandFailure || thrown instanceof NetloomError;
+  const bug = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  process.stderr.write(`netloom: ${isKnown ? errorText(thrown) : bug}\n`);
+  if (thrown instanceof CommandFailure) return thrown.exitCode;
+  return thrown instanceof NetloomError ? exitCodeOf(thrown.code) : exitCodes.failure;
+}
+
+function readVersion(): string {
+  const file = new URL("../../package.json", import.meta.url);
+  return String((JSON.parse(readFileSync(file, "utf8")) as { version?: unknown }).version);
+}

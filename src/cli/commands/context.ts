@@ -1,0 +1,36 @@
+// What every command needs: the client for --url and the printer for -o.
+import type { Command } from "commander";
+import { ApiClient, type ApiObject } from "../api-client.ts";
+import { formatList, formatObject, type OutputFormat } from "../output.ts";
+
+export interface CommandContext {
+  readonly client: ApiClient;
+  printList(objects: readonly ApiObject[], columns: readonly string[]): Promise<void>;
+  printObject(object: ApiObject): Promise<void>;
+}
+
+export function contextOf(command: Command): CommandContext {
+  const { url, output } = command.optsWithGlobals<{ url: string; output: OutputFormat }>();
+  return {
+    client: new ApiClient(url),
+    printList: async (objects, columns) => print(await formatList(objects, columns, output)),
+    printObject: async (object) => print(await formatObject(object, output)),
+  };
+}
+
+/** Resolves when the reader has it: a pipe that is closed early ends the command quietly, as `head` expects. */
+async function print(text: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.once("error", (error) => ("code" in error && error.code === "EPIPE" ? resolve() : reject(error)));
+    process.stdout.write(text, () => resolve());
+  });
+}
+
+export function addExamples(command: Command, ...examples: readonly string[]): Command {
+  return command.addHelpText("after", `\nExample:\n${examples.map((example) => `  ${example}`).join("\n")}`);
+}
+
+/** For options that may be given several times. */
+export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}

@@ -1,0 +1,86 @@
+// `netloom up`: the server, this host's DHCP agent and a private nats-server as children of one process.
+import { errorText } from "../base/errors.ts";
+import { createLogger, type Logger } from "../base/logger.ts";
+import { loadUpConfig, type UpConfig } from "../config/up-config.ts";
+import { endLeftOver } from "./pid-file.ts";
+import { requireFreePort, requireNats, requirePrograms, requireRoot } from "./preflight.ts";
+import { endLeftOverNats } from "./private-nats.ts";
+import { checkStateDirectory, layout, lockStateDirectory, type Marker, type StateLock } from "./state-directory.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** @param argv flags of `netloom up` */
+export async function main(argv: readonly string[]): Promise<void> {
+  const config = await loadUpConfig(argv);
+  const log = createLogger(config.logLevel, { agent: "up", host: config.host });
+  const lock = await prepare(config, log);
+  const supervisor = new Supervisor(config, log);
+  const stop = stopOnSignal(supervisor, lock, log);
+  try {
+    const url = await Promise.race([supervisor.start(), stop.requested]);
+    if (url !== undefined) process.stdout.write(`netloom is ready: ${url}\n`);
+  } catch (thrown) {
+    if (stop.isRequested()) return;
+    await supervisor.stop();
+    await lock.release();
+    throw thrown;
+  }
+}
+
+/** Everything that can be refused is looked at before anything is made; what was made for a refusal is undone. */
+async function prepare(config: UpConfig, log: Logger): Promise<StateLock> {
+  const { stateDir, host, namespacePrefix } = config;
+  requireRoot("up");
+  const needed = ["dnsmasq", "ip", "nsenter", ...(config.nats.url === undefined ? ["nats-server"] : [])];
+  requirePrograms(needed, process.env["PATH"] ?? "");
+  const marker: Marker = { version: 1, host, namespacePrefix };
+  await checkStateDirectory(stateDir, marker);
+  const lock = await lockStateDirectory(stateDir, marker);
+  try {
+    await endLeftOvers(stateDir, log);
+    await requireFreePort(config.listen);
+    if (config.nats.url !== undefined) await requireNats(config.nats.url);
+    return lock;
+  } catch (thrown) {
+    await lock.release({ undo: true });
+    throw thrown;
+  }
+}
+
+/** Programs of an `up` that was killed; the data plane is not among them. */
+export async function endLeftOvers(stateDir: string, log: Logger): Promise<void> {
+  const { pidFile } = layout(stateDir);
+  const programs = ["server", "dhcp-agent"].map(async (name) => {
+    const pid = await endLeftOver({ file: pidFile(name), words: [name, stateDir] });
+    if (pid !== undefined) log.info({ outcome: name, pid }, "left-over program ended");
+  });
+  await Promise.all([...programs, endLeftOverNats(stateDir)]);
+}
+
+interface StopRequest {
+  /** Never rejects; resolves with nothing when somebody wants the end. */
+  readonly requested: Promise<undefined>;
+  isRequested(): boolean;
+}
+
+function stopOnSignal(supervisor: Supervisor, lock: StateLock, log: Logger): StopRequest {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  let isRequested = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isRequested) return;
+    isRequested = true;
+    resolve(undefined);
+    log.info({ outcome: signal }, "stopping");
+    void supervisor
+      .stop()
+      .then(() => lock.release())
+      .then(
+        () => process.exit(0),
+        (thrown: unknown) => {
+          process.stderr.write(`netloom up: ${errorText(thrown)}\n`);
+          process.exit(1);
+        },
+      );
+  };
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, onSignal);
+  return { requested: promise, isRequested: () => isRequested };
+}

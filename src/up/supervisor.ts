@@ -1,0 +1,83 @@
+// The programs of one `netloom up`: started in parallel, kept running, ended in parallel.
+import { NetloomError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import type { UpConfig } from "../config/up-config.ts";
+import { PrivateNats, type SeedFiles } from "./private-nats.ts";
+import { dhcpAgentArguments, type NatsAccess, serverArguments } from "./program-arguments.ts";
+import { ProgramProcess } from "./program-process.ts";
+import { layout } from "./state-directory.ts";
+
+/** Below the 5 s in which `up` itself must be gone. */
+const graceMs = 4300;
+
+export class Supervisor {
+  readonly #config: UpConfig;
+  readonly #log: Logger;
+  readonly #stopping = new AbortController();
+  #nats: Promise<PrivateNats> | undefined;
+  #programs: readonly ProgramProcess[] = [];
+
+  constructor(config: UpConfig, log: Logger) {
+    this.#config = config;
+    this.#log = log;
+  }
+
+  /** Resolves with the API's URL when it answers and the agent has synced; rejects with the first that cannot start. */
+  async start(): Promise<string> {
+    const access = await this.#natsAccess();
+    if (this.#stopping.signal.aborted) throw new NetloomError("UNAVAILABLE", "stopped before it was ready");
+    const server = this.#program("server", serverArguments(this.#config, access.server));
+    const agent = this.#program("dhcp-agent", dhcpAgentArguments(this.#config, access.agent));
+    this.#programs = [server, agent];
+    for (const program of this.#programs) program.start();
+    const [ready] = await Promise.all([server.ready, agent.ready]);
+    return ready.url ?? this.#listenUrl();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all([...this.#programs.map((program) => program.stop(graceMs)), this.#stopNatsLast()]);
+  }
+
+  async #natsAccess(): Promise<{ readonly server: NatsAccess; readonly agent: NatsAccess }> {
+    const { nats, stateDir, host } = this.#config;
+    if (nats.url !== undefined) {
+      const access = { url: nats.url, seedFile: nats.nkeySeedFile };
+      return { server: access, agent: access };
+    }
+    const onMoved = (to: string, as: SeedFiles): void => this.#follow(to, as);
+    this.#nats = PrivateNats.start({ stateDir, host, log: this.#log, onMoved });
+    const { url, seedFiles } = await this.#nats;
+    return { server: { url, seedFile: seedFiles.server }, agent: { url, seedFile: seedFiles.agent } };
+  }
+
+  /** The programs know one address of NATS: when that had to change, they are started again with the new one. */
+  #follow(url: string, seedFiles: SeedFiles): void {
+    const [server, agent] = this.#programs;
+    this.#log.warn({ outcome: url }, "nats-server moved to another port");
+    server?.restartWith(serverArguments(this.#config, { url, seedFile: seedFiles.server }));
+    agent?.restartWith(dhcpAgentArguments(this.#config, { url, seedFile: seedFiles.agent }));
+  }
+
+  #program(name: "server" | "dhcp-agent", args: readonly string[]): ProgramProcess {
+    const paths = layout(this.#config.stateDir);
+    const logFile = this.#config.foregroundLogs ? undefined : paths.logFile(name);
+    return new ProgramProcess({ name, args, pidFile: paths.pidFile(name), logFile, log: this.#log });
+  }
+
+  /** The agent's last words go through NATS, so it gets a moment longer than the programs need at most. */
+  async #stopNatsLast(): Promise<void> {
+    const programsEnded = Promise.allSettled(this.#programs.map((program) => program.ended()));
+    const limit = Promise.withResolvers<void>();
+    const timer = setTimeout(limit.resolve, graceMs / 2);
+    await Promise.race([programsEnded, limit.promise]);
+    clearTimeout(timer);
+    const nats = await this.#nats?.catch(() => undefined);
+    await nats?.stop();
+  }
+
+  #listenUrl(): string {
+    const { address, port } = this.#config.listen;
+    return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+  }
+}
