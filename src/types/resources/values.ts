@@ -1,7 +1,7 @@
 // The kinds of value that attributes are made of: each checks what a client sent and gives the canonical value.
 // The metadata is the JSON Schema of what clients may send.
 import { z } from "zod";
-import { canonicalCidr, canonicalIp, canonicalMac } from "./address-text.ts";
+import { canonicalAddress, formatCidr, normaliseMac, parseCidr } from "../../model/addresses.ts";
 
 /** Why a value is not accepted, for the client. */
 export class Refusal {
@@ -19,7 +19,7 @@ export function converted<T>(shape: JsonShape, convert: (value: unknown) => T | 
   return z
     .unknown()
     .transform((value, context): T => {
-      const result = convert(value);
+      const result = value === undefined ? new Refusal("it is missing.") : convert(value);
       if (!(result instanceof Refusal)) return result;
       context.issues.push({ code: "custom", message: result.reason, input: value });
       return z.NEVER;
@@ -101,7 +101,7 @@ export function toUuid(value: unknown): string | Refusal {
 export const uuid = converted({ type: "string", format: "uuid" }, toUuid);
 
 export function toMac(value: unknown): string | Refusal {
-  const mac = typeof value === "string" ? canonicalMac(value) : undefined;
+  const mac = typeof value === "string" ? normaliseMac(value) : undefined;
   if (mac === undefined || mac === "00:00:00:00:00:00") return new Refusal(`${quoted(value)} is not a valid MAC address.`);
   // The lowest bit of the first octet marks a group: no kernel takes such an address for a device.
   if (Number.parseInt(mac.slice(0, 2), 16) % 2 === 1) return new Refusal(`${quoted(value)} is a multicast MAC address.`);
@@ -111,15 +111,16 @@ export function toMac(value: unknown): string | Refusal {
 export const macAddress = converted({ type: "string", format: "mac-address" }, toMac);
 
 export function toIp(value: unknown): string | Refusal {
-  const ip = typeof value === "string" ? canonicalIp(value) : undefined;
+  const ip = typeof value === "string" ? canonicalAddress(value) : undefined;
   return ip ?? new Refusal(`${quoted(value)} is not a valid IP address.`);
 }
 
 export const ipAddress = converted({ type: "string", format: "ip" }, toIp);
 
 export function toCidr(value: unknown): string | Refusal {
-  const cidr = typeof value === "string" ? canonicalCidr(value) : undefined;
-  return cidr ?? new Refusal(`${quoted(value)} is not a valid IP subnet, written as <address>/<length>.`);
+  const block = typeof value === "string" ? parseCidr(value) : undefined;
+  if (block !== undefined) return formatCidr(block);
+  return new Refusal(`${quoted(value)} is not a valid IP subnet, written as <address>/<length>.`);
 }
 
 export const cidr = converted({ type: "string", format: "cidr" }, toCidr);

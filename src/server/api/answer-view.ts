@@ -1,0 +1,45 @@
+// Which attributes of an object a caller sees. Worked out once per resource and kind of caller: a list of a thousand ports
+// must cost no look at declarations.
+import type { ResourceDeclaration } from "../../types/resources/declaration.ts";
+import type { Attributes, RequestContext } from "../services/resource-service.ts";
+
+interface Column {
+  readonly name: string;
+  readonly source: string;
+}
+
+export class AnswerView {
+  readonly #forAdmin: readonly Column[];
+  readonly #forMember: readonly Column[];
+
+  constructor(resource: ResourceDeclaration) {
+    const visible = Object.entries(resource.attributes).filter(([, attribute]) => attribute.visible);
+    const toColumn = ([name, attribute]: (typeof visible)[number]) => ({ name, source: attribute.aliasOf ?? name });
+    this.#forAdmin = visible.map(toColumn);
+    this.#forMember = visible.filter(([, attribute]) => attribute.adminOnly?.read !== true).map(toColumn);
+  }
+
+  /** @param fields names that the caller wants; unknown ones are ignored, none at all means everything. */
+  one(item: Attributes, context: RequestContext, fields?: readonly string[]): Attributes {
+    return pick(item, this.#columns(context, fields));
+  }
+
+  many(items: readonly Attributes[], context: RequestContext, fields?: readonly string[]): readonly Attributes[] {
+    const columns = this.#columns(context, fields);
+    return items.map((item) => pick(item, columns));
+  }
+
+  #columns(context: RequestContext, fields?: readonly string[]): readonly Column[] {
+    const columns = context.isAdmin ? this.#forAdmin : this.#forMember;
+    return fields === undefined ? columns : columns.filter((column) => fields.includes(column.name));
+  }
+}
+
+function pick(item: Attributes, columns: readonly Column[]): Attributes {
+  const picked: Record<string, unknown> = {};
+  for (const { name, source } of columns) {
+    const value = item[source];
+    if (value !== undefined) picked[name] = value;
+  }
+  return picked;
+}

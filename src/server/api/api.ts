@@ -1,0 +1,78 @@
+// The REST API as one fastify instance: routes parse, call a service and present; rules live in the services.
+import { randomUUID } from "node:crypto";
+import fastify, { type FastifyInstance, type FastifyReply } from "fastify";
+import { agentResource } from "../../types/resources/agents.ts";
+import { leaseResource } from "../../types/resources/leases.ts";
+import { networkResource } from "../../types/resources/networks.ts";
+import { portResource } from "../../types/resources/ports.ts";
+import { subnetResource } from "../../types/resources/subnets.ts";
+import { registerAgentRoutes } from "./agent-routes.ts";
+import type { ApiDeps } from "./api-deps.ts";
+import { registerCollection } from "./collection-routes.ts";
+import { registerDiscovery } from "./discovery-routes.ts";
+import { faultBody } from "./fault-answers.ts";
+import { registerHealth } from "./health-routes.ts";
+import { maxBodyBytes, parseRequestBody } from "./request-body.ts";
+import { installNoRoute, installRequestScope } from "./request-scope.ts";
+
+const requestTimeoutMs = 30_000;
+// Clients name hundreds of ids in one query.
+const maxHeaderBytes = 64 * 1024;
+
+/** Not listening yet: the caller chooses where, or uses `inject()`. */
+export function createApi(deps: ApiDeps): FastifyInstance {
+  const app = createBareApp();
+  installRequestScope(app, deps);
+  installNoRoute(app);
+  const { networks, subnets, ports, agents, leases } = deps.services;
+  registerHealth(app, deps);
+  registerDiscovery(app, [networkResource, subnetResource, portResource]);
+  registerCollection(app, networkResource, networks);
+  registerCollection(app, subnetResource, subnets);
+  registerCollection(app, portResource, ports);
+  registerCollection(app, agentResource, agents);
+  registerCollection(app, leaseResource, leases);
+  registerAgentRoutes(app, agents);
+  return app;
+}
+
+function createBareApp(): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    bodyLimit: maxBodyBytes,
+    requestTimeout: requestTimeoutMs,
+    http: { maxHeaderSize: maxHeaderBytes },
+    routerOptions: {
+      ignoreTrailingSlash: true,
+      maxParamLength: 512,
+      // Queries are read where they are used, in order and with repeats; the built-in reader would be work for nothing.
+      querystringParser: () => ({}),
+    },
+    genReqId: () => `req-${randomUUID()}`,
+    rewriteUrl: ({ url = "/" }) => withoutJsonSuffix(url),
+    // A URL that cannot be decoded has no route. The type of this one reply is more general than all the others.
+    frameworkErrors: (error, _request, reply: unknown) => {
+      void (reply as FastifyReply).code(400).type("application/json").send(faultBody("HTTPBadRequest", error.message));
+    },
+    clientErrorHandler: (error, socket) => {
+      if (!socket.writable) return socket.destroy();
+      const body = JSON.stringify(faultBody("HTTPBadRequest", `Not an HTTP request: ${error.code}.`));
+      socket.end(
+        `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      );
+    },
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, async (request: Parameters<typeof parseRequestBody>[0], bytes: Buffer) =>
+    parseRequestBody(request, bytes),
+  );
+  return app;
+}
+
+/** `/v2.0/networks.json` is the older spelling of `/v2.0/networks`. */
+function withoutJsonSuffix(url: string): string {
+  const [path = "", ...query] = url.split("?");
+  if (!path.startsWith("/v2.0/") || !path.endsWith(".json")) return url;
+  return [path.slice(0, -".json".length), ...query].join("?");
+}

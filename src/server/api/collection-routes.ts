@@ -1,0 +1,121 @@
+// The five verbs of one collection, from its declaration and its service.
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { ApiFault } from "../../types/api-faults.ts";
+import { attributeOf, type ResourceDeclaration } from "../../types/resources/declaration.ts";
+import type { Attributes, RequestContext, ResourceReader, ResourceService } from "../services/resource-service.ts";
+import { AnswerView } from "./answer-view.ts";
+import { parseCreate, parseUpdate } from "./attribute-input.ts";
+import { openCreateEnvelope, openUpdateEnvelope } from "./body-envelope.ts";
+import { expectedRevision } from "./if-match.ts";
+import { pageLinks } from "./links.ts";
+import { parseFields, parseListRequest } from "./list-request.ts";
+import { notFound, parseId } from "./object-id.ts";
+import { scoped } from "./request-scope.ts";
+
+/** A service that has the verbs which the declaration allows, and perhaps no others. */
+export type CollectionService = ResourceReader & Partial<Pick<ResourceService, "create" | "update" | "remove">>;
+
+interface Collection {
+  readonly resource: ResourceDeclaration;
+  readonly service: CollectionService;
+  readonly view: AnswerView;
+  readonly path: string;
+}
+
+export function registerCollection(app: FastifyInstance, resource: ResourceDeclaration, service: CollectionService): void {
+  const collection = { resource, service, view: new AnswerView(resource), path: `/v2.0/${resource.collection}` };
+  registerReading(app, collection);
+  if (resource.canCreate) registerCreate(app, collection);
+  if (resource.canUpdate) registerUpdate(app, collection);
+  if (resource.canDelete) registerDelete(app, collection);
+}
+
+export function queryOf(request: FastifyRequest): URLSearchParams {
+  const url = request.raw.url ?? "";
+  const start = url.indexOf("?");
+  return new URLSearchParams(start < 0 ? "" : url.slice(start + 1));
+}
+
+/** The id in the path; on a collection for administrators nobody else learns which ids there are. */
+export function idOf(request: FastifyRequest, resource: ResourceDeclaration, context: RequestContext): string {
+  // The router gives every named part of the path as text.
+  const { id } = request.params as { readonly id: string };
+  if (resource.adminOnly === true && !context.isAdmin) throw notFound(resource, id);
+  return parseId(resource, id);
+}
+
+function registerReading(app: FastifyInstance, { resource, service, view, path }: Collection): void {
+  app.get(
+    path,
+    scoped(async (request, _reply, context) => {
+      const params = queryOf(request);
+      const list = parseListRequest(resource, params, context);
+      const isHidden = resource.adminOnly === true && !context.isAdmin;
+      const items = isHidden || list.matchesNothing ? [] : await service.list(context, list.query);
+      const links = pageLinks(request, path, params, { list, items });
+      const answer = { [resource.collection]: view.many(items, context, list.fields) };
+      return links.length === 0 ? answer : { ...answer, [`${resource.collection}_links`]: links };
+    }),
+  );
+  app.get(
+    `${path}/:id`,
+    scoped(async (request, _reply, context) => {
+      const item = await service.show(context, idOf(request, resource, context));
+      return { [resource.name]: view.one(item, context, parseFields(queryOf(request))) };
+    }),
+  );
+}
+
+function registerCreate(app: FastifyInstance, { resource, service, view, path }: Collection): void {
+  app.post(
+    path,
+    scoped(async (request, reply, context) => {
+      const { isBulk, items } = openCreateEnvelope(resource, request.body);
+      const bodies = items.map((item, index) =>
+        isBulk ? withPlace(index, () => parseCreate(resource, item, context)) : parseCreate(resource, item, context),
+      );
+      const created = (await service.create?.(context, bodies)) ?? [];
+      reply.code(201);
+      const [first = {}] = created;
+      return isBulk ? { [resource.collection]: view.many(created, context) } : { [resource.name]: view.one(first, context) };
+    }),
+  );
+}
+
+/** Says which item of a bulk was wrong. */
+function withPlace(index: number, parse: () => Attributes): Attributes {
+  try {
+    return parse();
+  } catch (thrown) {
+    if (!(thrown instanceof ApiFault)) throw thrown;
+    throw new ApiFault(thrown.type, `${thrown.message} (item ${index} of the request)`, thrown);
+  }
+}
+
+function registerUpdate(app: FastifyInstance, { resource, service, view, path }: Collection): void {
+  app.put(
+    `${path}/:id`,
+    scoped(async (request, _reply, context) => {
+      const id = idOf(request, resource, context);
+      const changes = parseUpdate(resource, openUpdateEnvelope(resource, request.body), context);
+      const item = await service.update?.(context, id, changes, revisionOf(request, resource));
+      return { [resource.name]: view.one(item ?? {}, context) };
+    }),
+  );
+}
+
+function registerDelete(app: FastifyInstance, { resource, service, path }: Collection): void {
+  app.delete(
+    `${path}/:id`,
+    scoped(async (request, reply, context) => {
+      await service.remove?.(context, idOf(request, resource, context), revisionOf(request, resource));
+      return reply.code(204).send();
+    }),
+  );
+}
+
+function revisionOf(request: FastifyRequest, resource: ResourceDeclaration): number | undefined {
+  const revision = expectedRevision(request.headers["if-match"]);
+  if (revision === undefined || attributeOf(resource, "revision_number") !== undefined) return revision;
+  throw new ApiFault("BadRequest", `If-Match cannot be used on ${resource.collection}: they have no revision_number.`);
+}

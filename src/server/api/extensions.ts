@@ -1,0 +1,42 @@
+// What clients may count on, by the alias that they branch on. Only what works: an alias that lies breaks a client later.
+
+export interface Extension {
+  readonly alias: string;
+  readonly name: string;
+  readonly description: string;
+  /** Part of the format; says nothing about this server. */
+  readonly updated: string;
+  readonly links: readonly [];
+}
+
+function extension(alias: string, name: string, description: string): Extension {
+  return { alias, name, description, updated: "2026-01-01T00:00:00-00:00", links: [] };
+}
+
+export const extensions: readonly Extension[] = [
+  extension("agent", "Agents", "Agents, their state and their administrative switch."),
+  extension("allowed-address-pairs", "Allowed address pairs", "Further addresses of a port."),
+  extension("binding", "Port binding", "The host that a port is plugged on."),
+  extension("dhcp_agent_scheduler", "DHCP agent scheduler", "Which agents host which networks."),
+  extension("dns-integration", "DNS integration", "Names of ports, answered inside their network."),
+  extension("empty-string-filtering", "Filtering by the empty text", "An empty filter value matches empty values."),
+  extension("external-net", "External networks", "The mark of networks that lead out."),
+  extension("extra_dhcp_opt", "Extra DHCP options", "DHCP options of single ports."),
+  extension("filter-validation", "Filter validation", "Unknown filters are refused."),
+  extension("ip-substring-filtering", "Filtering by part of an address", "fixed_ips=ip_address_substr=…"),
+  extension("ip_allocation", "IP allocation", "When the addresses of a port were chosen."),
+  extension("leases", "Leases", "What DHCP servers gave out; read only."),
+  extension("net-mtu", "Network MTU", "The MTU of a network."),
+  extension("net-mtu-writable", "Network MTU, writable", "The MTU of a network can be set."),
+  extension("pagination", "Pagination", "Lists in pages."),
+  extension("port-mac-address-regenerate", "New MAC addresses", "A null MAC address asks for a new one."),
+  extension("project-id", "project_id", "project_id is the same as tenant_id."),
+  extension("provider", "Provider networks", "How a network is carried."),
+  extension("revision-if-match", "Conditional changes", "If-Match: revision_number=N."),
+  extension("sort-key-validation", "Sort key validation", "Unknown sort keys are refused."),
+  extension("sorting", "Sorting", "Lists in a chosen order."),
+  extension("standard-attr-description", "Descriptions", "Text for people on every object."),
+  extension("standard-attr-revisions", "Revisions", "A number that grows with every change."),
+  extension("standard-attr-timestamp", "Timestamps", "When objects were made and changed."),
+  extension("subnet-service-types", "Service types of subnets", "Subnets that are kept for some kinds of device."),
+];

@@ -1,0 +1,46 @@
+// Absolute links in answers. Host and scheme are the client's own words, so they are checked before they are repeated.
+import type { FastifyRequest } from "fastify";
+import type { Attributes } from "../services/resource-service.ts";
+import type { ListRequest } from "./list-request.ts";
+
+const hostText = /^[A-Za-z0-9.:[\]_-]{1,255}$/;
+
+export interface Link {
+  readonly rel: "self" | "next" | "previous";
+  readonly href: string;
+}
+
+/** `http://host:port`; a proxy in front says in X-Forwarded-Proto which scheme the client used. */
+export function baseUrl(request: FastifyRequest): string {
+  const scheme = request.headers["x-forwarded-proto"] === "https" ? "https" : "http";
+  const host = request.headers.host ?? "";
+  return `${scheme}://${hostText.test(host) ? host : "localhost"}`;
+}
+
+export function selfLink(request: FastifyRequest, path: string): Link {
+  return { rel: "self", href: `${baseUrl(request)}${path}` };
+}
+
+/** Links to the neighbouring pages; a page that is not full is the last one in its direction. */
+export function pageLinks(
+  request: FastifyRequest,
+  path: string,
+  params: URLSearchParams,
+  page: { readonly list: ListRequest; readonly items: readonly Attributes[] },
+): readonly Link[] {
+  const { limit, pageReverse } = page.list.query;
+  if (limit === undefined) return [];
+  const isShort = page.items.length < limit;
+  const href = (marker: unknown, reverse: boolean) => {
+    const query = new URLSearchParams(params);
+    query.delete("marker");
+    query.delete("page_reverse");
+    if (typeof marker === "string") query.set("marker", marker);
+    if (reverse) query.set("page_reverse", "True");
+    return `${baseUrl(request)}${path}?${query.toString()}`;
+  };
+  const links: Link[] = [];
+  if (!isShort || pageReverse) links.push({ rel: "next", href: href(page.items.at(-1)?.["id"], false) });
+  if (!isShort || !pageReverse) links.push({ rel: "previous", href: href(page.items.at(0)?.["id"], true) });
+  return links;
+}

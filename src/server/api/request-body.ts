@@ -1,0 +1,49 @@
+// Bytes of a request → JSON that is safe to look at: bounded in depth, no keys that reach a prototype.
+import type { FastifyRequest } from "fastify";
+import { ApiFault } from "../../types/api-faults.ts";
+
+/** A thousand ports with everything that they may carry fit; see also the cap of a bulk. */
+export const maxBodyBytes = 4 * 1024 * 1024;
+const maxDepth = 16;
+const refusedKeys = new Set(["__proto__", "constructor", "prototype"]);
+const jsonType = /^application\/json\s*(;|$)/i;
+
+/**
+ * The one parser for all content types. A body without `application/json` is refused, so that a page of another site
+ * cannot make a browser write here without asking first.
+ */
+export function parseRequestBody(request: FastifyRequest, bytes: Buffer): unknown {
+  if (bytes.length === 0) return undefined;
+  if (request.method === "DELETE") {
+    throw new ApiFault("HTTPBadRequest", "A DELETE request takes no body.");
+  }
+  if (!jsonType.test(request.headers["content-type"] ?? "")) {
+    throw new ApiFault("HTTPUnsupportedMediaType", "The body must be JSON, sent as Content-Type: application/json.");
+  }
+  const body = parseJson(bytes);
+  checkShape(body, maxDepth);
+  return body;
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new ApiFault("MalformedRequestBody", "Malformed request body: it is not JSON in UTF-8.", cause);
+  }
+}
+
+function checkShape(value: unknown, depthLeft: number): void {
+  if (typeof value !== "object" || value === null) return;
+  if (depthLeft === 0) {
+    throw new ApiFault("MalformedRequestBody", `Malformed request body: nested deeper than ${maxDepth} levels.`);
+  }
+  if (Array.isArray(value)) {
+    for (const item of value) checkShape(item, depthLeft - 1);
+    return;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    if (refusedKeys.has(key)) throw new ApiFault("HTTPBadRequest", `Unrecognized attribute(s) '${key}'.`);
+    checkShape(item, depthLeft - 1);
+  }
+}

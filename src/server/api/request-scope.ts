@@ -1,0 +1,82 @@
+// What surrounds every request: an id, a trace, the access log, and one form of errors.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { createTrace, parseTraceparent, withTrace, type TraceContext } from "../../base/trace-context.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+import type { RequestContext } from "../services/resource-service.ts";
+import type { ApiDeps } from "./api-deps.ts";
+import { faultBody, toFault } from "./fault-answers.ts";
+import { identify } from "./identity.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    trace: TraceContext | undefined;
+    startedAtMs: number;
+  }
+}
+
+export type Handler = (request: FastifyRequest, reply: FastifyReply, context: RequestContext) => Promise<unknown>;
+
+/**
+ * A route's handler inside its trace, so that whatever it writes carries the trace on. Not in a hook: fastify reads bodies
+ * from socket events, which forget the asynchronous context of the hooks before them.
+ */
+export function scoped(handler: Handler): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
+  return async (request, reply) => withTrace(traceOf(request), async () => handler(request, reply, identify(request)));
+}
+
+export function installRequestScope(app: FastifyInstance, { log, clock }: Pick<ApiDeps, "log" | "clock">): void {
+  app.decorateRequest("trace", undefined);
+  app.decorateRequest("startedAtMs", 0);
+  app.addHook("onRequest", async (request, reply) => {
+    request.startedAtMs = clock.monotonicMs();
+    reply.header("x-openstack-request-id", request.id);
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    const path = (request.originalUrl.split("?", 1)[0] ?? "").slice(0, 512);
+    const ms = Math.round((clock.monotonicMs() - request.startedAtMs) * 10) / 10;
+    const { method, id: requestId } = request;
+    log.info({ method, path, status: reply.statusCode, ms, requestId, traceId: traceOf(request).traceId }, "request answered");
+  });
+  app.setErrorHandler(async (error, request, reply) => {
+    const fault = toFault(error, { requestId: request.id, traceId: traceOf(request).traceId }, log);
+    return reply.code(fault.status).type("application/json").send(faultBody(fault.type, fault.message));
+  });
+}
+
+function traceOf(request: FastifyRequest): TraceContext {
+  const header = request.headers["traceparent"];
+  request.trace ??= parseTraceparent(typeof header === "string" ? header : undefined) ?? createTrace();
+  return request.trace;
+}
+
+/**
+ * 404 for paths that nobody serves, 405 for verbs that a served path does not take; decided before the body is read.
+ * Must be installed before the routes, because it learns the paths from them.
+ */
+export function installNoRoute(app: FastifyInstance): void {
+  const served = new Map<string, { readonly pattern: RegExp; readonly verbs: Set<string>; readonly onlyVerbs: boolean }>();
+  app.addHook("onRoute", (route) => {
+    const known = served.get(route.url) ?? {
+      pattern: new RegExp(`^${route.url.replaceAll(/:\w+/g, "[^/]+")}/?$`),
+      verbs: new Set<string>(),
+      onlyVerbs: route.config?.otherVerbsAreUnknown !== true,
+    };
+    for (const verb of [route.method].flat()) known.verbs.add(verb);
+    served.set(route.url, known);
+  });
+  app.addHook("onRequest", async (request, reply) => {
+    if (!request.is404) return;
+    const path = request.url.split("?", 1)[0] ?? "";
+    const route = [...served.values()].find((candidate) => candidate.onlyVerbs && candidate.pattern.test(path));
+    if (route === undefined) throw new ApiFault("HTTPNotFound", "The resource could not be found.");
+    reply.header("allow", [...route.verbs].join(", "));
+    throw new ApiFault("HTTPMethodNotAllowed", `The method ${request.method} is not allowed for this resource.`);
+  });
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Other verbs on this path are answered with 404 and not with 405. */
+    readonly otherVerbsAreUnknown?: true;
+  }
+}
