@@ -5,16 +5,18 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { createTrace, parseTraceparent, withTrace } from "../base/trace-context.ts";
 import type { NetworkCache } from "../cache/network-cache.ts";
-import type { NetworkId } from "../model/ids.ts";
+import type { NetworkId, SubnetId } from "../model/ids.ts";
 import type { NetworkView } from "../model/network.ts";
 import { ReconcileQueue, type Lane, type QueueStats } from "../runtime/reconcile-queue.ts";
 import { repeatEvery, type CancelTimer, type Timers } from "../runtime/timers.ts";
 import type { StreamItem, SyncReply } from "../types/agent-messages.ts";
 import { CrashLoop } from "./crash-loop.ts";
 import { NetworkHelpers, type HelperParts, type ReconcileOutcome } from "./network-helpers.ts";
+import { failingStatus, servedStatus, type NetworkStatus, type NetworkStatusTable } from "./network-status.ts";
 import { ReadyPorts } from "./ready-ports.ts";
 import type { StatusReporter } from "./status-reporter.ts";
 import type { StreamSink } from "./stream-consumer.ts";
+import { VerifyPlan } from "./verify-plan.ts";
 
 export interface DhcpAgentParts extends Omit<HelperParts, "onServed"> {
   readonly reporter: Pick<StatusReporter, "addReadyPorts">;
@@ -26,19 +28,10 @@ export interface DhcpAgentParts extends Omit<HelperParts, "onServed"> {
   readonly onFirstServed?: (id: NetworkId) => void;
 }
 
-/** One line of /status. */
-export interface NetworkStatus {
-  readonly state: "served" | "off" | "degraded" | "failing";
-  readonly reason: string | null;
-  readonly ports: number;
-  readonly outcome: ReconcileOutcome | null;
-  readonly lastReconcileMs: number;
-}
-
 type Upsert<K extends StreamItem["kind"]> = Extract<StreamItem, { op: "upsert"; kind: K }>;
 type Delete = Extract<StreamItem, { op: "delete" }>;
 
-const findDeadEveryMs = 2_000;
+const sweepEveryMs = 2_000;
 const verifyEveryMs = 60_000;
 
 export class DhcpAgent implements StreamSink {
@@ -48,11 +41,10 @@ export class DhcpAgent implements StreamSink {
   readonly #queue: ReconcileQueue<NetworkId>;
   readonly #ready: ReadyPorts;
   readonly #crashLoop: CrashLoop;
+  readonly #verifyPlan: VerifyPlan;
   readonly #status = new Map<NetworkId, NetworkStatus>();
   /** Per dirty network, the change that made it so last. */
   readonly #traceparents = new Map<NetworkId, string>();
-  readonly #verifyWanted = new Set<NetworkId>();
-  readonly #verifiedAtMs = new Map<NetworkId, number>();
   /** Networks that a snapshot has touched: half a snapshot must not be applied to the host. `undefined` outside of one. */
   #held: Set<NetworkId> | undefined;
   #hasFullView = false;
@@ -66,7 +58,8 @@ export class DhcpAgent implements StreamSink {
     this.#cache = cache;
     this.#ready = new ReadyPorts(cache);
     this.#crashLoop = new CrashLoop(clock, random);
-    this.#helpers = new NetworkHelpers({ ...parts, onServed: (view) => this.#onServed(view) });
+    this.#verifyPlan = new VerifyPlan({ clock, tickMs: sweepEveryMs, everyMs: verifyEveryMs });
+    this.#helpers = new NetworkHelpers({ ...parts, onServed: (view, unserved) => this.#onServed(view, unserved) });
     this.#queue = new ReconcileQueue<NetworkId>({
       concurrency,
       clock,
@@ -78,7 +71,7 @@ export class DhcpAgent implements StreamSink {
   }
 
   start(): void {
-    this.#cancelSweep = repeatEvery(this.#parts.timers, findDeadEveryMs, () => this.#sweep());
+    this.#cancelSweep = repeatEvery(this.#parts.timers, sweepEveryMs, () => this.#sweep());
   }
 
   /** Lets running reconciles end; leaves every network as it is. */
@@ -101,8 +94,8 @@ export class DhcpAgent implements StreamSink {
     await this.#queue.idle();
   }
 
-  status(): Readonly<Record<string, NetworkStatus>> {
-    return Object.fromEntries(this.#status);
+  get status(): NetworkStatusTable {
+    return this.#status;
   }
 
   // ---- events: the names are those of the notifications
@@ -166,15 +159,15 @@ export class DhcpAgent implements StreamSink {
     this.#cache.beginSnapshot(options);
   }
 
+  /** What came of it is added to a copy that was whole, and may be served; before the first whole one it waits for the next. */
   abortSnapshot(): void {
-    // What is held stays so: the next snapshot will be whole.
     this.#cache.abortSnapshot();
+    if (this.#hasFullView) this.#releaseHeld();
   }
 
   endSnapshot(): void {
-    const held = this.#held ?? new Set();
-    this.#held = undefined;
-    for (const id of [...held, ...this.#cache.endSnapshot()]) this.#mark(id, this.#hasFullView ? "event" : "resync");
+    for (const id of this.#cache.endSnapshot()) this.#mark(id, "event");
+    this.#releaseHeld();
   }
 
   onSynced(mode: SyncReply["mode"]): void {
@@ -196,7 +189,7 @@ export class DhcpAgent implements StreamSink {
     const traceparent = this.#traceparents.get(id);
     this.#traceparents.delete(id);
     const trace = parseTraceparent(traceparent);
-    const verify = this.#verifyWanted.delete(id);
+    const verify = this.#verifyPlan.takeWanted(id);
     const startedAtMs = performance.now();
     try {
       const outcome = await withTrace(trace ?? createTrace(), () => this.#helpers.reconcile(id, verify));
@@ -204,7 +197,7 @@ export class DhcpAgent implements StreamSink {
     } catch (thrown) {
       // The next attempt still belongs to this change, and trusts nothing that this one may have left half done.
       if (traceparent !== undefined && !this.#traceparents.has(id)) this.#traceparents.set(id, traceparent);
-      this.#verifyWanted.add(id);
+      this.#verifyPlan.want(id);
       throw thrown;
     }
   }
@@ -227,14 +220,16 @@ export class DhcpAgent implements StreamSink {
     else this.#queue.mark(id, lane);
   }
 
-  #onServed(view: NetworkView): void {
+  #releaseHeld(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const id of held) this.#mark(id, this.#hasFullView ? "event" : "resync");
+  }
+
+  #onServed(view: NetworkView, unserved: readonly SubnetId[]): void {
     const { reporter, onFirstServed } = this.#parts;
-    const { id } = view.network;
-    if (!this.#verifiedAtMs.has(id)) {
-      this.#verifiedAtMs.set(id, this.#parts.clock.monotonicMs());
-      onFirstServed?.(id);
-    }
-    const changes = this.#ready.take(view);
+    if (this.#verifyPlan.addServed(view.network.id)) onFirstServed?.(view.network.id);
+    const changes = this.#ready.take(view, unserved);
     if (changes.new.length > 0) reporter.addReadyPorts(changes.new, "new");
     if (changes.known.length > 0) reporter.addReadyPorts(changes.known, "known");
   }
@@ -256,8 +251,7 @@ export class DhcpAgent implements StreamSink {
       return;
     }
     const refusal = this.#helpers.refusalOf(id);
-    const state = refusal !== undefined ? "degraded" : isServed ? "served" : "off";
-    this.#status.set(id, { state, reason: refusal ?? null, ports: view.ports.length, outcome, lastReconcileMs: ms });
+    this.#status.set(id, servedStatus({ isServed, refusal, ports: view.ports.length, outcome, ms }));
   }
 
   #onFailure(id: NetworkId, err: unknown, retry: { readonly attempt: number; readonly delayMs: number }): void {
@@ -266,16 +260,13 @@ export class DhcpAgent implements StreamSink {
       { traceId, networkId: id, err, attempt: retry.attempt, ms: retry.delayMs },
       "network not reconciled, will be repeated",
     );
-    const ports = this.#cache.view(id)?.ports.length ?? 0;
-    const reason = err instanceof Error ? err.message : String(err);
-    this.#status.set(id, { state: "failing", reason, ports, outcome: null, lastReconcileMs: 0 });
+    this.#status.set(id, failingStatus(err, this.#cache.view(id)?.ports.length ?? 0));
   }
 
   #forget(id: NetworkId): void {
     this.#ready.forget(id);
     this.#crashLoop.forget(id);
-    this.#verifiedAtMs.delete(id);
-    this.#verifyWanted.delete(id);
+    this.#verifyPlan.forget(id);
   }
 
   /** Finds what earlier processes left on this host and what nobody wants any more. */
@@ -292,7 +283,7 @@ export class DhcpAgent implements StreamSink {
 
   async #sweep(): Promise<void> {
     await this.#readInventory();
-    this.#markUnverified();
+    for (const id of this.#verifyPlan.due()) this.#mark(id, "resync");
     try {
       for (const id of await this.#parts.driver.findDead()) {
         if (!this.#helpers.served.has(id) || !this.#crashLoop.mayRestart(id)) continue;
@@ -301,18 +292,6 @@ export class DhcpAgent implements StreamSink {
       }
     } catch (err) {
       this.#parts.log.warn({ err }, "looking for dead dhcp servers failed");
-    }
-  }
-
-  /** Each network once a minute, a few at a time. */
-  #markUnverified(): void {
-    const nowMs = this.#parts.clock.monotonicMs();
-    const due = [...this.#verifiedAtMs].filter(([, atMs]) => nowMs - atMs >= verifyEveryMs);
-    const share = Math.ceil((this.#verifiedAtMs.size * findDeadEveryMs) / verifyEveryMs) + 1;
-    for (const [id] of due.slice(0, share)) {
-      this.#verifiedAtMs.set(id, nowMs);
-      this.#verifyWanted.add(id);
-      this.#mark(id, "resync");
     }
   }
 }

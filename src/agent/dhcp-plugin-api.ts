@@ -4,10 +4,10 @@ import { NetloomError } from "../base/errors.ts";
 import type { Bus } from "../messaging/bus.ts";
 import { rpcSubject, statusSubject } from "../messaging/subjects.ts";
 import type { NetworkId } from "../model/ids.ts";
-import type { Port } from "../model/network.ts";
 import {
   claimPortReplySchema,
   networkReplySchema,
+  type portSchema,
   syncReplySchema,
   type ClaimPortRequest,
   type StatusReport,
@@ -45,7 +45,7 @@ export class DhcpPluginApi {
   }
 
   /** This agent's port on the network with an address on each subnet; `null` when a newer event will say what to do instead. */
-  async claimDhcpPort(request: ClaimPortRequest): Promise<Port | null> {
+  async claimDhcpPort(request: ClaimPortRequest): Promise<z.infer<typeof portSchema> | null> {
     return (await this.#call("claimDhcpPort", request, claimPortReplySchema)).port;
   }
 

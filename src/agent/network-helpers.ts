@@ -8,7 +8,7 @@ import type { DhcpDeviceManager, DhcpDriver, DhcpOutcome } from "../drivers/dhcp
 import type { NetworkId, SubnetId } from "../model/ids.ts";
 import type { NetworkView, Port } from "../model/network.ts";
 import type { DhcpPluginApi } from "./dhcp-plugin-api.ts";
-import { findOwnPort, lackingSubnets, wantsDhcp, withoutDhcpOn } from "./own-port.ts";
+import { dhcpSubnetIds, findOwnPort, lackingSubnets, wantsDhcp, withoutDhcpOn } from "./own-port.ts";
 
 /** What the driver did, or: stopped; nothing was here; a newer event decides; no address for our own port. */
 export type ReconcileOutcome = DhcpOutcome | "disabled" | "absent" | "superseded" | "degraded";
@@ -18,21 +18,22 @@ export interface HelperParts {
   readonly driver: DhcpDriver;
   readonly deviceManager: DhcpDeviceManager;
   readonly api: Pick<DhcpPluginApi, "claimDhcpPort" | "releaseDhcpPort">;
-  /** DHCP for `view` is in effect. */
-  readonly onServed: (view: NetworkView) => void;
+  /** DHCP for `view` is in effect, except on `unserved`. */
+  readonly onServed: (view: NetworkView, unserved: readonly SubnetId[]) => void;
   readonly log: Logger;
 }
 
 interface Refusal {
   /** The view for which there was no address: while it is the same object, asking again is useless. */
   readonly view: NetworkView;
-  readonly subnets: readonly SubnetId[];
   readonly reason: string;
 }
 
 interface OwnPort {
   readonly view: NetworkView;
   readonly dhcpPort: Port;
+  /** DHCP subnets on which there is no address for us. */
+  readonly unserved: readonly SubnetId[];
 }
 
 export class NetworkHelpers {
@@ -69,13 +70,13 @@ export class NetworkHelpers {
     return this.#mutex.run(id, async () => {
       const view = this.#parts.cache.view(id);
       if (view === undefined || !wantsDhcp(view)) return this.disableDhcpHelper(id, view);
-      return this.#served.has(id) ? this.refreshDhcpHelper(view, verify) : this.enableDhcpHelper(view);
+      return this.#served.has(id) ? this.refreshDhcpHelper(view, verify) : this.enableDhcpHelper(view, verify);
     });
   }
 
   /** DHCP for a network that this process has not served yet. What runs already and fits is adopted. */
-  async enableDhcpHelper(view: NetworkView): Promise<ReconcileOutcome> {
-    return this.refreshDhcpHelper(view, false);
+  async enableDhcpHelper(view: NetworkView, verify: boolean): Promise<ReconcileOutcome> {
+    return this.refreshDhcpHelper(view, verify);
   }
 
   /** DHCP as `view` says: port, device, server, in this order. */
@@ -84,10 +85,12 @@ export class NetworkHelpers {
     const own = await this.#ensureOwnPort(view);
     if (own === undefined) return this.#refusals.has(id) ? "degraded" : "superseded";
     this.#present.add(id);
-    const device = await this.#parts.deviceManager.setup(own.view, own.dhcpPort, { verify });
-    const outcome = await this.#parts.driver.apply({ ...own, device });
+    const { dhcpPort, unserved } = own;
+    const servedView = withoutDhcpOn(own.view, unserved);
+    const device = await this.#parts.deviceManager.setup(servedView, dhcpPort, { verify });
+    const outcome = await this.#parts.driver.apply({ view: servedView, dhcpPort, device });
     this.#served.add(id);
-    this.#parts.onServed(own.view);
+    this.#parts.onServed(own.view, unserved);
     return outcome;
   }
 
@@ -110,43 +113,46 @@ export class NetworkHelpers {
   /** Our port with an address on each DHCP subnet, claimed if necessary; `undefined` when there is nothing to serve with. */
   async #ensureOwnPort(view: NetworkView): Promise<OwnPort | undefined> {
     const { id } = view.network;
-    const deviceId = this.#parts.deviceManager.getDeviceId(id);
-    const present = findOwnPort(view, deviceId);
+    const present = findOwnPort(view, this.#parts.deviceManager.getDeviceId(id));
     const lacking = lackingSubnets(view, present);
     if (present !== undefined && lacking.length === 0) {
       this.#refusals.delete(id);
-      return { view, dhcpPort: present };
+      return { view, dhcpPort: present, unserved: [] };
     }
-    if (this.#refusals.get(id)?.view !== view) {
-      const claimed = await this.#claim(view);
-      if (claimed !== undefined) return claimed.isNewer ? undefined : { view: claimed.view, dhcpPort: claimed.dhcpPort };
-    }
+    const isRefused = this.#refusals.get(id)?.view === view || !(await this.#claim(view));
+    if (!isRefused) return this.#claimedPort(id);
     // No address to be had: other subnets of the network are served all the same.
-    if (present === undefined || lackingSubnets(withoutDhcpOn(view, lacking), undefined).length === 0) return undefined;
-    return { view: withoutDhcpOn(view, lacking), dhcpPort: present };
+    if (present === undefined || !wantsDhcp(withoutDhcpOn(view, lacking))) return undefined;
+    return { view, dhcpPort: present, unserved: lacking };
   }
 
-  /** `undefined` when the server has no address for us. */
-  async #claim(view: NetworkView): Promise<({ readonly isNewer: false } & OwnPort) | { readonly isNewer: true } | undefined> {
+  /** False when the server has no address for us. */
+  async #claim(view: NetworkView): Promise<boolean> {
     const { cache, api, log } = this.#parts;
     const { id } = view.network;
     this.#refusals.delete(id);
-    const subnetIds = lackingSubnets(view, undefined);
     try {
-      const port = await api.claimDhcpPort({ networkId: id, subnetIds: [...subnetIds] });
-      if (port === null) return { isNewer: true };
-      cache.applyItem({ op: "upsert", kind: "port", id: port.id, networkId: id, revision: port.revision, body: port }, "reply");
+      const port = await api.claimDhcpPort({ networkId: id, subnetIds: [...dhcpSubnetIds(view)] });
+      if (port !== null)
+        cache.applyItem(
+          { op: "upsert", kind: "port", id: port.id, networkId: id, revision: port.revision, body: port },
+          "reply",
+        );
+      return true;
     } catch (thrown) {
       if (!(thrown instanceof NetloomError) || thrown.code !== "CONFLICT") throw thrown;
       log.error({ networkId: id, err: thrown }, "no address for the dhcp port");
-      this.#refusals.set(id, { view, subnets: subnetIds, reason: `no address: ${thrown.message}` });
-      return undefined;
+      this.#refusals.set(id, { view, reason: `no address: ${thrown.message}` });
+      return false;
     }
-    // What the cache says now counts: an event may have overtaken the answer.
-    const current = cache.view(id);
-    const dhcpPort = current === undefined ? undefined : findOwnPort(current, this.#parts.deviceManager.getDeviceId(id));
-    if (current === undefined || dhcpPort === undefined || lackingSubnets(current, dhcpPort).length > 0)
-      return { isNewer: true };
-    return { isNewer: false, view: current, dhcpPort };
+  }
+
+  /** What the cache says after a claim, since an event may have overtaken the answer; `undefined` when a newer event will decide. */
+  #claimedPort(id: NetworkId): OwnPort | undefined {
+    const view = this.#parts.cache.view(id);
+    if (view === undefined) return undefined;
+    const dhcpPort = findOwnPort(view, this.#parts.deviceManager.getDeviceId(id));
+    if (dhcpPort === undefined || lackingSubnets(view, dhcpPort).length > 0) return undefined;
+    return { view, dhcpPort, unserved: [] };
   }
 }

@@ -1,7 +1,7 @@
 // Which revisions of which ports were already reported as served, so that a change of one port reports one port.
 import type { NetworkCache } from "../cache/network-cache.ts";
-import type { NetworkId, PortId } from "../model/ids.ts";
-import type { NetworkView } from "../model/network.ts";
+import type { NetworkId, PortId, SubnetId } from "../model/ids.ts";
+import type { NetworkView, Port } from "../model/network.ts";
 import type { ReadyPort } from "./status-reporter.ts";
 
 export interface ReadyChanges {
@@ -17,15 +17,17 @@ export class ReadyPorts {
     this.#cache = cache;
   }
 
-  /** Ports of `view`, which is served now, at revisions that were not taken before. At first none of a network is new: they may have been served for days. */
-  take(view: NetworkView): ReadyChanges {
+  /**
+   * Ports of `view`, which is in effect except on `unserved`, at revisions that were not taken before. The first time none of
+   * a network is new: they may have been served for days.
+   */
+  take(view: NetworkView, unserved: readonly SubnetId[]): ReadyChanges {
     const before = this.#reported.get(view.network.id);
     const after = new Map<PortId, number>();
     const changes: { new: ReadyPort[]; known: ReadyPort[] } = { new: [], known: [] };
     for (const port of view.ports) {
+      if (!this.#isServed(port, unserved)) continue;
       const reported = before?.get(port.id);
-      // Shown without an address that another port has taken meanwhile: its own update or delete is on the way.
-      if ((this.#cache.findPort(port.id)?.fixedIps.length ?? 0) > port.fixedIps.length) continue;
       after.set(port.id, port.revision);
       if (reported === port.revision) continue;
       const isNew = before !== undefined && reported === undefined;
@@ -42,5 +44,11 @@ export class ReadyPorts {
   /** The server may have lost what was reported: everything is reported again at the next reconcile. */
   forgetAll(): void {
     this.#reported.clear();
+  }
+
+  /** A port that is shown without an address, because another port has taken it meanwhile, waits for its own update or delete. */
+  #isServed(port: Port, unserved: readonly SubnetId[]): boolean {
+    if (unserved.length > 0 && port.fixedIps.some((fixedIp) => unserved.includes(fixedIp.subnetId))) return false;
+    return (this.#cache.findPort(port.id)?.fixedIps.length ?? 0) <= port.fixedIps.length;
   }
 }

@@ -107,6 +107,8 @@ export class ReconcileQueue<K> {
   }
 
   async #runNext(): Promise<void> {
+    // Never in the stack of `mark`: the caller may be in the middle of taking over several changes of one key.
+    await Promise.resolve();
     const key = this.#takeNext();
     if (key === undefined) return;
     this.#running.add(key.value);

@@ -1,0 +1,54 @@
+// When the kernel state of each served network is looked at again: once a minute each, a few at a time.
+import type { Clock } from "../base/clock.ts";
+import type { NetworkId } from "../model/ids.ts";
+
+export interface VerifyPlanOptions {
+  readonly clock: Clock;
+  /** How often `due` is called. */
+  readonly tickMs: number;
+  readonly everyMs: number;
+}
+
+export class VerifyPlan {
+  readonly #options: VerifyPlanOptions;
+  readonly #verifiedAtMs = new Map<NetworkId, number>();
+  readonly #wanted = new Set<NetworkId>();
+
+  constructor(options: VerifyPlanOptions) {
+    this.#options = options;
+  }
+
+  /** @returns true the first time: served from now on. */
+  addServed(id: NetworkId): boolean {
+    if (this.#verifiedAtMs.has(id)) return false;
+    this.#verifiedAtMs.set(id, this.#options.clock.monotonicMs());
+    return true;
+  }
+
+  want(id: NetworkId): void {
+    this.#wanted.add(id);
+  }
+
+  /** Whether the reconcile that begins now should look closely. */
+  takeWanted(id: NetworkId): boolean {
+    return this.#wanted.delete(id);
+  }
+
+  forget(id: NetworkId): void {
+    this.#verifiedAtMs.delete(id);
+    this.#wanted.delete(id);
+  }
+
+  /** The networks whose turn it is; they count as wanted and as verified now. */
+  due(): readonly NetworkId[] {
+    const { clock, tickMs, everyMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const share = Math.ceil((this.#verifiedAtMs.size * tickMs) / everyMs) + 1;
+    const due = [...this.#verifiedAtMs].filter(([, atMs]) => nowMs - atMs >= everyMs).slice(0, share);
+    return due.map(([id]) => {
+      this.#verifiedAtMs.set(id, nowMs);
+      this.#wanted.add(id);
+      return id;
+    });
+  }
+}
