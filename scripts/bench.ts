@@ -1,17 +1,18 @@
-// `npm run bench -- <name> [args]`: runs test/bench/<name>.ts, which prints a table and one JSON line.
-import { spawn } from "node:child_process";
-import { readdir } from "node:fs/promises";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
+// `npm run bench -- <name>`: runs one of test/bench.
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+import { basename, join } from "node:path";
+import { home } from "./steps.ts";
 
-const folder = fileURLToPath(new URL("../test/bench/", import.meta.url));
-const names = (await readdir(folder))
-  .filter((file) => file.endsWith(".ts") && file !== "report.ts")
-  .map((file) => path.basename(file, ".ts"));
-const [name, ...rest] = process.argv.slice(2);
-if (name === undefined || !names.includes(name)) {
-  process.stderr.write(`usage: npm run bench -- <name>\nnames: ${names.sort().join(", ")}\n`);
+const helpers = new Set(["report"]);
+const names = globSync("test/bench/*.ts", { cwd: home })
+  .map((file) => basename(file, ".ts"))
+  .filter((name) => !helpers.has(name))
+  .sort();
+const [name = "", ...rest] = process.argv.slice(2);
+if (!names.includes(name)) {
+  process.stderr.write(`usage: npm run bench -- <${names.join("|")}>\n`);
   process.exit(2);
 }
-const child = spawn(process.execPath, [path.join(folder, `${name}.ts`), ...rest], { stdio: "inherit" });
-child.once("exit", (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
+const result = spawnSync(process.execPath, [join(home, "test/bench", `${name}.ts`), ...rest], { stdio: "inherit" });
+process.exitCode = result.status ?? 1;

@@ -85,9 +85,7 @@ export async function programHelp(name: ProgramName): Promise<string> {
   const settings = listSettings(await programs[name].schema());
   const lines = settings.flatMap((setting) => {
     const value = setting.kind === "boolean" ? "" : ` <${setting.kind}>`;
-    const shown =
-      setting.defaultValue === undefined || setting.defaultValue === "" ? "" : ` (default ${String(setting.defaultValue)})`;
-    const description = `${setting.description}${setting.kind === "boolean" || String(setting.defaultValue) === "" ? "" : shown}`;
+    const description = `${setting.description}${shownDefault(setting.defaultValue)}`;
     return [
       `  --${flagName(setting)}${value}`,
       `      ${description}`,
@@ -109,4 +107,8 @@ export async function programHelp(name: ProgramName): Promise<string> {
     `  ${example}`,
     "",
   ].join("\n");
+}
+
+function shownDefault(value: unknown): string {
+  return (typeof value === "string" && value !== "") || typeof value === "number" ? ` (default ${value})` : "";
 }

@@ -170,7 +170,7 @@ async function readLock(file: string): Promise<LockContent | undefined> {
   try {
     const text = await readFile(file, "utf8");
     const holder = parsePidFile(text);
-    return holder && { ...holder, since: String((JSON.parse(text) as { since?: unknown }).since ?? "an unknown time") };
+    return holder && { ...holder, since: (JSON.parse(text) as { since?: string }).since ?? "an unknown time" };
   } catch {
     return undefined;
   }

@@ -1,0 +1,113 @@
+// One command of `npm run check` or `npm test`: run, timed, its output kept for when it fails.
+import { spawn } from "node:child_process";
+import { globSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export const home = fileURLToPath(new URL("..", import.meta.url));
+const binaries = fileURLToPath(new URL("../node_modules/.bin", import.meta.url));
+const reporter = fileURLToPath(new URL("./test-reporter.mjs", import.meta.url));
+const summaryMark = "#summary ";
+
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export interface Step {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** Its output is printed also when it succeeds: reasons of skipped tests. */
+  readonly isTest?: true;
+}
+
+export interface StepResult {
+  readonly name: string;
+  readonly ms: number;
+  readonly output: string;
+  /** A check counts as one. */
+  readonly counts: Counts;
+}
+
+export const addCounts = (a: Counts, b: Counts): Counts => ({
+  passed: a.passed + b.passed,
+  failed: a.failed + b.failed,
+  skipped: a.skipped + b.skipped,
+});
+
+export const noCounts: Counts = { passed: 0, failed: 0, skipped: 0 };
+
+export async function runStep(step: Step): Promise<StepResult> {
+  const [command = "", ...args] = step.command;
+  const startedAt = performance.now();
+  const env = { ...process.env, PATH: `${binaries}:${process.env["PATH"] ?? ""}`, NODE_TEST_CONTEXT: undefined };
+  const child = spawn(command, args, { cwd: home, stdio: ["ignore", "pipe", "pipe"], env });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
+      output += chunk;
+    });
+  }
+  const exitCode = await new Promise<number>((resolve) => {
+    child.once("error", (error) => {
+      output += error.message;
+      resolve(127);
+    });
+    child.once("close", (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
+  });
+  const ms = Math.round(performance.now() - startedAt);
+  return { name: step.name, ms, output: withoutSummary(output), counts: readCounts(step, exitCode, output) };
+}
+
+function readCounts(step: Step, exitCode: number, output: string): Counts {
+  const single = exitCode === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+  if (step.isTest === undefined) return single;
+  const line = output.split("\n").findLast((text) => text.startsWith(summaryMark));
+  // Without a summary the runner itself died; then no number of passed tests means anything.
+  if (line === undefined) return { passed: 0, failed: 1, skipped: 0 };
+  const counts = JSON.parse(line.slice(summaryMark.length)) as Counts;
+  return exitCode !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+const withoutSummary = (output: string): string =>
+  output
+    .split("\n")
+    .filter((line) => !line.startsWith(summaryMark))
+    .join("\n");
+
+export function testFiles(folder: string): readonly string[] {
+  return globSync(`test/${folder}/**/*.test.ts`, { cwd: home }).sort();
+}
+
+export interface TestRun {
+  readonly isolation: "none" | "process";
+  readonly concurrency: number;
+}
+
+export function testStep(name: string, files: readonly string[], run: TestRun): Step {
+  const options = [
+    "--test",
+    `--test-isolation=${run.isolation}`,
+    "--test-timeout=300000",
+    `--test-reporter=${reporter}`,
+    ...(run.isolation === "process" ? [`--test-concurrency=${run.concurrency}`] : []),
+  ];
+  return { name, command: [process.execPath, ...options, ...files], isTest: true };
+}
+
+/** Runs all, `width` at a time, and tells each when it has ended. */
+export async function runSteps(steps: readonly Step[], width: number, onResult: (result: StepResult) => void): Promise<void> {
+  const waiting = [...steps];
+  const lane = async (): Promise<void> => {
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) onResult(await runStep(step));
+  };
+  await Promise.all(Array.from({ length: width }, lane));
+}
+
+export function printResult(result: StepResult, showOutput: boolean): void {
+  const { passed, failed, skipped } = result.counts;
+  const verdict = failed === 0 ? "ok    " : "FAILED";
+  const numbers = passed + failed + skipped > 1 ? ` (${passed} passed, ${failed} failed, ${skipped} skipped)` : "";
+  process.stdout.write(`${verdict} ${result.name} ${result.ms} ms${numbers}\n`);
+  if ((showOutput || failed > 0) && result.output.trim() !== "") process.stdout.write(`${result.output.trim()}\n`);
+}

@@ -1,0 +1,40 @@
+// Reporter of `node --test` for scripts/test.ts: failures with their reason, skipped tests with theirs, one line for each
+// file, and the counts as the last line.
+import { relative } from "node:path";
+import { inspect } from "node:util";
+
+export const summaryMark = "#summary ";
+
+/** @param {AsyncIterable<{type: string, data: any}>} events */
+export default async function* reporter(events) {
+  for await (const { type, data } of events) {
+    if (type === "test:fail" && !isFileOfFailures(data)) yield failure(data);
+    if (type === "test:pass" && data.skip !== undefined && data.skip !== false) yield skipped(data);
+    if (type === "test:stdout" || type === "test:stderr") yield data.message;
+    if (type === "test:summary") yield summary(data);
+  }
+}
+
+/** A file or suite that failed only because of what is in it has been told already. */
+const isFileOfFailures = (data) => data.details?.error?.failureType === "subtestsFailed";
+
+const place = (data) => (data.file === undefined ? "" : ` (${relative(process.cwd(), data.file)}:${data.line})`);
+
+function failure(data) {
+  const error = data.details?.error;
+  const reason = error?.cause ?? error;
+  return `FAILED ${data.name}${place(data)}\n${indent(inspect(reason, { depth: 4 }))}\n`;
+}
+
+function skipped(data) {
+  const reason = typeof data.skip === "string" && data.skip !== "" ? `: ${data.skip}` : "";
+  return `skipped ${data.name}${place(data)}${reason}\n`;
+}
+
+function summary({ file, counts, duration_ms: ms }) {
+  if (file !== undefined) return `${relative(process.cwd(), file)} ${counts.passed} passed in ${Math.round(ms)} ms\n`;
+  const { passed, failed, cancelled, skipped: left, todo } = counts;
+  return `${summaryMark}${JSON.stringify({ passed, failed: failed + cancelled, skipped: left + todo })}\n`;
+}
+
+const indent = (text) => text.replaceAll(/^/gm, "  ");
