@@ -41,8 +41,8 @@ export class ReconcileQueue<K> {
   readonly #slots: PQueue;
   readonly #lanes: Readonly<Record<Lane, Set<K>>> = { event: new Set(), resync: new Set() };
   readonly #running = new Set<K>();
-  /** Marked while they ran. */
-  readonly #again = new Map<K, Lane>();
+  /** Marked while they ran, and since when. */
+  readonly #again = new Map<K, { readonly lane: Lane; readonly sinceMs: number }>();
   readonly #failures = new Map<K, Failure>();
   /** Since when a key is dirty. */
   readonly #dirtySince = new Map<K, number>();
@@ -61,15 +61,16 @@ export class ReconcileQueue<K> {
    */
   mark(key: K, lane: Lane = "event"): void {
     if (this.#isClosed) return;
-    if (!this.#dirtySince.has(key)) this.#dirtySince.set(key, this.#options.clock.monotonicMs());
+    const nowMs = this.#options.clock.monotonicMs();
+    if (!this.#dirtySince.has(key)) this.#dirtySince.set(key, nowMs);
     if (this.#running.has(key)) {
-      if (this.#again.get(key) !== "event") this.#again.set(key, lane);
+      const again = this.#again.get(key);
+      this.#again.set(key, { lane: again?.lane === "event" ? "event" : lane, sinceMs: again?.sinceMs ?? nowMs });
       return;
     }
     const failure = this.#failures.get(key);
     if (failure === undefined || this.#isQueued(key)) this.#enqueue(key, lane);
-    else if (lane === "event")
-      this.#retryIn(key, failure, failure.atMs + this.#backoff.firstMs - this.#options.clock.monotonicMs());
+    else if (lane === "event") this.#retryIn(key, failure, failure.atMs + this.#backoff.firstMs - nowMs);
   }
 
   get stats(): QueueStats {
@@ -112,11 +113,10 @@ export class ReconcileQueue<K> {
     const key = this.#takeNext();
     if (key === undefined) return;
     this.#running.add(key.value);
-    const startedAtMs = this.#options.clock.monotonicMs();
     try {
       await this.#options.run(key.value);
       this.#failures.delete(key.value);
-      this.#settleDirty(key.value, startedAtMs);
+      this.#settleDirty(key.value);
     } catch (thrown) {
       this.#fail(key.value, key.lane, thrown);
     } finally {
@@ -135,16 +135,17 @@ export class ReconcileQueue<K> {
     return undefined;
   }
 
-  /** Clean, unless it was marked again meanwhile: then it is dirty since some moment of this run. */
-  #settleDirty(key: K, startedAtMs: number): void {
-    this.#dirtySince.delete(key);
-    if (this.#again.has(key)) this.#dirtySince.set(key, startedAtMs);
+  /** Clean, or dirty only since it was marked again. */
+  #settleDirty(key: K): void {
+    const again = this.#again.get(key);
+    if (again === undefined) this.#dirtySince.delete(key);
+    else this.#dirtySince.set(key, again.sinceMs);
   }
 
   #runAgain(key: K): void {
-    const lane = this.#again.get(key);
+    const again = this.#again.get(key);
     this.#again.delete(key);
-    if (lane !== undefined) this.mark(key, lane);
+    if (again !== undefined) this.mark(key, again.lane);
   }
 
   #fail(key: K, lane: Lane, thrown: unknown): void {
