@@ -3,7 +3,7 @@ import type { DhcpDevice, DhcpDeviceManager } from "../drivers/dhcp-driver.ts";
 import type { CommandRunner } from "../linux/command-runner.ts";
 import { readDeviceNames } from "../linux/ip.ts";
 import { namespaceInode } from "../linux/netns.ts";
-import { bridgeName, dhcpDeviceId, dhcpNamespaceName, namespaceDeviceName } from "../model/device-names.ts";
+import { dhcpDeviceId, namespaceDeviceName } from "../model/device-names.ts";
 import type { NetworkId, PortId } from "../model/ids.ts";
 import type { NetworkView, Port } from "../model/network.ts";
 import { ensureDevice, removeDevice } from "./bridge-interface.ts";
@@ -100,12 +100,9 @@ export class DeviceManager implements DhcpDeviceManager {
   async destroy(network: NetworkId): Promise<void> {
     const { runner, stateDir } = this.#options;
     this.#known.delete(network);
-    const mark = (await readMark(stateDir, this.#prefix, network)) ?? {
-      networkId: network,
-      namespace: dhcpNamespaceName(this.#prefix, network),
-      bridge: bridgeName(network),
-      taps: [],
-    };
+    const mark = await readMark(stateDir, this.#prefix, network);
+    // Without our mark a namespace of that name is somebody else's.
+    if (mark === undefined) return;
     await removeDevice(runner, mark);
     await removeMark(stateDir, network);
   }

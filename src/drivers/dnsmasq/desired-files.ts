@@ -1,0 +1,115 @@
+// Everything that dnsmasq should have in memory for one network, as text: pure apart from a cache of lines per port.
+import { errorText } from "../../base/errors.ts";
+import type { PortId } from "../../model/ids.ts";
+import type { NetworkView, Port } from "../../model/network.ts";
+import type { DesiredDhcp } from "../dhcp-driver.ts";
+import type { DnsmasqOptions } from "./dnsmasq-options.ts";
+import { buildPortLines, type PortLines } from "./host-file.ts";
+import { domainOf } from "./names.ts";
+import { buildPortOptions, buildSubnetOptions } from "./opts-file.ts";
+
+export interface DesiredFiles {
+  readonly hostLines: ReadonlySet<string>;
+  readonly dnsLines: ReadonlySet<string>;
+  readonly optsLines: readonly string[];
+  readonly domain: string;
+  /** Ports that no line can be written for; the others are complete. */
+  readonly refused: readonly RefusedPort[];
+}
+
+export interface RefusedPort {
+  readonly portId: PortId;
+  readonly reason: string;
+}
+
+interface PortText {
+  readonly lines: PortLines;
+  readonly options: readonly string[];
+}
+
+const byId = (one: { readonly id: string }, other: { readonly id: string }): number => (one.id < other.id ? -1 : 1);
+
+/**
+ * Ports are immutable, so the lines of one are made once as long as the subnets stay. On a network of 1,000 ports this is
+ * what keeps one more port cheap.
+ */
+export class DesiredFilesBuilder {
+  readonly #options: DnsmasqOptions;
+  readonly #cache = new WeakMap<Port, { readonly key: string; readonly text: PortText }>();
+
+  constructor(options: DnsmasqOptions) {
+    this.#options = options;
+  }
+
+  build({ view, dhcpPort }: DesiredDhcp): DesiredFiles {
+    // In one order whatever the order given: equal models must give equal bytes.
+    const subnets = view.subnets.toSorted(byId);
+    const ports = view.ports.toSorted(byId);
+    const domain = domainOf(view.network, this.#options.dnsDomain);
+    const { texts, refused } = this.#portTexts({ ...view, subnets, ports }, domain);
+    const { hostLines, dnsLines } = withoutDuplicates(texts);
+    const dhcpPorts = [dhcpPort, ...ports.filter((port) => port.deviceOwner === "network:dhcp" && port.id !== dhcpPort.id)];
+    const context = { view: { ...view, subnets, ports }, dhcpPorts, dhcpPort, domain, options: this.#options };
+    const optsLines = [...buildSubnetOptions(context), ...texts.flatMap(({ text }) => text.options)];
+    return { hostLines, dnsLines, optsLines, domain, refused };
+  }
+
+  #portTexts(
+    view: NetworkView,
+    domain: string,
+  ): { readonly texts: readonly OwnedText[]; readonly refused: readonly RefusedPort[] } {
+    const subnets = new Map(view.subnets.map((subnet) => [subnet.id, subnet]));
+    const key = JSON.stringify([
+      domain,
+      view.subnets.map((one) => [one.id, one.cidr, one.enableDhcp, one.ipv6AddressMode, one.ipv6RaMode]),
+    ]);
+    const texts: OwnedText[] = [];
+    const refused: RefusedPort[] = [];
+    for (const port of view.ports) {
+      const cached = this.#cache.get(port);
+      if (cached?.key === key) {
+        texts.push({ port, text: cached.text });
+        continue;
+      }
+      try {
+        const text = { lines: buildPortLines(port, subnets, domain), options: buildPortOptions(port) };
+        this.#cache.set(port, { key, text });
+        texts.push({ port, text });
+      } catch (error) {
+        // One port's bad text must not take the service from all the others.
+        refused.push({ portId: port.id, reason: errorText(error) });
+      }
+    }
+    return { texts, refused };
+  }
+}
+
+interface OwnedText {
+  readonly port: Port;
+  readonly text: PortText;
+}
+
+/**
+ * While events are on their way two ports may claim one address. The newer revision has it; dnsmasq would refuse the
+ * second line, whichever that is.
+ */
+function withoutDuplicates(texts: readonly OwnedText[]): {
+  readonly hostLines: ReadonlySet<string>;
+  readonly dnsLines: ReadonlySet<string>;
+} {
+  const owners = new Map<string, Port>();
+  for (const { port } of texts) {
+    for (const { ipAddress } of port.fixedIps) {
+      const owner = owners.get(ipAddress);
+      if (owner === undefined || port.revision > owner.revision) owners.set(ipAddress, port);
+    }
+  }
+  const hostLines = new Set<string>();
+  const dnsLines = new Set<string>();
+  for (const { port, text } of texts) {
+    const isOwner = (addresses: readonly string[]): boolean => addresses.every((address) => owners.get(address) === port);
+    for (const line of text.lines.host) if (isOwner(line.addresses)) hostLines.add(line.text);
+    for (const line of text.lines.dns) if (isOwner(line.addresses)) dnsLines.add(line.text);
+  }
+  return { hostLines, dnsLines };
+}

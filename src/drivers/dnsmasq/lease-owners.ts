@@ -1,0 +1,37 @@
+// Which leases may stay: those whose address still belongs to the client that holds it. Pure.
+import type { DnsmasqLease } from "../../linux/dnsmasq-leases.ts";
+
+/** Address → MAC of each host line. */
+export function ownersOf(hostLines: Iterable<string>): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>();
+  for (const line of hostLines) {
+    const fields = line.split(",");
+    for (const field of fields.slice(1)) {
+      const address = field.startsWith("[") ? field.slice(1, -1) : field;
+      if (field.startsWith("[") || /^\d+\.\d+\.\d+\.\d+$/.test(field)) owners.set(address, fields[0] ?? "");
+    }
+  }
+  return owners;
+}
+
+/**
+ * By address and MAC only: a client-id that the client chose itself says nothing about who owns the address. A DHCPv6
+ * client whose DUID does not tell its MAC is believed as long as the address is in use at all and has not moved.
+ *
+ * @param moved addresses that have another MAC than in the files before
+ */
+export function isLeaseKept(lease: DnsmasqLease, owners: ReadonlyMap<string, string>, moved: ReadonlySet<string>): boolean {
+  const owner = owners.get(lease.ipAddress);
+  if (owner === undefined) return false;
+  if (lease.ipVersion === 4) return lease.macAddress === owner;
+  return !moved.has(lease.ipAddress);
+}
+
+export function movedAddresses(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): ReadonlySet<string> {
+  const moved = new Set<string>();
+  for (const [address, mac] of after) {
+    const earlier = before.get(address);
+    if (earlier !== undefined && earlier !== mac) moved.add(address);
+  }
+  return moved;
+}

@@ -1,0 +1,61 @@
+// The least that brings a running dnsmasq from what it has to what it should have: pure.
+import type { DesiredFiles } from "./desired-files.ts";
+
+/** What a running dnsmasq has read: base files and the small files that came since. */
+export interface LoadedFiles {
+  readonly hostLines: ReadonlySet<string>;
+  readonly dnsLines: ReadonlySet<string>;
+  readonly optsText: string;
+  /** Small files beside the base. */
+  readonly deltaCount: number;
+}
+
+/** `fits`: it runs with the wanted arguments in the wanted namespace. `differs`: ours, but with others. */
+export type ServerState = "none" | "fits" | "differs";
+
+export type DnsmasqPlan =
+  | { readonly action: "unchanged" }
+  /** One small file each, read through inotify: no signal, no child. */
+  | { readonly action: "add"; readonly hostLines: readonly string[]; readonly dnsLines: readonly string[] }
+  /** New base files and SIGHUP: the only way to make dnsmasq forget a line. */
+  | { readonly action: "reload"; readonly reason: string }
+  | { readonly action: "start" | "restart"; readonly reason: string };
+
+export const formatLines = (lines: Iterable<string>): string => [...lines].map((line) => `${line}\n`).join("");
+
+const macOf = (hostLine: string): string => hostLine.slice(0, 17);
+
+function missingFrom(lines: ReadonlySet<string>, others: ReadonlySet<string>): readonly string[] {
+  const missing: string[] = [];
+  for (const line of lines) if (!others.has(line)) missing.push(line);
+  return missing;
+}
+
+/** Small files are cheap to add and dear to read again (one open each at SIGHUP and start). */
+function isFull(loaded: LoadedFiles): boolean {
+  return loaded.deltaCount >= Math.max(256, (loaded.hostLines.size + loaded.dnsLines.size) / 4);
+}
+
+/** @param loaded undefined when it is not certain what the server has read */
+export function planDnsmasq(desired: DesiredFiles, loaded: LoadedFiles | undefined, server: ServerState): DnsmasqPlan {
+  if (server === "none") return { action: "start", reason: "not running" };
+  if (server === "differs") return { action: "restart", reason: "arguments or namespace differ" };
+  if (loaded === undefined) return { action: "reload", reason: "loaded files are unknown" };
+  if (formatLines(desired.optsLines) !== loaded.optsText) return { action: "reload", reason: "options differ" };
+
+  const hostLines = missingFrom(desired.hostLines, loaded.hostLines);
+  const dnsLines = missingFrom(desired.dnsLines, loaded.dnsLines);
+  const hasGone =
+    desired.hostLines.size - hostLines.length < loaded.hostLines.size ||
+    desired.dnsLines.size - dnsLines.length < loaded.dnsLines.size;
+  if (hasGone) return { action: "reload", reason: "lines must go" };
+  if (hostLines.length === 0 && dnsLines.length === 0) return { action: "unchanged" };
+  if (isFull(loaded)) return { action: "reload", reason: "many small files" };
+
+  // A second line of a MAC would stand behind the first in the order of reading, and order decides between them.
+  const newMacs = new Set(hostLines.map(macOf));
+  for (const line of loaded.hostLines) {
+    if (newMacs.has(macOf(line))) return { action: "reload", reason: "lines of a known MAC are added" };
+  }
+  return { action: "add", hostLines, dnsLines };
+}

@@ -1,0 +1,88 @@
+// The dnsmasq process of one network: find, start, stop.
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { NetloomError } from "../../base/errors.ts";
+import { readFileIfPresent, removeFile } from "../../linux/atomic-file.ts";
+import { type CommandRunner, commandFailed } from "../../linux/command-runner.ts";
+import { namespaceInode, namespacePath } from "../../linux/netns.ts";
+import {
+  findProcesses,
+  isAlive,
+  parsePid,
+  type ProcessState,
+  readNetworkNamespaceInode,
+  readProcess,
+  terminate,
+} from "../../linux/process-table.ts";
+import { pidFileArgument } from "./args.ts";
+import type { NetworkFiles } from "./network-files.ts";
+import type { ServerState } from "./plan.ts";
+
+/** The process that the pid file names, if it is this network's dnsmasq and not a later holder of the number. */
+export async function findServer(files: NetworkFiles): Promise<ProcessState | undefined> {
+  const pid = parsePid(await readFileIfPresent(files.path("pid")));
+  const process = pid === undefined ? undefined : readProcess(pid);
+  return process?.argv.includes(pidFileArgument(files.directory)) === true ? process : undefined;
+}
+
+/** The vector itself is the fingerprint: the kernel keeps it for as long as the process lives. */
+export function compareServer(server: ProcessState | undefined, argv: readonly string[], namespace: string): ServerState {
+  if (server === undefined) return "none";
+  const isSameArgv = server.argv.length === argv.length && argv.every((word, index) => word === server.argv[index]);
+  const isSameNamespace = readNetworkNamespaceInode(server.pid) === namespaceInode(namespace);
+  return isSameArgv && isSameNamespace ? "fits" : "differs";
+}
+
+/**
+ * Ends every dnsmasq of this network, also one whose pid file is missing: an agent that was killed just after the start
+ * leaves such a one, and two would answer in turn.
+ */
+export async function stopServers(files: NetworkFiles, isCertain: boolean): Promise<void> {
+  const known = await findServer(files);
+  const argument = pidFileArgument(files.directory);
+  if (known !== undefined) await terminate(known);
+  if (!isCertain || known === undefined) {
+    const others = findProcesses((argv) => argv.includes(argument));
+    await Promise.all(others.map(async (other) => terminate(other)));
+  }
+  await removeFile(files.path("pid"));
+}
+
+export interface StartContext {
+  readonly runner: CommandRunner;
+  readonly files: NetworkFiles;
+  readonly argv: readonly string[];
+  readonly namespace: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Returns when dnsmasq has gone to the background, which it does after it has bound its sockets and read its files. */
+export async function startServer(context: StartContext): Promise<ProcessState> {
+  const { runner, files, argv, namespace, env } = context;
+  const command = ["nsenter", `--net=${namespacePath(namespace)}`, ...argv];
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await runner.run(command, { env });
+    if (result.exitCode === 0) break;
+    // Children of a predecessor may hold its sockets a little longer than it lived.
+    if (attempt >= 5 || !/in use/i.test(result.stderr)) throw commandFailed(argv, result);
+    await delay(40 * attempt);
+  }
+  const server = await findServer(files);
+  if (server === undefined || !isAlive(server)) {
+    throw new NetloomError("UNAVAILABLE", `dnsmasq of ${files.directory} ended right after its start`, { argv });
+  }
+  return server;
+}
+
+/**
+ * After its start dnsmasq gives up root and reads its files again as somebody else at each reload. Where a parent
+ * directory is closed to others it would read nothing and go on without an error, so there it has to stay root.
+ * `undefined`: the user that dnsmasq was built with.
+ */
+export function chooseUser(stateDir: string): "root" | undefined {
+  for (let path = stateDir; ; path = dirname(path)) {
+    if ((statSync(path).mode & 0o001) === 0) return "root";
+    if (path === dirname(path)) return undefined;
+  }
+}

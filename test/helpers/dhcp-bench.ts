@@ -1,0 +1,124 @@
+// One network served by the real driver and device manager, with instances that have real DHCP clients.
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { silentLogger, type Logger } from "../../src/base/logger.ts";
+import { DeviceManager } from "../../src/device-manager/device-manager.ts";
+import type { DhcpOutcome } from "../../src/drivers/dhcp-driver.ts";
+import { DnsmasqDriver } from "../../src/drivers/dnsmasq/dnsmasq-driver.ts";
+import type { DnsmasqOptions } from "../../src/drivers/dnsmasq/dnsmasq-options.ts";
+import { type CommandRunner, processRunner } from "../../src/linux/command-runner.ts";
+import { bridgeName } from "../../src/model/device-names.ts";
+import type { Network, Port, Subnet } from "../../src/model/network.ts";
+import { makeDhcpPort, makeNetwork, makeSubnet, makeView } from "./dhcp-network.ts";
+import { createNamespace, createTestDirectory, deleteNamespace, randomPrefix, sh } from "./namespaces.ts";
+
+export interface DhcpBenchOptions {
+  readonly options?: Partial<DnsmasqOptions>;
+  readonly log?: Logger;
+  readonly network?: Network;
+  readonly subnets?: readonly Subnet[];
+  readonly dhcpAddresses?: readonly string[];
+}
+
+/** Counts the children that the code under test starts. */
+export function countingRunner(): { readonly runner: CommandRunner; readonly argvs: (readonly string[])[] } {
+  const inner = processRunner();
+  const argvs: (readonly string[])[] = [];
+  return {
+    argvs,
+    runner: {
+      run: async (argv, options) => {
+        argvs.push(argv);
+        return inner.run(argv, options);
+      },
+    },
+  };
+}
+
+export class DhcpBench {
+  readonly prefix = randomPrefix();
+  readonly network: Network;
+  readonly subnets: readonly Subnet[];
+  readonly dhcpPort: Port;
+  readonly children: (readonly string[])[];
+  readonly stateDir: string;
+  readonly #runner: CommandRunner;
+  readonly #options: DhcpBenchOptions;
+  readonly #removeDirectory: () => Promise<void>;
+  readonly #instances: string[] = [];
+  driver: DnsmasqDriver;
+  devices: DeviceManager;
+
+  static async create(options: DhcpBenchOptions = {}): Promise<DhcpBench> {
+    const directory = await createTestDirectory();
+    await sh("chmod", "755", directory.path);
+    return new DhcpBench(directory.path, async () => directory.remove(), options);
+  }
+
+  private constructor(stateDir: string, removeDirectory: () => Promise<void>, options: DhcpBenchOptions) {
+    const counting = countingRunner();
+    this.stateDir = stateDir;
+    this.children = counting.argvs;
+    this.#runner = counting.runner;
+    this.#options = options;
+    this.#removeDirectory = removeDirectory;
+    this.network = options.network ?? makeNetwork();
+    this.subnets = options.subnets ?? [makeSubnet(this.network)];
+    this.dhcpPort = makeDhcpPort(this.subnets, options.dhcpAddresses ?? ["10.20.0.2"]);
+    this.driver = this.newDriver();
+    this.devices = this.newDevices();
+  }
+
+  /** As a restarted agent would have: knows nothing. */
+  newDriver(): DnsmasqDriver {
+    const { options, log } = this.#options;
+    return new DnsmasqDriver({ runner: this.#runner, stateDir: this.stateDir, log: log ?? silentLogger, options });
+  }
+
+  newDevices(): DeviceManager {
+    return new DeviceManager({ runner: this.#runner, stateDir: this.stateDir, host: "h1", namespacePrefix: this.prefix });
+  }
+
+  /** The whole way of a reconcile. */
+  async apply(ports: readonly Port[], network: Network = this.network): Promise<DhcpOutcome> {
+    const view = makeView(network, this.subnets, [this.dhcpPort, ...ports]);
+    const device = await this.devices.setup(view, this.dhcpPort, { verify: false });
+    return this.driver.apply({ view, dhcpPort: this.dhcpPort, device });
+  }
+
+  file(name: string): string {
+    return join(this.stateDir, "dhcp", this.network.id, name);
+  }
+
+  async pid(): Promise<number> {
+    return Number(await readFile(this.file("pid"), "utf8"));
+  }
+
+  get namespace(): string {
+    return `${this.prefix}qdhcp-${this.network.id}`;
+  }
+
+  /** An instance with the MAC, its device `eth0` on the network's bridge; returns its namespace. */
+  async plug(mac: string): Promise<string> {
+    const index = this.#instances.length;
+    const namespace = await createNamespace(`${this.prefix}i${index}`);
+    this.#instances.push(namespace);
+    const tap = `${this.prefix}i${index}`;
+    await sh("ip", "link", "add", tap, "type", "veth", "peer", "name", "eth0", "netns", namespace, "address", mac);
+    await sh("ip", "link", "set", tap, "master", bridgeName(this.network.id), "up");
+    await sh("ip", "-n", namespace, "link", "set", "eth0", "up");
+    return namespace;
+  }
+
+  async close(): Promise<void> {
+    await this.newDriver().remove(this.network.id);
+    for (const namespace of this.#instances) {
+      await sh("ip", "link", "del", namespace).catch(() => "");
+      await deleteNamespace(namespace);
+    }
+    await this.newDevices().destroy(this.network.id);
+    await rm(join(this.stateDir, "dhcp"), { recursive: true, force: true });
+    await this.#removeDirectory();
+  }
+}

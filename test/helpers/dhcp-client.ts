@@ -1,0 +1,129 @@
+// Real DHCP clients inside a namespace. Their own scripts would rewrite the machine's resolv.conf; ours only writes down
+// what the client was told and, where asked, puts the address on the device.
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export type DhcpClientKind = "udhcpc" | "dhclient" | "dhclient6";
+
+/** What the client was told. Absent: not told. */
+export interface DhcpAnswer {
+  readonly ipAddress: string;
+  readonly prefixOrMask?: string | undefined;
+  readonly serverAddress?: string | undefined;
+  readonly leaseSeconds?: number | undefined;
+  readonly mtuBytes?: number | undefined;
+  readonly routers: readonly string[];
+  readonly dnsServers: readonly string[];
+  readonly domain?: string | undefined;
+  readonly hostname?: string | undefined;
+  /** Option 121 as the client prints it. */
+  readonly staticRoutes?: string | undefined;
+}
+
+export interface DhcpClientOptions {
+  readonly kind?: DhcpClientKind;
+  readonly limitMs?: number;
+  /** Put the address on the device, as an instance would. */
+  readonly isApplied?: boolean;
+}
+
+// One script for all clients: the event is $1 for udhcpc and $reason for dhclient.
+const script = `#!/bin/sh
+case "$1$reason" in
+  bound|renew|BOUND|RENEW|REBIND|REBOOT|BOUND6|RENEW6) ;;
+  *) [ "$reason" = PREINIT ] && ip link set dev "$interface" up; exit 0 ;;
+esac
+if [ -n "$NETLOOM_TEST_APPLY" ]; then
+  if [ -n "$new_ip6_address" ]; then ip -6 addr replace "$new_ip6_address/\${new_ip6_prefixlen:-128}" dev "$interface" nodad
+  else ip addr replace "\${ip:-$new_ip_address}/\${mask:-\${new_subnet_mask:-24}}" dev "$interface"; fi
+fi
+env > "$NETLOOM_TEST_ANSWER.part" && mv "$NETLOOM_TEST_ANSWER.part" "$NETLOOM_TEST_ANSWER"
+`;
+
+function argumentsOf(kind: DhcpClientKind, device: string, directory: string): readonly string[] {
+  const path = (name: string): string => join(directory, name);
+  if (kind === "udhcpc") {
+    const asked = ["router", "dns", "domain", "mtu", "hostname", "staticroutes"].flatMap((name) => ["-O", name]);
+    return ["udhcpc", "-i", device, "-f", "-q", "-n", "-t", "5", "-T", "1", "-s", path("script"), ...asked];
+  }
+  const files = ["-sf", path("script"), "-lf", path("leases"), "-pf", path("pid"), "-cf", path("config")];
+  return ["dhclient", ...(kind === "dhclient6" ? ["-6"] : []), "-1", "-d", ...files, device];
+}
+
+async function untilAnswered(child: ChildProcess, answerPath: string, limitMs: number): Promise<string | undefined> {
+  const endsAt = performance.now() + limitMs;
+  while (performance.now() < endsAt) {
+    const text = await readFile(answerPath, "utf8").catch(() => undefined);
+    if (text !== undefined) return text;
+    if (child.exitCode !== null) return readFile(answerPath, "utf8").catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return undefined;
+}
+
+/** Runs a client until its first answer; `undefined` when nobody answered within the limit. The client is ended without a release. */
+export async function runDhcpClient(
+  namespace: string,
+  device: string,
+  options: DhcpClientOptions = {},
+): Promise<DhcpAnswer | undefined> {
+  const kind = options.kind ?? "udhcpc";
+  const directory = await mkdtemp(join(tmpdir(), "netloom-dhcp-client-"));
+  const answerPath = join(directory, "answer");
+  await writeFile(join(directory, "script"), script);
+  await chmod(join(directory, "script"), 0o755);
+  await writeFile(join(directory, "config"), 'timeout 10;\nsend host-name = "";\n');
+  const apply = options.isApplied === true ? { NETLOOM_TEST_APPLY: "1" } : {};
+  const marks = { NETLOOM_TEST_ANSWER: answerPath, ...apply };
+  // dhclient hands its script nothing but what -e names.
+  const argv = argumentsOf(kind, device, directory).flatMap((word, index) =>
+    index === 0 && kind !== "udhcpc"
+      ? [word, ...Object.entries(marks).flatMap(([key, value]) => ["-e", `${key}=${value}`])]
+      : [word],
+  );
+  const child = spawn("nsenter", [`--net=/run/netns/${namespace}`, ...argv], {
+    stdio: "ignore",
+    env: { PATH: process.env["PATH"], ...marks },
+  });
+  try {
+    const text = await untilAnswered(child, answerPath, options.limitMs ?? 8000);
+    return text === undefined ? undefined : parseAnswer(text);
+  } finally {
+    await endChild(child);
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function endChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGKILL");
+  await gone;
+}
+
+function parseAnswer(text: string): DhcpAnswer {
+  const values = new Map(
+    text.split("\n").map((line): [string, string] => {
+      const at = line.indexOf("=");
+      return [line.slice(0, at), line.slice(at + 1)];
+    }),
+  );
+  /** The first of these variables that is set: udhcpc's name, then dhclient's. */
+  const read = (...names: readonly string[]): string | undefined => names.map((name) => values.get(name)).find((one) => one);
+  const words = (value: string | undefined): readonly string[] => value?.split(/\s+/).filter((one) => one !== "") ?? [];
+  const number = (value: string | undefined): number | undefined => (value === undefined ? undefined : Number(value));
+  return {
+    ipAddress: read("ip", "new_ip_address", "new_ip6_address") ?? "",
+    prefixOrMask: read("subnet", "new_subnet_mask", "new_ip6_prefixlen"),
+    serverAddress: read("serverid", "new_dhcp_server_identifier"),
+    leaseSeconds: number(read("lease", "new_dhcp_lease_time", "new_max_life")),
+    mtuBytes: number(read("mtu", "new_interface_mtu")),
+    routers: words(read("router", "new_routers")),
+    dnsServers: words(read("dns", "new_domain_name_servers", "new_dhcp6_name_servers")),
+    domain: read("domain", "new_domain_name"),
+    hostname: read("hostname", "new_host_name"),
+    staticRoutes: read("staticroutes", "new_rfc3442_classless_static_routes"),
+  };
+}

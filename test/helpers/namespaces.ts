@@ -1,0 +1,54 @@
+// Network namespaces for tests: random names, and everything removed afterwards.
+import { execFile } from "node:child_process";
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const execute = promisify(execFile);
+
+/** Real namespaces and devices need root; a test that cannot run says why and counts as skipped. */
+export const skipWithoutRoot: string | false = process.getuid?.() === 0 ? false : "needs root: network namespaces";
+
+/** Runs a tool; what it writes to standard error is in the error when it fails. */
+export async function sh(tool: string, ...args: readonly string[]): Promise<string> {
+  return (await execute(tool, args, { timeout: 20_000 })).stdout;
+}
+
+/** Six hex digits and a dash: short enough to stand before other names. */
+export function randomPrefix(): string {
+  return `t${randomBytes(3).toString("hex")}-`;
+}
+
+/** A random id whose first 11 characters, which device names are made of, are random too. */
+export const randomId = (): string => randomUUID();
+
+export function randomMac(): string {
+  return `fa:16:3e:${[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
+}
+
+export async function createNamespace(name: string): Promise<string> {
+  await sh("ip", "netns", "add", name);
+  return name;
+}
+
+export async function deleteNamespace(name: string): Promise<void> {
+  await sh("ip", "netns", "del", name).catch(() => "");
+}
+
+export interface TestDirectory {
+  readonly path: string;
+  remove(): Promise<void>;
+}
+
+export async function createTestDirectory(): Promise<TestDirectory> {
+  const path = await mkdtemp(join(tmpdir(), "netloom-test-"));
+  return { path, remove: async () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Names of devices in the namespace of this process. */
+export async function deviceNames(): Promise<ReadonlySet<string>> {
+  const links: readonly { ifname: string }[] = JSON.parse(await sh("ip", "-j", "link"));
+  return new Set(links.map((link) => link.ifname));
+}
