@@ -1,0 +1,144 @@
+// Heartbeats: merged in memory and written every few seconds in one transaction, so that a thousand agents cost the
+// database no more than one. A heartbeat also shows whether its agent has missed something.
+import type { Clock } from "../../base/clock.ts";
+import { formatTimestamp } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { ControlMessage, Heartbeat } from "../../types/agent-messages.ts";
+import { registerAgent } from "../store/agent-rows.ts";
+import type { Store, Trx } from "../store/database.ts";
+import { readHead, type StreamKey } from "../store/outbox.ts";
+import type { LivenessTable } from "./liveness.ts";
+
+export interface HeartbeatDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly epoch: string;
+  readonly liveness: LivenessTable;
+  /** Tells one agent; a lost message is told again after its next heartbeat. */
+  readonly control: (stream: StreamKey, message: ControlMessage) => void;
+  readonly flushMs?: number;
+}
+
+interface Heard {
+  readonly role: string;
+  readonly heartbeat: Heartbeat;
+  readonly atMs: number;
+}
+
+/** An agent is behind when it has not seen a row this long after it was written. */
+const lagLimitMs = 2000;
+
+export class HeartbeatService {
+  readonly #deps: HeartbeatDeps;
+  readonly #unwritten = new Map<string, Heard>();
+  readonly #known = new Set<string>();
+  readonly #seen = new Map<string, StreamKey & { readonly upTo: number }>();
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> = Promise.resolve();
+
+  constructor(deps: HeartbeatDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.flush(), this.#deps.flushMs ?? 5000);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.flush();
+  }
+
+  /** How far each agent is, by its own words; for pruning. */
+  seen(): readonly (StreamKey & { readonly upTo: number })[] {
+    return [...this.#seen.values()];
+  }
+
+  async receive(role: string, heartbeat: Heartbeat): Promise<void> {
+    const { host } = heartbeat.agent;
+    const key = `${role}\0${host}\0${heartbeat.agent.bootId}`;
+    this.#deps.liveness.heard({ role, host });
+    this.#unwritten.set(`${role}\0${host}`, { role, heartbeat, atMs: this.#deps.clock.nowMs() });
+    if (!this.#known.has(key)) {
+      this.#known.add(key);
+      await this.flush();
+    }
+    await this.#checkLag({ role, host }, heartbeat);
+  }
+
+  /** Writes what was heard since the last time; a failure keeps it for the next. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.then(async () => {
+      const heard = [...this.#unwritten.values()];
+      if (heard.length === 0) return;
+      this.#unwritten.clear();
+      try {
+        const unknown = await this.#deps.store.transaction((trx) => writeHeartbeats(trx, heard));
+        // Removed by an administrator while it lived: it is registered again, with nothing to host until it asks.
+        for (const { role, host } of unknown)
+          this.#deps.control({ role, host }, { action: "resync", reason: "registered anew" });
+      } catch (err) {
+        for (const one of heard) {
+          const key = `${one.role}\0${one.heartbeat.agent.host}`;
+          if (!this.#unwritten.has(key)) this.#unwritten.set(key, one);
+        }
+        this.#deps.log.warn({ err }, "heartbeats not stored");
+      }
+    });
+    return this.#flushing;
+  }
+
+  async #checkLag(stream: StreamKey, { phase, seen }: Heartbeat): Promise<void> {
+    // While it starts or syncs it is on its way, and telling it to start over would only delay it.
+    if (phase !== "ready") return;
+    const { epoch, store, control } = this.#deps;
+    if (seen.epoch !== epoch) return control(stream, { action: "resync", reason: "another epoch" });
+    this.#seen.set(`${stream.role}\0${stream.host}`, { ...stream, upTo: seen.seq });
+    const head = await readHead(store.db, stream);
+    if (seen.seq === head) return;
+    const next = await store.db
+      .selectFrom("outbox")
+      .select("created_at")
+      .where("role", "=", stream.role)
+      .where("host", "=", stream.host)
+      .where("seq", "=", seen.seq + 1)
+      .executeTakeFirst();
+    const isFresh = next !== undefined && this.#deps.clock.nowMs() - Date.parse(next.created_at) <= lagLimitMs;
+    if (isFresh) return;
+    control(stream, { action: "resync", reason: `seen ${seen.seq} of ${head}` });
+  }
+}
+
+/** Answers the agents that had no row. */
+async function writeHeartbeats(trx: Trx, heard: readonly Heard[]): Promise<readonly StreamKey[]> {
+  const unknown: StreamKey[] = [];
+  // In one order everywhere, so that two servers that flush at once wait for each other instead of dead-locking.
+  const ordered = heard.toSorted((left, right) => (left.heartbeat.agent.host < right.heartbeat.agent.host ? -1 : 1));
+  for (const { role, heartbeat, atMs } of ordered) {
+    const { agent, phase } = heartbeat;
+    const { numUpdatedRows } = await trx
+      .updateTable("agents")
+      .set({
+        phase,
+        heartbeat_at: formatTimestamp(atMs),
+        boot_id: agent.bootId,
+        configurations: JSON.stringify(configurations(heartbeat)),
+      })
+      .where("role", "=", role)
+      .where("host", "=", agent.host)
+      .executeTakeFirst();
+    if (Number(numUpdatedRows) > 0) continue;
+    const description = { ...agent, configurations: configurations(heartbeat) };
+    await registerAgent(trx, { role, description, phase, heartbeatAtMs: atMs });
+    unknown.push({ role, host: agent.host });
+  }
+  return unknown;
+}
+
+const configurations = ({ agent, load }: Heartbeat): Readonly<Record<string, unknown>> => ({
+  ...agent.configurations,
+  networks: load.networks,
+  subnets: load.subnets,
+  ports: load.ports,
+});

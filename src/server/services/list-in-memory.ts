@@ -1,0 +1,55 @@
+// The mechanics of a list for what is few or partly computed: agents and leases.
+import type { FaultType } from "../../types/api-faults.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+import type { Attributes, ListQuery } from "./resource-service.ts";
+
+export interface Listed {
+  readonly notFound: FaultType;
+  /** As in "Agent 3f… could not be found." */
+  readonly title: string;
+  /** Attribute that `changed_since` looks at, if any. */
+  readonly changedAt?: string;
+}
+
+type Comparable = string | number | boolean | null;
+
+const comparable = (value: unknown): Comparable =>
+  typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null;
+
+export function listInMemory(items: readonly Attributes[], query: ListQuery, listed: Listed): readonly Attributes[] {
+  const { changedSince } = query;
+  const changedAt = listed.changedAt;
+  const matching = items
+    .filter((item) => query.filters.every(({ attribute, values }) => values.includes(comparable(item[attribute]))))
+    .filter((item) => changedSince === undefined || changedAt === undefined || String(item[changedAt]) >= changedSince)
+    .toSorted((left, right) => compare(left, right, query.sorts));
+  return page(matching, query, listed);
+}
+
+function compare(left: Attributes, right: Attributes, sorts: ListQuery["sorts"]): number {
+  for (const { key, direction } of [...sorts, { key: "id", direction: "asc" }]) {
+    const order = compareValues(comparable(left[key]), comparable(right[key]));
+    if (order !== 0) return direction === "asc" ? order : -order;
+  }
+  return 0;
+}
+
+/** null comes first. */
+function compareValues(left: Comparable, right: Comparable): number {
+  if (left === right) return 0;
+  if (left === null || right === null) return left === null ? -1 : 1;
+  return left < right ? -1 : 1;
+}
+
+function page(items: readonly Attributes[], query: ListQuery, listed: Listed): readonly Attributes[] {
+  const { marker, pageReverse } = query;
+  const limit = query.limit ?? items.length;
+  if (marker === undefined) return pageReverse ? items.slice(Math.max(0, items.length - limit)) : items.slice(0, limit);
+  const at = items.findIndex((item) => item["id"] === marker);
+  if (at < 0) throw notFound(listed, marker);
+  return pageReverse ? items.slice(Math.max(0, at - limit), at) : items.slice(at + 1, at + 1 + limit);
+}
+
+export function notFound(listed: Listed, id: string): ApiFault {
+  return new ApiFault(listed.notFound, `${listed.title} ${id} could not be found.`);
+}

@@ -1,0 +1,130 @@
+// Agents and the networks that they host.
+import { randomUUID } from "node:crypto";
+import type { Kysely, Selectable } from "kysely";
+import { formatTimestamp } from "../../base/clock.ts";
+import type { AgentDescription } from "../../types/agent-messages.ts";
+import type { Trx } from "./database.ts";
+import type { AgentsTable, Database } from "./schema.ts";
+
+export type AgentRow = Selectable<AgentsTable>;
+
+/** The role in subjects → the names that operators know. */
+const roleNames: Readonly<Record<string, { readonly agentType: string; readonly topic: string }>> = {
+  dhcp: { agentType: "DHCP agent", topic: "dhcp_agent" },
+  l3: { agentType: "L3 agent", topic: "l3_agent" },
+  fip: { agentType: "Floating IP agent", topic: "floating_ip_agent" },
+};
+
+export interface Registration {
+  readonly role: string;
+  readonly description: AgentDescription;
+  readonly phase: string;
+  readonly heartbeatAtMs: number;
+}
+
+/** Makes the row at the first sight of an agent, and refreshes what the agent says about itself at every later one. */
+export async function registerAgent(trx: Trx, registration: Registration): Promise<AgentRow> {
+  const { role, description, phase, heartbeatAtMs } = registration;
+  const now = formatTimestamp(heartbeatAtMs);
+  const said = {
+    binary_name: description.binary,
+    availability_zone: description.availabilityZone,
+    configurations: JSON.stringify(description.configurations),
+    boot_id: description.bootId,
+    phase,
+    started_at: formatTimestamp(description.startedAtMs),
+    heartbeat_at: now,
+  };
+  return trx
+    .insertInto("agents")
+    .values({
+      id: randomUUID(),
+      agent_type: roleNames[role]?.agentType ?? description.agentType,
+      role,
+      host: description.host,
+      topic: roleNames[role]?.topic ?? role,
+      admin_state_up: 1,
+      description: null,
+      created_at: now,
+      ...said,
+    })
+    .onConflict((conflict) => conflict.columns(["agent_type", "host"]).doUpdateSet(said))
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+export function findAgent(db: Kysely<Database>, role: string, host: string): Promise<AgentRow | undefined> {
+  return db.selectFrom("agents").selectAll().where("role", "=", role).where("host", "=", host).executeTakeFirst();
+}
+
+export function findAgentById(db: Kysely<Database>, id: string): Promise<AgentRow | undefined> {
+  return db.selectFrom("agents").selectAll().where("id", "=", id).executeTakeFirst();
+}
+
+/** DHCP agents that may be given work, with how much they have: the database counts, never the agent. */
+export async function readDhcpCandidates(trx: Trx): Promise<readonly (AgentRow & { readonly load: number })[]> {
+  const rows = await trx
+    .selectFrom("agents")
+    .leftJoin("network_dhcp_agents", "network_dhcp_agents.agent_id", "agents.id")
+    .selectAll("agents")
+    .select((eb) => eb.fn.count("network_dhcp_agents.network_id").as("load"))
+    .where("agents.role", "=", "dhcp")
+    .where("agents.admin_state_up", "=", 1)
+    .groupBy("agents.id")
+    .execute();
+  return rows.map((row) => ({ ...row, load: Number(row.load) }));
+}
+
+export interface Binding {
+  readonly agentId: string;
+  readonly slot: number;
+}
+
+export async function readBindings(trx: Kysely<Database>, networkId: string): Promise<readonly Binding[]> {
+  const rows = await trx
+    .selectFrom("network_dhcp_agents")
+    .select(["agent_id", "slot"])
+    .where("network_id", "=", networkId)
+    .execute();
+  return rows.map((row) => ({ agentId: row.agent_id, slot: row.slot }));
+}
+
+/** False when another server has taken the slot or bound this agent meanwhile. */
+export async function bindNetwork(trx: Trx, networkId: string, { agentId, slot }: Binding): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await trx
+    .insertInto("network_dhcp_agents")
+    .values({ network_id: networkId, agent_id: agentId, slot })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst();
+  return Number(numInsertedOrUpdatedRows ?? 0) > 0;
+}
+
+/** False when it was not bound. */
+export async function unbindNetwork(trx: Trx, networkId: string, agentId: string): Promise<boolean> {
+  const { numDeletedRows } = await trx
+    .deleteFrom("network_dhcp_agents")
+    .where("network_id", "=", networkId)
+    .where("agent_id", "=", agentId)
+    .executeTakeFirst();
+  return Number(numDeletedRows) > 0;
+}
+
+export async function isBoundTo(db: Kysely<Database>, networkId: string, agentId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("network_dhcp_agents")
+    .select("slot")
+    .where("network_id", "=", networkId)
+    .where("agent_id", "=", agentId)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function readBoundNetworkIds(db: Kysely<Database>, agentId: string): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("network_dhcp_agents")
+    .select("network_id")
+    .where("agent_id", "=", agentId)
+    .orderBy("network_id")
+    .execute();
+  return rows.map((row) => row.network_id);
+}

@@ -1,0 +1,152 @@
+// The outbox: what agents must hear, written in the transaction that changed it. Each (role, host) is a stream of its own,
+// numbered without gaps in the order of the commits, because `streams.head` stays locked until the commit.
+import type { Kysely } from "kysely";
+import { PostgresAdapter } from "kysely";
+import { systemClock } from "../../base/clock.ts";
+import { currentTrace, formatTraceparent } from "../../base/trace-context.ts";
+import type { StreamItem } from "../../types/agent-messages.ts";
+import type { Trx } from "./database.ts";
+import { chunks } from "./rows.ts";
+import type { Database } from "./schema.ts";
+
+export interface StreamKey {
+  readonly role: string;
+  readonly host: string;
+}
+
+export interface OutboxRow {
+  readonly seq: number;
+  /** JSON of a StreamItem. */
+  readonly item: string;
+}
+
+/**
+ * For every host that the network is bound to and whose agent is not switched off. Call it while the bindings are still there: before the network itself is
+ * deleted, and after the rows that the items tell of were written.
+ */
+export async function recordItems(trx: Trx, networkId: string, items: readonly StreamItem[]): Promise<void> {
+  if (items.length === 0) return;
+  await lockBindings(trx, networkId, "share");
+  const hosts = await trx
+    .selectFrom("network_dhcp_agents")
+    .innerJoin("agents", "agents.id", "network_dhcp_agents.agent_id")
+    .select(["agents.role", "agents.host"])
+    .where("network_dhcp_agents.network_id", "=", networkId)
+    .where("agents.admin_state_up", "=", 1)
+    .orderBy("agents.role")
+    .orderBy("agents.host")
+    .execute();
+  for (const { role, host } of hosts) await recordItemsForHost(trx, { role, host }, items);
+}
+
+export async function recordItemsForHost(trx: Trx, { role, host }: StreamKey, items: readonly StreamItem[]): Promise<void> {
+  if (items.length === 0) return;
+  const count = items.length;
+  const { head } = await trx
+    .insertInto("streams")
+    .values({ role, host, head: count })
+    .onConflict((conflict) =>
+      conflict.columns(["role", "host"]).doUpdateSet((eb) => ({ head: eb("streams.head", "+", count) })),
+    )
+    .returning("head")
+    .executeTakeFirstOrThrow();
+  const created_at = new Date(systemClock.nowMs()).toISOString();
+  const rows = items.map((item, index) => ({
+    role,
+    host,
+    seq: head - count + 1 + index,
+    item: JSON.stringify(withCurrentTrace(item)),
+    created_at,
+  }));
+  for (const piece of chunks(rows))
+    await trx
+      .insertInto("outbox")
+      .values([...piece])
+      .execute();
+}
+
+function withCurrentTrace(item: StreamItem): StreamItem {
+  const trace = currentTrace();
+  return trace === undefined || item.traceparent !== undefined ? item : { ...item, traceparent: formatTraceparent(trace) };
+}
+
+/**
+ * Whoever changes a network's parts shares, whoever binds it to a host excludes: otherwise a port that is not yet committed
+ * would be missing from the view that the new host gets, and the host from those that the port is recorded for. SQLite has
+ * one writer and needs nothing.
+ */
+export async function lockBindings(trx: Trx, networkId: string, mode: "share" | "exclusive"): Promise<void> {
+  if (!(trx.getExecutor().adapter instanceof PostgresAdapter)) return;
+  const row = trx.selectFrom("networks").select("id").where("id", "=", networkId);
+  await (mode === "share" ? row.forShare() : row.forNoKeyUpdate()).execute();
+}
+
+/** In order, the rows after `after`. */
+export async function readOutbox(
+  db: Kysely<Database>,
+  { role, host }: StreamKey,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): Promise<readonly OutboxRow[]> {
+  return db
+    .selectFrom("outbox")
+    .select(["seq", "item"])
+    .where("role", "=", role)
+    .where("host", "=", host)
+    .where("seq", ">", after)
+    .orderBy("seq")
+    .limit(limit)
+    .execute();
+}
+
+export async function readStreams(db: Kysely<Database>): Promise<readonly (StreamKey & { readonly head: number })[]> {
+  return db.selectFrom("streams").select(["role", "host", "head"]).execute();
+}
+
+/** 0 for a host that nothing was ever recorded for. */
+export async function readHead(db: Kysely<Database>, { role, host }: StreamKey): Promise<number> {
+  const row = await db
+    .selectFrom("streams")
+    .select("head")
+    .where("role", "=", role)
+    .where("host", "=", host)
+    .executeTakeFirst();
+  return row?.head ?? 0;
+}
+
+/** For each stream, the last row that was written before `time`: 0 where there is none or it was pruned. */
+export async function readPositionsBefore(
+  db: Kysely<Database>,
+  time: Date,
+): Promise<readonly (StreamKey & { readonly seq: number })[]> {
+  const oldest = await db
+    .selectFrom("outbox")
+    .select((eb) => ["role", "host", eb.fn.min("seq").as("seq")])
+    .where("created_at", ">=", time.toISOString())
+    .groupBy(["role", "host"])
+    .execute();
+  return oldest.map(({ role, host, seq }) => ({ role, host, seq: Number(seq) - 1 }));
+}
+
+/** Forgets rows that are older than `before`, of one stream only up to `upTo`. Answers how many. */
+export async function pruneOutbox(
+  db: Kysely<Database>,
+  before: Date,
+  stream?: StreamKey & { readonly upTo: number },
+): Promise<number> {
+  let query = db.deleteFrom("outbox").where("created_at", "<", before.toISOString());
+  if (stream !== undefined) {
+    query = query.where("role", "=", stream.role).where("host", "=", stream.host).where("seq", "<=", stream.upTo);
+  }
+  const { numDeletedRows } = await query.executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
+/** The stream's row stays: a number that was given out once must never mean something else. */
+export async function forgetStream(trx: Trx, { role, host }: StreamKey): Promise<void> {
+  await trx.deleteFrom("outbox").where("role", "=", role).where("host", "=", host).execute();
+}
+
+export async function readEpoch(db: Kysely<Database>): Promise<string> {
+  const row = await db.selectFrom("meta").select("value").where("key", "=", "epoch").executeTakeFirstOrThrow();
+  return row.value;
+}
