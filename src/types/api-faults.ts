@@ -30,6 +30,8 @@ export const faultStatus = {
   HTTPMethodNotAllowed: 405,
   HTTPConflict: 409,
   NetworkInUse: 409,
+  ExternalNetworkInUse: 409,
+  AddressPairAndPortSecurityRequired: 409,
   SubnetInUse: 409,
   PortInUse: 409,
   ServicePortInUse: 409,

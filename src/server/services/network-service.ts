@@ -1,0 +1,208 @@
+// Use cases of networks.
+import { ApiFault } from "../../types/api-faults.ts";
+import type { Trx } from "../store/database.ts";
+import { translated } from "../store/engine-errors.ts";
+import { columnIn, type ListedTable, listRows } from "../store/list-rows.ts";
+import { chunks, inChunks, type NetworkRow } from "../store/rows.ts";
+import { agentSeesChange, deleteItem, networkItem, networkModel } from "../store/stream-items.ts";
+import { changedNetworkRow, checkMtu, newNetworkRow } from "./network-rules.ts";
+import { isAutoDeleted, removePortRows } from "./port-rows.ts";
+import { presentNetwork } from "./present.ts";
+import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
+import { checkRevision, forbidden, notFound, type ServiceDeps, timestamp } from "./service-deps.ts";
+import { lockNetwork, ownsNetwork, visibleNetworks } from "./visibility.ts";
+
+const listed: ListedTable = {
+  table: "networks",
+  columns: {
+    id: "id",
+    name: "name",
+    description: "description",
+    admin_state_up: "admin_state_up",
+    status: "status",
+    tenant_id: "project_id",
+    project_id: "project_id",
+    shared: "shared",
+    "router:external": "is_external",
+    "provider:network_type": "network_type",
+    "provider:physical_network": "physical_network",
+    "provider:segmentation_id": "segmentation_id",
+    mtu: "mtu",
+    port_security_enabled: "port_security_enabled",
+    dns_domain: "dns_domain",
+    availability_zone_hints: "availability_zone_hints",
+    revision_number: "revision_number",
+    created_at: "created_at",
+    updated_at: "updated_at",
+  },
+  filters: {},
+};
+
+export function createNetworkService(deps: ServiceDeps): ResourceService {
+  return new NetworkService(deps);
+}
+
+class NetworkService implements ResourceService {
+  readonly #deps: ServiceDeps;
+
+  constructor(deps: ServiceDeps) {
+    this.#deps = deps;
+  }
+
+  async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
+    const { db } = this.#deps.store;
+    const rows = await translated(listRows<NetworkRow>(db, { listed, query, visible: visibleNetworks(context) }));
+    if (rows === undefined) throw notFound("network", query.marker ?? "");
+    return translated(this.#present(rows));
+  }
+
+  async show(context: RequestContext, id: string): Promise<Attributes> {
+    const query: ListQuery = { filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false };
+    const [network] = await this.list(context, query);
+    if (network === undefined) throw notFound("network", id);
+    return network;
+  }
+
+  /** Nobody is told: no host serves a network without subnets, and the first one that does is sent it whole. */
+  async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
+    const now = timestamp(this.#deps);
+    const rows = bodies.map((body) => newNetworkRow(context, body, now));
+    await this.#deps.store.transaction(async (trx) => {
+      for (const piece of chunks(rows)) await trx.insertInto("networks").values(piece).execute();
+    });
+    return rows.map((row) => presentNetwork(row, { subnetIds: [], zones: [] }));
+  }
+
+  async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
+    const { store, events } = this.#deps;
+    const after = await store.transaction(async (trx) => {
+      const before = await this.#lockOwn(trx, context, { id, expectedRevision });
+      const wanted = changedNetworkRow(before, changes);
+      if (JSON.stringify(wanted) === JSON.stringify(before)) return before;
+      await checkChange(trx, before, wanted);
+      const row = { ...wanted, revision_number: before.revision_number + 1, updated_at: timestamp(this.#deps) };
+      await trx.updateTable("networks").set(row).where("id", "=", id).execute();
+      if (agentSeesChange(networkModel(before), networkModel(row))) await events.recordItems(trx, id, [networkItem(row)]);
+      return row;
+    });
+    const [answer] = await translated(this.#present([after]));
+    if (answer === undefined) throw notFound("network", id);
+    return answer;
+  }
+
+  async remove(context: RequestContext, id: string, expectedRevision?: number): Promise<void> {
+    const { store, events } = this.#deps;
+    await store.transaction(async (trx) => {
+      const network = await this.#lockOwn(trx, context, { id, expectedRevision });
+      const ports = await trx.selectFrom("ports").select(["id", "device_owner"]).where("network_id", "=", id).execute();
+      const inUse = ports.filter((port) => !isAutoDeleted(port.device_owner)).map((port) => port.id);
+      if (inUse.length > 0) throw networkInUse(id, inUse);
+      // First, while it is still known which hosts serve the network. It takes the subnets and the DHCP ports along.
+      await events.recordItems(trx, id, [deleteItem("network", id, id, network.revision_number)]);
+      await removePortRows(
+        trx,
+        ports.map((port) => port.id),
+      );
+      await trx.deleteFrom("subnets").where("network_id", "=", id).execute();
+      await trx.deleteFrom("networks").where("id", "=", id).execute();
+    });
+  }
+
+  async #lockOwn(
+    trx: Trx,
+    context: RequestContext,
+    { id, expectedRevision }: { id: string; expectedRevision: number | undefined },
+  ): Promise<NetworkRow> {
+    const row = await lockNetwork(trx, this.#deps.store, { context, id, lock: "whole" });
+    if (!ownsNetwork(context, row)) throw forbidden(`changing network ${id}`);
+    checkRevision("network", id, row.revision_number, expectedRevision);
+    return row;
+  }
+
+  async #present(rows: readonly NetworkRow[]): Promise<readonly Attributes[]> {
+    const { db } = this.#deps.store;
+    const ids = rows.map((row) => row.id);
+    const subnets = await inChunks(ids, (piece) =>
+      db
+        .selectFrom("subnets")
+        .select(["id", "network_id"])
+        .where("network_id", "in", piece)
+        .orderBy("created_at")
+        .orderBy("id")
+        .execute(),
+    );
+    const zones = await inChunks(ids, (piece) =>
+      db
+        .selectFrom("network_dhcp_agents")
+        .innerJoin("agents", "agents.id", "network_dhcp_agents.agent_id")
+        .select(["network_id", "availability_zone"])
+        .where("network_id", "in", piece)
+        .execute(),
+    );
+    const subnetsOf = Map.groupBy(subnets, (subnet) => subnet.network_id);
+    const zonesOf = Map.groupBy(zones, (zone) => zone.network_id);
+    return rows.map((row) =>
+      presentNetwork(row, {
+        subnetIds: (subnetsOf.get(row.id) ?? []).map((subnet) => subnet.id),
+        zones: [...new Set((zonesOf.get(row.id) ?? []).map((zone) => zone.availability_zone))].sort(),
+      }),
+    );
+  }
+}
+
+function networkInUse(id: string, portIds: readonly string[]): ApiFault {
+  const text = `Unable to complete operation on network ${id}. There are one or more ports still in use on the network, id for these ports is: ${portIds.join(",")}.`;
+  return new ApiFault("NetworkInUse", text);
+}
+
+/** What other objects have to say to the change. */
+async function checkChange(trx: Trx, before: NetworkRow, after: NetworkRow): Promise<void> {
+  const { id } = before;
+  if (after.mtu < before.mtu) {
+    const subnets = await trx.selectFrom("subnets").select("ip_version").where("network_id", "=", id).execute();
+    checkMtu(
+      id,
+      after.mtu,
+      subnets.map((subnet) => subnet.ip_version),
+    );
+  }
+  if (
+    before.is_external === 1 &&
+    after.is_external === 0 &&
+    (await hasPort(trx, id, "device_owner", ["network:router_gateway"]))
+  ) {
+    throw new ApiFault(
+      "ExternalNetworkInUse",
+      `External network ${id} cannot be updated to be made non-external, since it has existing gateway ports.`,
+    );
+  }
+  if (before.shared === 1 && after.shared === 0 && (await hasForeignPort(trx, before))) {
+    throw new ApiFault(
+      "InvalidSharedSetting",
+      `Unable to reconfigure sharing settings for network ${before.name || id}. Multiple projects are using it.`,
+    );
+  }
+}
+
+async function hasPort(trx: Trx, networkId: string, column: string, values: readonly string[]): Promise<boolean> {
+  const row = await trx
+    .selectFrom("ports")
+    .select("id")
+    .where("network_id", "=", networkId)
+    .where(columnIn(column, values))
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+async function hasForeignPort(trx: Trx, network: NetworkRow): Promise<boolean> {
+  const row = await trx
+    .selectFrom("ports")
+    .select("id")
+    .where("network_id", "=", network.id)
+    .where("project_id", "!=", network.project_id)
+    .where("device_owner", "not like", "network:%")
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}

@@ -1,0 +1,107 @@
+// Creating ports, one or hundreds, in a few queries.
+import { deviceOwners } from "../../model/device-names.ts";
+import { slotsForNewPort } from "../ipam/address-slots.ts";
+import { allocateAddresses } from "../ipam/allocator.ts";
+import type { Trx } from "../store/database.ts";
+import type { NetworkRow, PortRow, SubnetRow } from "../store/rows.ts";
+import { portItem } from "../store/stream-items.ts";
+import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
+import { chooseMacs } from "./port-macs.ts";
+import { fixedIpRows, insertPortRows, type PortWithAddresses } from "./port-rows.ts";
+import { askedMac, checkMemberRights, fixedIpsOf, newPortRow } from "./port-rules.ts";
+import type { Attributes, RequestContext } from "./resource-service.ts";
+import { type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { lockNetwork } from "./visibility.ts";
+
+interface Draft {
+  readonly body: Attributes;
+  readonly row: PortRow;
+  readonly network: NetworkRow;
+}
+
+export interface CreatedPort extends PortWithAddresses {
+  readonly network: NetworkRow;
+}
+
+/** In the order of `bodies`. */
+export async function createPorts(
+  trx: Trx,
+  deps: ServiceDeps,
+  { context, bodies }: { context: RequestContext; bodies: readonly Attributes[] },
+): Promise<CreatedPort[]> {
+  const networks = await lockNetworks(trx, deps, { context, bodies });
+  const drafts = await draftPorts(trx, deps, { context, bodies, networks });
+  const subnets = await readSubnets(trx, [...networks.keys()]);
+  const created = await addAddresses(trx, deps, { drafts, subnets });
+  await insertPortRows(trx, created);
+  const byNetwork = Map.groupBy(created, (port) => port.row.network_id);
+  for (const [networkId, ports] of byNetwork) {
+    const items = ports.map((port) => portItem(port.row, port.fixedIps));
+    await deps.events.recordItems(trx, networkId, items);
+  }
+  for (const [networkId, ports] of byNetwork) {
+    // A DHCP port is made by the agent that has the network; without subnets there is nothing to serve.
+    const needy = ports.some((port) => port.row.device_owner !== deviceOwners.dhcp);
+    if (needy && subnets.get(networkId)?.some((subnet) => subnet.enable_dhcp === 1)) {
+      await deps.events.scheduleNetwork(trx, networkId);
+    }
+  }
+  return created;
+}
+
+async function lockNetworks(
+  trx: Trx,
+  deps: ServiceDeps,
+  { context, bodies }: { context: RequestContext; bodies: readonly Attributes[] },
+): Promise<Map<string, NetworkRow>> {
+  const ids = new Set(bodies.map((body) => text(body["network_id"]) ?? ""));
+  const networks = new Map<string, NetworkRow>();
+  for (const id of [...ids].sort()) networks.set(id, await lockNetwork(trx, deps.store, { context, id, lock: "member" }));
+  return networks;
+}
+
+async function draftPorts(
+  trx: Trx,
+  deps: ServiceDeps,
+  {
+    context,
+    bodies,
+    networks,
+  }: { context: RequestContext; bodies: readonly Attributes[]; networks: ReadonlyMap<string, NetworkRow> },
+): Promise<Draft[]> {
+  const now = timestamp(deps);
+  const drafts: Draft[] = [];
+  for (const [id, network] of networks) {
+    const own = bodies.filter((body) => body["network_id"] === id);
+    for (const body of own) checkMemberRights(context, network, body);
+    const macs = await chooseMacs(trx, id, own.map(askedMac));
+    own.forEach((body, index) => {
+      drafts.push({ body, network, row: newPortRow({ context, network, body, mac: macs[index] ?? "", now }) });
+    });
+  }
+  const order = new Map(bodies.map((body, index) => [body, index]));
+  return drafts.sort((a, b) => (order.get(a.body) ?? 0) - (order.get(b.body) ?? 0));
+}
+
+async function addAddresses(
+  trx: Trx,
+  deps: ServiceDeps,
+  { drafts, subnets }: { drafts: readonly Draft[]; subnets: ReadonlyMap<string, readonly SubnetRow[]> },
+): Promise<CreatedPort[]> {
+  const wishes = [];
+  for (const { row, body } of drafts) {
+    const own = subnets.get(row.network_id) ?? [];
+    const fixedIps = fixedIpsOf(body);
+    await checkSubnetsBelong(trx, row.network_id, { subnets: own, fixedIps });
+    const request = { networkId: row.network_id, subnets: own, mac: row.mac_address, deviceOwner: row.device_owner, fixedIps };
+    const lowest = row.device_owner === deviceOwners.dhcp;
+    wishes.push({ portId: row.id, networkId: row.network_id, slots: slotsForNewPort(request), lowest });
+  }
+  const addresses = await allocateAddresses(trx, deps.store.dialect, wishes);
+  return drafts.map(({ row, network, body }, index) => {
+    const own = addresses[index] ?? [];
+    // `none` is what a client asked for with an empty list; a network without subnets may still get some.
+    const row2 = { ...row, ip_allocation: fixedIpsOf(body)?.length === 0 ? "none" : "immediate" };
+    return { row: row2, network, fixedIps: fixedIpRows(row2, own) };
+  });
+}

@@ -1,0 +1,78 @@
+// Reading and writing ports together with their addresses.
+import { deviceOwners } from "../../model/device-names.ts";
+import type { AllocatedAddress } from "../ipam/allocator.ts";
+import type { Dialect, Trx } from "../store/database.ts";
+import { chunks, type FixedIpRow, inChunks, locksRows, type PortRow } from "../store/rows.ts";
+
+export interface PortWithAddresses {
+  readonly row: PortRow;
+  readonly fixedIps: readonly FixedIpRow[];
+}
+
+const autoDeleted = new Set<string>([deviceOwners.dhcp, "network:distributed", "network:floatingip_agent_gateway"]);
+
+/** Such ports serve the network and go with it. */
+export const isAutoDeleted = (deviceOwner: string): boolean => autoDeleted.has(deviceOwner);
+
+export function fixedIpRows(port: PortRow, addresses: readonly AllocatedAddress[]): FixedIpRow[] {
+  return addresses.map((address, position) => ({
+    port_id: port.id,
+    network_id: port.network_id,
+    subnet_id: address.subnetId,
+    ip_address: address.ipAddress,
+    ip_key: address.ipKey,
+    position,
+  }));
+}
+
+export async function insertPortRows(trx: Trx, ports: readonly PortWithAddresses[]): Promise<void> {
+  for (const piece of chunks(ports)) {
+    await trx
+      .insertInto("ports")
+      .values(piece.map((port) => port.row))
+      .execute();
+  }
+  await insertFixedIps(
+    trx,
+    ports.flatMap((port) => port.fixedIps),
+  );
+}
+
+export async function insertFixedIps(trx: Trx, rows: readonly FixedIpRow[]): Promise<void> {
+  for (const piece of chunks(rows)) await trx.insertInto("fixed_ips").values(piece).execute();
+}
+
+/** In the order of the ids; what does not exist is left out. The rows stay as they are until the transaction ends. */
+export async function lockPorts(trx: Trx, dialect: Dialect, ids: readonly string[]): Promise<PortWithAddresses[]> {
+  const rows = await inChunks(ids, (piece) =>
+    trx
+      .selectFrom("ports")
+      .selectAll()
+      .where("id", "in", piece)
+      .orderBy("id")
+      .$if(locksRows(dialect), (query) => query.forUpdate())
+      .execute(),
+  );
+  return withAddresses(trx, rows);
+}
+
+export async function withAddresses(trx: Pick<Trx, "selectFrom">, rows: readonly PortRow[]): Promise<PortWithAddresses[]> {
+  const addresses = await inChunks(
+    rows.map((row) => row.id),
+    (piece) => trx.selectFrom("fixed_ips").selectAll().where("port_id", "in", piece).orderBy("position").execute(),
+  );
+  const byPort = Map.groupBy(addresses, (address) => address.port_id);
+  return rows.map((row) => ({ row, fixedIps: byPort.get(row.id) ?? [] }));
+}
+
+export async function removePortRows(trx: Trx, ids: readonly string[]): Promise<void> {
+  // Their addresses go by cascade.
+  for (const piece of chunks(ids)) await trx.deleteFrom("ports").where("id", "in", piece).execute();
+}
+
+/** Leases of addresses that nobody has any more. */
+export async function removeLeases(trx: Trx, networkId: string, addresses: readonly string[]): Promise<void> {
+  for (const piece of chunks(addresses)) {
+    await trx.deleteFrom("leases").where("network_id", "=", networkId).where("ip_address", "in", piece).execute();
+  }
+}

@@ -1,0 +1,161 @@
+// Rules of a port's own attributes: who may set them, and how they are stored.
+import { randomUUID } from "node:crypto";
+import { bridgeName, deviceOwners } from "../../model/device-names.ts";
+import { networkId } from "../../model/ids.ts";
+import { canonicalAddress, formatCidr, normaliseMac, parseCidr } from "../../model/addresses.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+import type { FixedIpRequest } from "../ipam/address-slots.ts";
+import { flag, type NetworkRow, type PortRow } from "../store/rows.ts";
+import type { Attributes, RequestContext } from "./resource-service.ts";
+import { forbidden, has, projectOf, text } from "./service-deps.ts";
+import { ownsNetwork } from "./visibility.ts";
+
+/** What only the network's owner may ask for, on a network that is shared with others. */
+export function checkMemberRights(context: RequestContext, network: NetworkRow, body: Attributes): void {
+  if (ownsNetwork(context, network)) return;
+  if (network.shared === 0 && network.is_external === 1) throw forbidden(`a port on the external network ${network.id}`);
+  const refused = ["mac_address", "port_security_enabled", "allowed_address_pairs"].find((attribute) => has(body, attribute));
+  if (refused !== undefined) throw forbidden(`setting ${refused} on network ${network.id}`);
+  if (fixedIpsOf(body)?.some((ip) => ip.ip_address !== undefined)) {
+    throw forbidden(`choosing fixed_ips:ip_address on network ${network.id}`);
+  }
+  if (text(body["device_owner"])?.startsWith("network:")) throw forbidden(`device_owner network: on network ${network.id}`);
+}
+
+/** `undefined`: not given. The cast: the route has checked the shape. */
+export function fixedIpsOf(body: Attributes): readonly FixedIpRequest[] | undefined {
+  return (body["fixed_ips"] ?? undefined) as readonly FixedIpRequest[] | undefined;
+}
+
+export function askedMac(body: Attributes): string | undefined {
+  const asked = text(body["mac_address"]);
+  if (asked === undefined) return undefined;
+  const mac = normaliseMac(asked);
+  if (mac === undefined) throw new ApiFault("InvalidInput", `'${asked}' is not a valid MAC address`);
+  return mac;
+}
+
+type BindingColumns = Pick<
+  PortRow,
+  "binding_host_id" | "binding_vnic_type" | "binding_profile" | "binding_vif_type" | "binding_vif_details"
+>;
+
+/** A port with a host hangs on that host's bridge of the network; nobody needs to be asked. */
+export function bindingColumns(network: string, body: Attributes, before?: PortRow): BindingColumns {
+  const host = has(body, "binding:host_id") ? (text(body["binding:host_id"]) ?? "") : (before?.binding_host_id ?? "");
+  const vnicType = text(body["binding:vnic_type"]) ?? before?.binding_vnic_type ?? "normal";
+  const profile = has(body, "binding:profile")
+    ? JSON.stringify(body["binding:profile"] ?? {})
+    : (before?.binding_profile ?? "{}");
+  const vifType = host === "" ? "unbound" : vnicType === "normal" ? "bridge" : "binding_failed";
+  const details = { port_filter: false, connectivity: "l2", bridge_name: bridgeName(networkId(network)) };
+  return {
+    binding_host_id: host,
+    binding_vnic_type: vnicType,
+    binding_profile: profile,
+    binding_vif_type: vifType,
+    binding_vif_details: JSON.stringify(vifType === "bridge" ? details : {}),
+  };
+}
+
+const maxAddressPairs = 10;
+
+interface AddressPair {
+  readonly ip_address: string;
+  readonly mac_address?: string;
+}
+
+export function addressPairsJson(value: unknown, mac: string): string {
+  // The cast: the route has checked the shape.
+  const pairs = ((value ?? []) as readonly AddressPair[]).map((pair) => canonicalPair(pair, mac));
+  if (pairs.length > maxAddressPairs) {
+    throw new ApiFault(
+      "AllowedAddressPairExhausted",
+      `The number of allowed address pairs exceeds the maximum ${maxAddressPairs}.`,
+    );
+  }
+  const seen = new Set<string>();
+  for (const pair of pairs) {
+    const one = JSON.stringify(pair);
+    if (seen.has(one)) {
+      const message = `Request contains duplicate address pair: mac_address ${pair.mac_address} ip_address ${pair.ip_address}.`;
+      throw new ApiFault("DuplicateAddressPairInRequest", message);
+    }
+    seen.add(one);
+  }
+  return JSON.stringify(pairs);
+}
+
+function canonicalPair({ ip_address, mac_address }: AddressPair, portMac: string): Required<AddressPair> {
+  const block = ip_address.includes("/") ? parseCidr(ip_address) : undefined;
+  const address = block === undefined ? canonicalAddress(ip_address) : formatCidr(block);
+  const mac = mac_address === undefined ? portMac : normaliseMac(mac_address);
+  if (address === undefined) throw new ApiFault("InvalidInput", `'${ip_address}' is not a valid IP address or network`);
+  if (mac === undefined) throw new ApiFault("InvalidInput", `'${mac_address}' is not a valid MAC address`);
+  return { ip_address: address, mac_address: mac };
+}
+
+export function checkPairsAllowed(row: PortRow): void {
+  if (row.port_security_enabled === 1 || row.allowed_address_pairs === "[]") return;
+  throw new ApiFault(
+    "AddressPairAndPortSecurityRequired",
+    "Port Security must be enabled in order to have allowed address pairs on a port.",
+  );
+}
+
+interface DhcpOption {
+  readonly opt_name: string;
+  readonly opt_value: string | null;
+  readonly ip_version?: number;
+}
+
+/** Options are told apart by name and family: those in `changes` replace their like, null removes it, others stay. */
+export function dhcpOptionsJson(changes: unknown, before = "[]"): string {
+  const key = (option: DhcpOption): string => `${option.ip_version ?? 4} ${option.opt_name}`;
+  const options = new Map((JSON.parse(before) as DhcpOption[]).map((option) => [key(option), option]));
+  for (const option of (changes ?? []) as readonly DhcpOption[]) {
+    const { opt_name, opt_value, ip_version = 4 } = option;
+    if (opt_value === null) options.delete(key(option));
+    else options.set(key(option), { opt_name, opt_value, ip_version });
+  }
+  return JSON.stringify([...options.values()]);
+}
+
+export interface NewPort {
+  readonly context: RequestContext;
+  readonly network: NetworkRow;
+  readonly body: Attributes;
+  readonly mac: string;
+  readonly now: string;
+}
+
+/** The row before its addresses are known. */
+export function newPortRow({ context, network, body, mac, now }: NewPort): PortRow {
+  const deviceOwner = text(body["device_owner"]) ?? "";
+  const row: PortRow = {
+    id: randomUUID(),
+    project_id: projectOf(context, body) || network.project_id,
+    name: text(body["name"]) ?? "",
+    description: text(body["description"]) ?? "",
+    revision_number: 1,
+    created_at: now,
+    updated_at: now,
+    network_id: network.id,
+    admin_state_up: flag(body["admin_state_up"] ?? true),
+    mac_address: mac,
+    status: deviceOwner === deviceOwners.floatingIp ? "N/A" : "DOWN",
+    device_id: text(body["device_id"]) ?? "",
+    device_owner: deviceOwner,
+    ...bindingColumns(network.id, body),
+    port_security_enabled: has(body, "port_security_enabled")
+      ? flag(body["port_security_enabled"])
+      : network.port_security_enabled,
+    allowed_address_pairs: addressPairsJson(body["allowed_address_pairs"], mac),
+    extra_dhcp_opts: dhcpOptionsJson(body["extra_dhcp_opts"]),
+    dns_name: (text(body["dns_name"]) ?? "").toLowerCase(),
+    ip_allocation: "none",
+    dhcp_ready_revision: 0,
+  };
+  checkPairsAllowed(row);
+  return row;
+}

@@ -1,0 +1,167 @@
+// Use cases of ports; at the end the ones that the server itself has, inside a transaction that is already open.
+import { type SqlBool, sql } from "kysely";
+import { deviceOwners } from "../../model/device-names.ts";
+import type { Port } from "../../model/network.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+import type { FixedIpRequest } from "../ipam/address-slots.ts";
+import type { Trx } from "../store/database.ts";
+import { translated } from "../store/engine-errors.ts";
+import { anyOf, columnIn, type Condition, type ListedTable, listRows } from "../store/list-rows.ts";
+import { inChunks, type PortRow } from "../store/rows.ts";
+import { deleteItem, portModel } from "../store/stream-items.ts";
+import { createPorts } from "./port-create.ts";
+import { type PortWithAddresses, removeLeases, removePortRows, withAddresses } from "./port-rows.ts";
+import { changePort, type LockedPort, lockPort } from "./port-update.ts";
+import { presentPort } from "./present.ts";
+import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
+import { notFound, serverContext, type ServiceDeps } from "./service-deps.ts";
+import { visiblePorts } from "./visibility.ts";
+
+/** The value is a constant of ours or a bound parameter. */
+function hasAddress(condition: Condition): Condition {
+  return sql<SqlBool>`id in (select port_id from fixed_ips where ${condition})`;
+}
+
+/** `%` and `_` in what a client looks for mean themselves. */
+const containing = (part: unknown): string => `%${String(part).replaceAll(/[\\%_]/g, "\\$&")}%`;
+
+const listed: ListedTable = {
+  table: "ports",
+  columns: {
+    id: "id",
+    name: "name",
+    description: "description",
+    network_id: "network_id",
+    admin_state_up: "admin_state_up",
+    mac_address: "mac_address",
+    device_id: "device_id",
+    device_owner: "device_owner",
+    tenant_id: "project_id",
+    project_id: "project_id",
+    status: "status",
+    "binding:host_id": "binding_host_id",
+    "binding:vif_type": "binding_vif_type",
+    "binding:vnic_type": "binding_vnic_type",
+    port_security_enabled: "port_security_enabled",
+    dns_name: "dns_name",
+    ip_allocation: "ip_allocation",
+    revision_number: "revision_number",
+    created_at: "created_at",
+    updated_at: "updated_at",
+  },
+  filters: {
+    "fixed_ips.subnet_id": (values) => hasAddress(columnIn("subnet_id", values)),
+    "fixed_ips.ip_address": (values) => hasAddress(columnIn("ip_address", values)),
+    "fixed_ips.ip_address_substr": (values) =>
+      hasAddress(anyOf(values.map((value) => sql<SqlBool>`ip_address like ${containing(value)} escape '\\'`))),
+  },
+};
+
+export function createPortService(deps: ServiceDeps): ResourceService {
+  return new PortService(deps);
+}
+
+class PortService implements ResourceService {
+  readonly #deps: ServiceDeps;
+
+  constructor(deps: ServiceDeps) {
+    this.#deps = deps;
+  }
+
+  async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
+    const { db } = this.#deps.store;
+    const rows = await translated(listRows<PortRow>(db, { listed, query, visible: visiblePorts(context) }));
+    if (rows === undefined) throw notFound("port", query.marker ?? "");
+    return translated(this.#presentRows(rows));
+  }
+
+  async show(context: RequestContext, id: string): Promise<Attributes> {
+    const query: ListQuery = { filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false };
+    const [port] = await this.list(context, query);
+    if (port === undefined) throw notFound("port", id);
+    return port;
+  }
+
+  async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
+    const created = await this.#deps.store.transaction((trx) => createPorts(trx, this.#deps, { context, bodies }));
+    return created.map((port) => this.#present(port));
+  }
+
+  async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
+    const change = { context, id, changes, expectedRevision };
+    return this.#present(await this.#deps.store.transaction((trx) => changePort(trx, this.#deps, change)));
+  }
+
+  async remove(context: RequestContext, id: string, expectedRevision?: number): Promise<void> {
+    await this.#deps.store.transaction(async (trx) => {
+      const port = await lockPort(trx, this.#deps, { context, id, expectedRevision });
+      checkNotServing(port.row);
+      await removePort(trx, this.#deps, port);
+    });
+  }
+
+  #present({ row, fixedIps, network }: LockedPort): Attributes {
+    return presentPort(row, fixedIps, network.dns_domain || this.#defaultDomain);
+  }
+
+  get #defaultDomain(): string {
+    return this.#deps.defaultDnsDomain ?? "";
+  }
+
+  async #presentRows(rows: readonly PortRow[]): Promise<readonly Attributes[]> {
+    const { db } = this.#deps.store;
+    const ports: readonly PortWithAddresses[] = await withAddresses(db, rows);
+    const networks = await inChunks([...new Set(rows.map((row) => row.network_id))], (piece) =>
+      db.selectFrom("networks").select(["id", "dns_domain"]).where("id", "in", piece).execute(),
+    );
+    const domains = new Map(networks.map((network) => [network.id, network.dns_domain]));
+    return ports.map(({ row, fixedIps }) => presentPort(row, fixedIps, domains.get(row.network_id) || this.#defaultDomain));
+  }
+}
+
+const serving = new Set<string>([
+  deviceOwners.routerInterface,
+  deviceOwners.routerGateway,
+  deviceOwners.floatingIp,
+  "network:ha_router_replicated_interface",
+]);
+
+/** A port that a router or floating IP stands on goes with it; one that names no device stands for nothing. */
+function checkNotServing(row: PortRow): void {
+  if (!serving.has(row.device_owner) || row.device_id === "") return;
+  const message = `Port ${row.id} cannot be deleted directly via the port API: it is the ${row.device_owner} of ${row.device_id}.`;
+  throw new ApiFault("ServicePortInUse", message);
+}
+
+async function removePort(trx: Trx, deps: ServiceDeps, { row, fixedIps }: LockedPort): Promise<void> {
+  const gone = deleteItem("port", row.id, row.network_id, row.revision_number);
+  await deps.events.recordItems(trx, row.network_id, [gone]);
+  await removePortRows(trx, [row.id]);
+  const addresses = fixedIps.map((ip) => ip.ip_address);
+  await removeLeases(trx, row.network_id, addresses);
+}
+
+/** For the server itself: all rights, the network's project unless `body` has one. Records its item; faults as in the API. */
+export async function createPortInTransaction(trx: Trx, deps: ServiceDeps, body: Attributes): Promise<Port> {
+  const [port] = await createPorts(trx, deps, { context: serverContext, bodies: [body] });
+  if (port === undefined) throw new RangeError("one body made no port");
+  return portModel(port.row, port.fixedIps);
+}
+
+export async function updatePortInTransaction(trx: Trx, deps: ServiceDeps, id: string, changes: Attributes): Promise<Port> {
+  const port = await changePort(trx, deps, { context: serverContext, id, changes });
+  return portModel(port.row, port.fixedIps);
+}
+
+/** `fixedIps` replaces what the port has; an element with only a subnet keeps the address that the port has there. */
+export function updatePortAddressesInTransaction(
+  trx: Trx,
+  deps: ServiceDeps,
+  { id, fixedIps }: { id: string; fixedIps: readonly FixedIpRequest[] },
+): Promise<Port> {
+  return updatePortInTransaction(trx, deps, id, { fixed_ips: fixedIps });
+}
+
+export async function removePortInTransaction(trx: Trx, deps: ServiceDeps, id: string): Promise<void> {
+  await removePort(trx, deps, await lockPort(trx, deps, { context: serverContext, id, expectedRevision: undefined }));
+}

@@ -1,0 +1,172 @@
+// Changing one port.
+import { deviceOwners } from "../../model/device-names.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+import { isRouterOwner, slotsForUpdatedPort } from "../ipam/address-slots.ts";
+import { allocateAddresses } from "../ipam/allocator.ts";
+import type { Trx } from "../store/database.ts";
+import { flag, type FixedIpRow, type NetworkRow, type PortRow } from "../store/rows.ts";
+import { agentSeesChange, portItem, portModel } from "../store/stream-items.ts";
+import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
+import { chooseMacs } from "./port-macs.ts";
+import { fixedIpRows, insertFixedIps, lockPorts, type PortWithAddresses, removeLeases } from "./port-rows.ts";
+import {
+  addressPairsJson,
+  askedMac,
+  bindingColumns,
+  checkMemberRights,
+  checkPairsAllowed,
+  dhcpOptionsJson,
+  fixedIpsOf,
+} from "./port-rules.ts";
+import type { Attributes, RequestContext } from "./resource-service.ts";
+import { checkRevision, forbidden, has, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { lockNetwork, ownsNetwork } from "./visibility.ts";
+
+export interface LockedPort extends PortWithAddresses {
+  readonly network: NetworkRow;
+}
+
+/** Network first, as everywhere. Throws PortNotFound for what the caller does not see. */
+export async function lockPort(
+  trx: Trx,
+  deps: ServiceDeps,
+  { context, id, expectedRevision }: { context: RequestContext; id: string; expectedRevision: number | undefined },
+): Promise<LockedPort> {
+  const found = await trx.selectFrom("ports").select("network_id").where("id", "=", id).executeTakeFirst();
+  if (found === undefined) throw notFound("port", id);
+  const admin = { ...context, isAdmin: true };
+  const network = await lockNetwork(trx, deps.store, { context: admin, id: found.network_id, lock: "member" });
+  const [port] = await lockPorts(trx, deps.store.dialect, [id]);
+  const visible = port !== undefined && (port.row.project_id === context.projectId || ownsNetwork(context, network));
+  if (!visible) throw notFound("port", id);
+  checkRevision("port", id, port.row.revision_number, expectedRevision);
+  return { ...port, network };
+}
+
+export interface PortChange {
+  readonly context: RequestContext;
+  readonly id: string;
+  readonly changes: Attributes;
+  readonly expectedRevision?: number | undefined;
+}
+
+export async function changePort(trx: Trx, deps: ServiceDeps, change: PortChange): Promise<LockedPort> {
+  const { context, id, changes, expectedRevision } = change;
+  const before = await lockPort(trx, deps, { context, id, expectedRevision });
+  checkMemberRights(context, before.network, changes);
+  const mac = await changedMac(trx, context, { before, changes });
+  const wanted = changedPortRow(before.row, changes, mac);
+  const fixedIps = await changedAddresses(trx, deps, { before, wanted, changes });
+  if (JSON.stringify([wanted, fixedIps]) === JSON.stringify([before.row, before.fixedIps])) return before;
+  const row = { ...wanted, revision_number: before.row.revision_number + 1, updated_at: timestamp(deps) };
+  await trx.updateTable("ports").set(row).where("id", "=", id).execute();
+  if (fixedIps !== before.fixedIps) await replaceAddresses(trx, before, fixedIps);
+  if (agentSeesChange(portModel(before.row, before.fixedIps), portModel(row, fixedIps))) {
+    await deps.events.recordItems(trx, row.network_id, [portItem(row, fixedIps)]);
+  }
+  return { row, fixedIps, network: before.network };
+}
+
+const overlays = new Set(["vxlan", "gre", "geneve"]);
+
+async function changedMac(
+  trx: Trx,
+  context: RequestContext,
+  { before, changes }: { before: LockedPort; changes: Attributes },
+): Promise<string> {
+  const { row, network } = before;
+  const asked = askedMac(changes);
+  if (!has(changes, "mac_address") || asked === row.mac_address) return row.mac_address;
+  if (!context.isAdmin) throw forbidden(`changing mac_address of port ${row.id}`);
+  if (row.device_owner.startsWith("network:")) {
+    const message = `The mac_address of port ${row.id} cannot be changed while its device_owner is ${row.device_owner}.`;
+    throw new ApiFault("UnsupportedPortDeviceOwner", message);
+  }
+  if (row.status === "ACTIVE" && row.binding_vif_type !== "unbound" && overlays.has(network.network_type ?? "")) {
+    throw new ApiFault(
+      "BadRequest",
+      `The mac_address of port ${row.id} cannot be changed while it is active on an overlay network.`,
+    );
+  }
+  const [mac = row.mac_address] = await chooseMacs(trx, row.network_id, [asked]);
+  return mac;
+}
+
+/** The row as the client wants it; same revision. */
+function changedPortRow(before: PortRow, changes: Attributes, mac: string): PortRow {
+  const textOr = (attribute: string, old: string): string => text(changes[attribute]) ?? old;
+  const flagOr = (attribute: string, old: 0 | 1): 0 | 1 => (has(changes, attribute) ? flag(changes[attribute]) : old);
+  const adminStateUp = flagOr("admin_state_up", before.admin_state_up);
+  const row: PortRow = {
+    ...before,
+    name: textOr("name", before.name),
+    description: textOr("description", before.description),
+    admin_state_up: adminStateUp,
+    status: adminStateUp === 0 && before.status !== "N/A" ? "DOWN" : before.status,
+    mac_address: mac,
+    device_id: textOr("device_id", before.device_id),
+    device_owner: textOr("device_owner", before.device_owner),
+    ...bindingColumns(before.network_id, changes, before),
+    port_security_enabled: flagOr("port_security_enabled", before.port_security_enabled),
+    allowed_address_pairs: has(changes, "allowed_address_pairs")
+      ? addressPairsJson(changes["allowed_address_pairs"], mac)
+      : before.allowed_address_pairs,
+    extra_dhcp_opts: dhcpOptionsJson(changes["extra_dhcp_opts"], before.extra_dhcp_opts),
+    dns_name: textOr("dns_name", before.dns_name).toLowerCase(),
+    ip_allocation: changedAllocation(before, changes),
+  };
+  checkPairsAllowed(row);
+  return row;
+}
+
+function changedAllocation(before: PortRow, changes: Attributes): string {
+  const fixedIps = fixedIpsOf(changes);
+  if (fixedIps === undefined) return before.ip_allocation;
+  return fixedIps.length === 0 ? "none" : "immediate";
+}
+
+/** The same array when nothing is asked for. */
+async function changedAddresses(
+  trx: Trx,
+  deps: ServiceDeps,
+  { before, wanted, changes }: { before: LockedPort; wanted: PortRow; changes: Attributes },
+): Promise<readonly FixedIpRow[]> {
+  const { row, fixedIps: held } = before;
+  const fixedIps = fixedIpsOf(changes);
+  if (fixedIps === undefined && wanted.mac_address === row.mac_address) return held;
+  const subnets = (await readSubnets(trx, [row.network_id])).get(row.network_id) ?? [];
+  await checkSubnetsBelong(trx, row.network_id, { subnets, fixedIps });
+  const request = { networkId: row.network_id, subnets, mac: wanted.mac_address, deviceOwner: wanted.device_owner, fixedIps };
+  const slots = slotsForUpdatedPort(
+    request,
+    held.map((ip) => ({ subnetId: ip.subnet_id, ipAddress: ip.ip_address })),
+  );
+  const lowest = wanted.device_owner === deviceOwners.dhcp;
+  const [addresses = []] = await allocateAddresses(trx, deps.store.dialect, [
+    { portId: row.id, networkId: row.network_id, slots, lowest },
+  ]);
+  const rows = fixedIpRows(wanted, addresses);
+  checkRouterAddresses(row, held, rows);
+  return rows;
+}
+
+/** A router interface's IPv4 addresses are its networks' gateways: only the router's own API moves them. */
+function checkRouterAddresses(row: PortRow, before: readonly FixedIpRow[], after: readonly FixedIpRow[]): void {
+  if (!isRouterOwner(row.device_owner) || row.device_owner === deviceOwners.routerGateway) return;
+  const ipv4 = (ips: readonly FixedIpRow[]): string =>
+    ips
+      .flatMap((ip) => (ip.ip_key.length === 8 ? [ip.ip_key] : []))
+      .sort()
+      .join();
+  if (ipv4(before) === ipv4(after)) return;
+  throw new ApiFault("BadRequest", `IPv4 addresses of router port ${row.id} cannot be changed; use the router's API`);
+}
+
+async function replaceAddresses(trx: Trx, before: PortWithAddresses, after: readonly FixedIpRow[]): Promise<void> {
+  const { row } = before;
+  await trx.deleteFrom("fixed_ips").where("port_id", "=", row.id).execute();
+  await insertFixedIps(trx, after);
+  const kept = new Set(after.map((ip) => ip.ip_address));
+  const lost = before.fixedIps.map((ip) => ip.ip_address).filter((address) => !kept.has(address));
+  await removeLeases(trx, row.network_id, lost);
+}

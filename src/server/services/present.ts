@@ -1,0 +1,106 @@
+// Rows → attributes of the API.
+import type { FixedIpRow, NetworkRow, PortRow, SubnetRow } from "../store/rows.ts";
+import type { Attributes } from "./resource-service.ts";
+
+interface CommonRow {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly project_id: string;
+  readonly revision_number: number;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+function common(row: CommonRow): Attributes {
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    project_id: row.project_id,
+    tenant_id: row.project_id,
+    revision_number: row.revision_number,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+    tags: [],
+  };
+}
+
+export interface NetworkSurroundings {
+  readonly subnetIds: readonly string[];
+  /** Of the agents that serve it. */
+  readonly zones: readonly string[];
+}
+
+export function presentNetwork(row: NetworkRow, { subnetIds, zones }: NetworkSurroundings): Attributes {
+  return {
+    ...common(row),
+    subnets: subnetIds,
+    admin_state_up: row.admin_state_up === 1,
+    status: row.status,
+    shared: row.shared === 1,
+    "router:external": row.is_external === 1,
+    "provider:network_type": row.network_type,
+    "provider:physical_network": row.physical_network,
+    "provider:segmentation_id": row.segmentation_id,
+    mtu: row.mtu,
+    port_security_enabled: row.port_security_enabled === 1,
+    dns_domain: row.dns_domain,
+    availability_zone_hints: JSON.parse(row.availability_zone_hints),
+    availability_zones: zones,
+    ipv4_address_scope: null,
+    ipv6_address_scope: null,
+  };
+}
+
+export function presentSubnet(row: SubnetRow): Attributes {
+  return {
+    ...common(row),
+    network_id: row.network_id,
+    ip_version: row.ip_version,
+    cidr: row.cidr,
+    subnetpool_id: null,
+    gateway_ip: row.gateway_ip,
+    allocation_pools: JSON.parse(row.allocation_pools),
+    dns_nameservers: JSON.parse(row.dns_nameservers),
+    host_routes: JSON.parse(row.host_routes),
+    enable_dhcp: row.enable_dhcp === 1,
+    ipv6_ra_mode: row.ipv6_ra_mode,
+    ipv6_address_mode: row.ipv6_address_mode,
+    service_types: JSON.parse(row.service_types),
+    dns_publish_fixed_ip: row.dns_publish_fixed_ip === 1,
+  };
+}
+
+/** @param domain of the port's network, or the default one. */
+export function presentPort(row: PortRow, fixedIps: readonly FixedIpRow[], domain: string): Attributes {
+  const ordered = [...fixedIps].sort((a, b) => a.position - b.position);
+  return {
+    ...common(row),
+    network_id: row.network_id,
+    admin_state_up: row.admin_state_up === 1,
+    mac_address: row.mac_address,
+    fixed_ips: ordered.map((ip) => ({ subnet_id: ip.subnet_id, ip_address: ip.ip_address })),
+    device_id: row.device_id,
+    device_owner: row.device_owner,
+    status: row.status,
+    "binding:host_id": row.binding_host_id,
+    "binding:vnic_type": row.binding_vnic_type,
+    "binding:profile": JSON.parse(row.binding_profile),
+    "binding:vif_type": row.binding_vif_type,
+    "binding:vif_details": JSON.parse(row.binding_vif_details),
+    port_security_enabled: row.port_security_enabled === 1,
+    allowed_address_pairs: JSON.parse(row.allowed_address_pairs),
+    extra_dhcp_opts: JSON.parse(row.extra_dhcp_opts),
+    dns_name: row.dns_name,
+    dns_assignment: ordered.map((ip) => dnsAssignment(row.dns_name, ip.ip_address, domain)),
+    ip_allocation: row.ip_allocation,
+  };
+}
+
+/** The names that the DHCP server's DNS answers with: the port's own, or one made of the address. */
+function dnsAssignment(dnsName: string, ipAddress: string, domain: string): Attributes {
+  const hostname = dnsName === "" ? `host-${ipAddress.replaceAll(/[.:]/g, "-")}` : dnsName;
+  const suffix = domain === "" ? "" : `.${domain.replace(/\.$/, "")}`;
+  return { ip_address: ipAddress, hostname, fqdn: `${hostname}${suffix}.` };
+}

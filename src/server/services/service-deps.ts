@@ -1,0 +1,71 @@
+// What the services of networks, subnets and ports share: their dependencies, and the rules that are the same for all three.
+import type { Clock } from "../../base/clock.ts";
+import { formatTimestamp } from "../../base/clock.ts";
+import { ApiFault, type FaultType } from "../../types/api-faults.ts";
+import type { StreamItem } from "../../types/agent-messages.ts";
+import type { Store, Trx } from "../store/database.ts";
+import type { Attributes, RequestContext } from "./resource-service.ts";
+
+export interface ServiceEvents {
+  /** Writes the items to the streams of all hosts that serve the network, in this transaction. */
+  recordItems(trx: Trx, networkId: string, items: readonly StreamItem[]): Promise<void>;
+  /**
+   * Gives the network to an agent if it needs one and has none. A newly bound host is sent the network as it is then, so
+   * this is the last call of a transaction.
+   */
+  scheduleNetwork(trx: Trx, networkId: string): Promise<void>;
+}
+
+export interface ServiceDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly events: ServiceEvents;
+  /** Domain in `dns_assignment` where a network has none of its own. */
+  readonly defaultDnsDomain?: string;
+}
+
+/** The server itself, for ports that an agent asks for. Its objects belong to the project of their network. */
+export const serverContext: RequestContext = { requestId: "req-server", projectId: "", isAdmin: true };
+
+export const timestamp = (deps: ServiceDeps): string => formatTimestamp(deps.clock.nowMs());
+
+/** Either name may be sent; the route has refused two different values. */
+export function projectOf(context: RequestContext, body: Attributes): string {
+  return text(body["project_id"]) ?? text(body["tenant_id"]) ?? context.projectId;
+}
+
+export function checkRevision(kind: string, id: string, current: number, expected: number | undefined): void {
+  if (expected === undefined || expected === current) return;
+  const message = `Constrained to ${expected}, but current revision of ${kind} ${id} is ${current}`;
+  throw new ApiFault("RevisionNumberConstraintFailed", message);
+}
+
+const notFoundTexts = { network: "Network", subnet: "Subnet", port: "Port" } as const;
+const notFoundTypes = {
+  network: "NetworkNotFound",
+  subnet: "SubnetNotFound",
+  port: "PortNotFound",
+} as const satisfies Readonly<Record<string, FaultType>>;
+
+export function notFound(kind: keyof typeof notFoundTypes, id: string): ApiFault {
+  return new ApiFault(notFoundTypes[kind], `${notFoundTexts[kind]} ${id} could not be found.`);
+}
+
+export function forbidden(what: string): ApiFault {
+  return new ApiFault("PolicyNotAuthorized", `${what} is disallowed by policy`);
+}
+
+// Attributes have been checked by the route: these only give them their type back.
+export const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+export const number = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined);
+
+/** null stays: it is what a client sends to clear an attribute. */
+export function textOrNull(value: unknown): string | null | undefined {
+  return value === null ? null : text(value);
+}
+
+/** JSON text of a list attribute; null and unset are the empty list. */
+export const listJson = (value: unknown): string => JSON.stringify(value ?? []);
+
+/** `changes` has the attribute; its value may be null. */
+export const has = (changes: Attributes, attribute: string): boolean => changes[attribute] !== undefined;

@@ -1,0 +1,90 @@
+// What a change of a subnet does to the ports of its network.
+import { eui64Address, addressKey, formatAddress } from "../../model/addresses.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+import type { StreamItem } from "../../types/agent-messages.ts";
+import { isRouterOwner, storedCidr } from "../ipam/address-slots.ts";
+import { isAutoAddressed } from "../ipam/subnet-rules.ts";
+import type { Trx } from "../store/database.ts";
+import { inChunks, type SubnetRow } from "../store/rows.ts";
+import { portItem } from "../store/stream-items.ts";
+import { insertFixedIps, isAutoDeleted, lockPorts, type PortWithAddresses, removeLeases } from "./port-rows.ts";
+import { type ServiceDeps, timestamp } from "./service-deps.ts";
+
+/** A subnet whose hosts address themselves gives each port its address at once. Returns what agents must be told. */
+export async function addAutoAddresses(trx: Trx, deps: ServiceDeps, subnet: SubnetRow): Promise<StreamItem[]> {
+  if (!isAutoAddressed(subnet.ipv6_address_mode)) return [];
+  const ids = await trx.selectFrom("ports").select("id").where("network_id", "=", subnet.network_id).orderBy("id").execute();
+  const ports = await lockPorts(
+    trx,
+    deps.store.dialect,
+    ids.map((row) => row.id),
+  );
+  const cidr = storedCidr(subnet);
+  const changed = ports
+    .filter((port) => !isRouterOwner(port.row.device_owner))
+    .map(({ row, fixedIps }): PortWithAddresses => {
+      const address = eui64Address(cidr, row.mac_address);
+      const added = {
+        port_id: row.id,
+        network_id: row.network_id,
+        subnet_id: subnet.id,
+        ip_address: formatAddress(address),
+        ip_key: addressKey(address),
+        position: Math.max(-1, ...fixedIps.map((ip) => ip.position)) + 1,
+      };
+      return {
+        row: { ...row, revision_number: row.revision_number + 1, ip_allocation: "immediate" },
+        fixedIps: [...fixedIps, added],
+      };
+    });
+  await insertFixedIps(
+    trx,
+    changed.flatMap((port) => port.fixedIps.filter((ip) => ip.subnet_id === subnet.id)),
+  );
+  await bumpPorts(trx, deps, changed);
+  return changed.map((port) => portItem(port.row, port.fixedIps));
+}
+
+/** Refuses while somebody needs the subnet; otherwise takes its addresses from the ports that may lose them. */
+export async function releaseSubnet(trx: Trx, deps: ServiceDeps, subnet: SubnetRow): Promise<StreamItem[]> {
+  const users = await trx.selectFrom("fixed_ips").select("port_id").distinct().where("subnet_id", "=", subnet.id).execute();
+  const ports = await lockPorts(trx, deps.store.dialect, users.map((row) => row.port_id).sort());
+  const auto = isAutoAddressed(subnet.ipv6_address_mode);
+  const blocking = ports.filter(({ row }) => isRouterOwner(row.device_owner) || !(auto || isAutoDeleted(row.device_owner)));
+  if (blocking.length > 0) throw subnetInUse(subnet.id, blocking);
+  await trx.deleteFrom("fixed_ips").where("subnet_id", "=", subnet.id).execute();
+  const lost = ports.flatMap((port) => port.fixedIps.filter((ip) => ip.subnet_id === subnet.id));
+  await removeLeases(
+    trx,
+    subnet.network_id,
+    lost.map((ip) => ip.ip_address),
+  );
+  const changed = ports.map(({ row, fixedIps }) => ({
+    row: { ...row, revision_number: row.revision_number + 1 },
+    fixedIps: fixedIps.filter((ip) => ip.subnet_id !== subnet.id),
+  }));
+  await bumpPorts(trx, deps, changed);
+  return changed.map((port) => portItem(port.row, port.fixedIps));
+}
+
+async function bumpPorts(trx: Trx, deps: ServiceDeps, ports: readonly PortWithAddresses[]): Promise<void> {
+  const updatedAt = timestamp(deps);
+  await inChunks(ports, async (piece) => {
+    await trx
+      .updateTable("ports")
+      .set((eb) => ({ revision_number: eb("revision_number", "+", 1), updated_at: updatedAt }))
+      .where(
+        "id",
+        "in",
+        piece.map((port) => port.row.id),
+      )
+      .execute();
+    return [];
+  });
+}
+
+function subnetInUse(id: string, ports: readonly PortWithAddresses[]): ApiFault {
+  const ids = ports.map((port) => port.row.id).join(", ");
+  const text = `Unable to complete operation on subnet ${id}: One or more ports have an IP allocation from this subnet: ${ids}.`;
+  return new ApiFault("SubnetInUse", text);
+}

@@ -1,0 +1,197 @@
+// Use cases of subnets.
+import { type SqlBool, sql } from "kysely";
+import { formatCidr, overlap, parseKey } from "../../model/addresses.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+import { storedCidr } from "../ipam/address-slots.ts";
+import type { Trx } from "../store/database.ts";
+import { translated } from "../store/engine-errors.ts";
+import { columnIn, type ListedTable, listRows } from "../store/list-rows.ts";
+import { locksRows, type NetworkRow, type SubnetRow } from "../store/rows.ts";
+import { agentSeesChange, deleteItem, subnetItem, subnetModel } from "../store/stream-items.ts";
+import { checkMtu } from "./network-rules.ts";
+import { presentSubnet } from "./present.ts";
+import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
+import { checkRevision, forbidden, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { addAutoAddresses, releaseSubnet } from "./subnet-ports.ts";
+import { changedSubnetRow, newSubnetRow } from "./subnet-rules.ts";
+import { lockNetwork, ownsNetwork, seesNetwork, visibleSubnets } from "./visibility.ts";
+
+const listed: ListedTable = {
+  table: "subnets",
+  columns: {
+    id: "id",
+    name: "name",
+    description: "description",
+    network_id: "network_id",
+    ip_version: "ip_version",
+    cidr: "cidr",
+    gateway_ip: "gateway_ip",
+    tenant_id: "project_id",
+    project_id: "project_id",
+    enable_dhcp: "enable_dhcp",
+    ipv6_ra_mode: "ipv6_ra_mode",
+    ipv6_address_mode: "ipv6_address_mode",
+    dns_publish_fixed_ip: "dns_publish_fixed_ip",
+    revision_number: "revision_number",
+    created_at: "created_at",
+    updated_at: "updated_at",
+  },
+  filters: {
+    shared: (values) => sql<SqlBool>`network_id in (select id from networks where ${columnIn("shared", values)})`,
+    "router:external": (values) =>
+      sql<SqlBool>`network_id in (select id from networks where ${columnIn("is_external", values)})`,
+    // No subnet is made from a pool yet.
+    subnetpool_id: (values) => (values.includes(null) ? sql<SqlBool>`1 = 1` : sql<SqlBool>`1 = 0`),
+    segment_id: (values) => (values.includes(null) ? sql<SqlBool>`1 = 1` : sql<SqlBool>`1 = 0`),
+  },
+};
+
+export function createSubnetService(deps: ServiceDeps): ResourceService {
+  return new SubnetService(deps);
+}
+
+class SubnetService implements ResourceService {
+  readonly #deps: ServiceDeps;
+
+  constructor(deps: ServiceDeps) {
+    this.#deps = deps;
+  }
+
+  async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
+    const { db } = this.#deps.store;
+    const rows = await translated(listRows<SubnetRow>(db, { listed, query, visible: visibleSubnets(context) }));
+    if (rows === undefined) throw notFound("subnet", query.marker ?? "");
+    return rows.map(presentSubnet);
+  }
+
+  async show(context: RequestContext, id: string): Promise<Attributes> {
+    const query: ListQuery = { filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false };
+    const [subnet] = await this.list(context, query);
+    if (subnet === undefined) throw notFound("subnet", id);
+    return subnet;
+  }
+
+  async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
+    const rows = await this.#deps.store.transaction(async (trx) => {
+      const created: SubnetRow[] = [];
+      for (const body of bodies) created.push(await this.#createOne(trx, context, body));
+      const needy = created.filter((row) => row.enable_dhcp === 1).map((row) => row.network_id);
+      for (const networkId of new Set(needy)) await this.#deps.events.scheduleNetwork(trx, networkId);
+      return created;
+    });
+    return rows.map(presentSubnet);
+  }
+
+  async #createOne(trx: Trx, context: RequestContext, body: Attributes): Promise<SubnetRow> {
+    const row = newSubnetRow(context, body, timestamp(this.#deps));
+    const id = text(body["network_id"]) ?? "";
+    const network = await lockNetwork(trx, this.#deps.store, { context, id, lock: "whole" });
+    if (!ownsNetwork(context, network)) throw forbidden(`creating a subnet on network ${id}`);
+    checkMtu(id, network.mtu, [row.ip_version]);
+    await checkOverlap(trx, row);
+    await trx.insertInto("subnets").values(row).execute();
+    await this.#bumpNetwork(trx, id);
+    const portItems = await addAutoAddresses(trx, this.#deps, row);
+    await this.#deps.events.recordItems(trx, id, [subnetItem(row), ...portItems]);
+    return row;
+  }
+
+  async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
+    const { store, events } = this.#deps;
+    const after = await store.transaction(async (trx) => {
+      const { row: before } = await this.#lockOwn(trx, context, { id, expectedRevision });
+      const wanted = changedSubnetRow(before, changes);
+      if (JSON.stringify(wanted) === JSON.stringify(before)) return before;
+      if (wanted.gateway_ip !== before.gateway_ip) await checkGatewayUnused(trx, before);
+      const row = { ...wanted, revision_number: before.revision_number + 1, updated_at: timestamp(this.#deps) };
+      await trx.updateTable("subnets").set(row).where("id", "=", id).execute();
+      await this.#bumpNetwork(trx, row.network_id);
+      if (agentSeesChange(subnetModel(before), subnetModel(row)))
+        await events.recordItems(trx, row.network_id, [subnetItem(row)]);
+      if (row.enable_dhcp === 1 && before.enable_dhcp === 0) await events.scheduleNetwork(trx, row.network_id);
+      return row;
+    });
+    return presentSubnet(after);
+  }
+
+  async remove(context: RequestContext, id: string, expectedRevision?: number): Promise<void> {
+    const { store, events } = this.#deps;
+    await store.transaction(async (trx) => {
+      const { row } = await this.#lockOwn(trx, context, { id, expectedRevision });
+      const portItems = await releaseSubnet(trx, this.#deps, row);
+      await trx.deleteFrom("subnets").where("id", "=", id).execute();
+      await this.#bumpNetwork(trx, row.network_id);
+      const gone = deleteItem("subnet", id, row.network_id, row.revision_number);
+      await events.recordItems(trx, row.network_id, [...portItems, gone]);
+    });
+  }
+
+  /** Network first, as everywhere, so that nobody waits in a circle. */
+  async #lockOwn(
+    trx: Trx,
+    context: RequestContext,
+    { id, expectedRevision }: { id: string; expectedRevision: number | undefined },
+  ): Promise<{ row: SubnetRow; network: NetworkRow }> {
+    const { dialect } = this.#deps.store;
+    const found = await trx.selectFrom("subnets").select("network_id").where("id", "=", id).executeTakeFirst();
+    if (found === undefined) throw notFound("subnet", id);
+    const admin = { ...context, isAdmin: true };
+    const network = await lockNetwork(trx, this.#deps.store, { context: admin, id: found.network_id, lock: "whole" });
+    const row = await trx
+      .selectFrom("subnets")
+      .selectAll()
+      .where("id", "=", id)
+      .$if(locksRows(dialect), (query) => query.forUpdate())
+      .executeTakeFirst();
+    const own = row?.project_id === context.projectId;
+    if (row === undefined || !(own || seesNetwork(context, network))) throw notFound("subnet", id);
+    if (!own && !ownsNetwork(context, network)) throw forbidden(`changing subnet ${id}`);
+    checkRevision("subnet", id, row.revision_number, expectedRevision);
+    return { row, network };
+  }
+
+  async #bumpNetwork(trx: Trx, id: string): Promise<void> {
+    const updatedAt = timestamp(this.#deps);
+    await trx
+      .updateTable("networks")
+      .set((eb) => ({ revision_number: eb("revision_number", "+", 1), updated_at: updatedAt }))
+      .where("id", "=", id)
+      .execute();
+  }
+}
+
+async function checkOverlap(trx: Trx, row: SubnetRow): Promise<void> {
+  const others = await trx
+    .selectFrom("subnets")
+    .select(["id", "cidr", "first_key", "last_key"])
+    .where("network_id", "=", row.network_id)
+    .where("ip_version", "=", row.ip_version)
+    .execute();
+  const range = (one: { first_key: string; last_key: string }) => ({
+    first: parseKey(one.first_key).value,
+    last: parseKey(one.last_key).value,
+  });
+  const other = others.find((one) => overlap(range(one), range(row)));
+  if (other === undefined) return;
+  const cidr = formatCidr(storedCidr(row));
+  const message = `Requested subnet with cidr: ${cidr} for network: ${row.network_id} overlaps with another subnet: ${other.id} (${other.cidr})`;
+  throw new ApiFault("InvalidInput", message);
+}
+
+/** @param before the subnet with the gateway that is to go. */
+async function checkGatewayUnused(trx: Trx, before: SubnetRow): Promise<void> {
+  if (before.gateway_ip === null) return;
+  const user = await trx
+    .selectFrom("fixed_ips")
+    .innerJoin("ports", "ports.id", "fixed_ips.port_id")
+    .select("ports.id")
+    .where("fixed_ips.subnet_id", "=", before.id)
+    .where("fixed_ips.ip_address", "=", before.gateway_ip)
+    .where("ports.device_owner", "like", "network:router_%")
+    .executeTakeFirst();
+  if (user === undefined) return;
+  throw new ApiFault(
+    "GatewayIpInUse",
+    `Current gateway ip ${before.gateway_ip} already in use by port ${user.id}. Unable to update.`,
+  );
+}

@@ -1,0 +1,121 @@
+// The mechanics of a list in one SQL statement: filters, sorting, pages. What an attribute means is the caller's table.
+import { type Kysely, type RawBuilder, type SqlBool, sql } from "kysely";
+import type { Database } from "./schema.ts";
+
+export type Condition = RawBuilder<SqlBool>;
+type Value = string | number | boolean | null;
+
+export interface ListedTable {
+  readonly table: "networks" | "subnets" | "ports" | "agents" | "leases";
+  /** Attribute of the API → column. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** Filters that are more than a column in a list of values. */
+  readonly filters: Readonly<Record<string, (values: readonly Value[]) => Condition>>;
+}
+
+export interface RowQuery {
+  readonly filters: readonly { readonly attribute: string; readonly values: readonly Value[] }[];
+  readonly sorts: readonly { readonly key: string; readonly direction: "asc" | "desc" }[];
+  readonly limit?: number;
+  readonly marker?: string;
+  readonly pageReverse: boolean;
+  readonly changedSince?: string;
+}
+
+interface Order {
+  readonly column: string;
+  readonly ascending: boolean;
+}
+
+/**
+ * @param visible what the caller may see; `undefined` for everything.
+ * @returns `undefined` when there is no visible row with the marker's id.
+ */
+export async function listRows<Row>(
+  db: Kysely<Database>,
+  { listed, query, visible }: { listed: ListedTable; query: RowQuery; visible: Condition | undefined },
+): Promise<readonly Row[] | undefined> {
+  const orders = ordersOf(listed, query);
+  const conditions = query.filters.map((filter) => condition(listed, filter.attribute, filter.values));
+  if (visible !== undefined) conditions.push(visible);
+  if (query.changedSince !== undefined) conditions.push(sql<SqlBool>`updated_at >= ${query.changedSince}`);
+  if (query.marker !== undefined) {
+    const marker = await readMarker(db, listed, { id: query.marker, visible });
+    if (marker === undefined) return undefined;
+    conditions.push(afterMarker(orders, marker));
+  }
+  const limit = query.limit ? sql` limit ${query.limit}` : sql``;
+  const { rows } = await sql<Row>`select * from ${sql.table(listed.table)}${where(conditions)} order by ${sql.join(
+    orders.map(orderBy),
+  )}${limit}`.execute(db);
+  return query.pageReverse ? rows.reverse() : rows;
+}
+
+function ordersOf(listed: ListedTable, query: RowQuery): readonly Order[] {
+  const asked = query.sorts.map(({ key, direction }) => ({ column: columnOf(listed, key), ascending: direction === "asc" }));
+  const total = asked.some((order) => order.column === "id") ? asked : [...asked, { column: "id", ascending: true }];
+  return query.pageReverse ? total.map((order) => ({ ...order, ascending: !order.ascending })) : total;
+}
+
+function columnOf(listed: ListedTable, attribute: string): string {
+  const column = listed.columns[attribute];
+  if (column === undefined) throw new RangeError(`${listed.table} cannot be listed by ${attribute}`);
+  return column;
+}
+
+function condition(listed: ListedTable, attribute: string, values: readonly Value[]): Condition {
+  const special = listed.filters[attribute];
+  return special === undefined ? columnIn(columnOf(listed, attribute), values) : special(values);
+}
+
+/** `column in (values)`, where null is a value like others. */
+export function columnIn(column: string, values: readonly Value[]): Condition {
+  const plain = values.filter((value) => value !== null).map(stored);
+  const ref = sql.ref(column);
+  const parts: Condition[] = [];
+  if (plain.length > 0) parts.push(sql<SqlBool>`${ref} in (${sql.join(plain)})`);
+  if (values.includes(null)) parts.push(sql<SqlBool>`${ref} is null`);
+  return anyOf(parts);
+}
+
+export function anyOf(parts: readonly Condition[]): Condition {
+  return parts.length === 0 ? sql<SqlBool>`1 = 0` : sql<SqlBool>`(${sql.join(parts, sql` or `)})`;
+}
+
+const stored = (value: Value): Value => (typeof value === "boolean" ? Number(value) : value);
+
+function where(conditions: readonly Condition[]): RawBuilder<unknown> {
+  return conditions.length === 0 ? sql`` : sql` where ${sql.join(conditions, sql` and `)}`;
+}
+
+/** null comes first in ascending order; the engines differ if nobody says so. */
+function orderBy({ column, ascending }: Order): RawBuilder<unknown> {
+  return ascending ? sql`${sql.ref(column)} asc nulls first` : sql`${sql.ref(column)} desc nulls last`;
+}
+
+type MarkerRow = Readonly<Record<string, string | number | null>>;
+
+async function readMarker(
+  db: Kysely<Database>,
+  listed: ListedTable,
+  { id, visible }: { id: string; visible: Condition | undefined },
+): Promise<MarkerRow | undefined> {
+  const conditions = [sql<SqlBool>`id = ${id}`, ...(visible === undefined ? [] : [visible])];
+  const { rows } = await sql<MarkerRow>`select * from ${sql.table(listed.table)}${where(conditions)}`.execute(db);
+  return rows[0];
+}
+
+/** Rows behind the marker: equal in the first n columns and behind it in the next, for every n. */
+function afterMarker(orders: readonly Order[], marker: MarkerRow): Condition {
+  const cases = orders.map((order, index) => {
+    const equal = orders.slice(0, index).map(({ column }) => columnIn(column, [marker[column] ?? null]));
+    return sql<SqlBool>`(${sql.join([...equal, behind(order, marker[order.column] ?? null)], sql` and `)})`;
+  });
+  return anyOf(cases);
+}
+
+function behind({ column, ascending }: Order, value: string | number | null): Condition {
+  const ref = sql.ref(column);
+  if (ascending) return value === null ? sql<SqlBool>`${ref} is not null` : sql<SqlBool>`${ref} > ${value}`;
+  return value === null ? sql<SqlBool>`1 = 0` : sql<SqlBool>`(${ref} < ${value} or ${ref} is null)`;
+}

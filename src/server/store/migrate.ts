@@ -1,0 +1,20 @@
+// Brings a database to the newest schema; several servers may do this at the same moment.
+import { randomUUID } from "node:crypto";
+import type { Kysely } from "kysely";
+import { type Migration, Migrator } from "kysely/migration";
+import * as first from "./migrations/0001-first.ts";
+import type { Database } from "./schema.ts";
+
+/** By name, in order. Listed here and not found by scanning a folder, because the program is shipped as one file. */
+const migrations: Readonly<Record<string, Migration>> = { "0001-first": first };
+
+export async function migrate(db: Kysely<Database>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+  await db
+    .insertInto("meta")
+    .values({ key: "epoch", value: randomUUID() })
+    .onConflict((conflict) => conflict.column("key").doNothing())
+    .execute();
+}

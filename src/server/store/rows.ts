@@ -1,0 +1,31 @@
+// Row types, and the small helpers that every query module needs.
+import type { Selectable } from "kysely";
+import type { Dialect } from "./database.ts";
+import type { FixedIpsTable, NetworksTable, PortsTable, SubnetsTable } from "./schema.ts";
+
+export type NetworkRow = Selectable<NetworksTable>;
+export type SubnetRow = Selectable<SubnetsTable>;
+export type PortRow = Selectable<PortsTable>;
+export type FixedIpRow = Selectable<FixedIpsTable>;
+
+export const flag = (value: unknown): 0 | 1 => (value === true ? 1 : 0);
+
+/** SQLite has no row locks and needs none: its transactions are alone from their begin. */
+export const locksRows = (dialect: Dialect): boolean => dialect === "postgres";
+
+// Both engines limit the parameters of a statement (SQLite 32766); the widest row has 24 columns.
+const chunkSize = 500;
+
+/** Pieces that fit into one statement. */
+export function chunks<T>(items: readonly T[]): readonly (readonly T[])[] {
+  const pieces: T[][] = [];
+  for (let at = 0; at < items.length; at += chunkSize) pieces.push(items.slice(at, at + chunkSize));
+  return pieces;
+}
+
+/** One query per piece of `items`, the answers joined. */
+export async function inChunks<T, R>(items: readonly T[], query: (piece: readonly T[]) => Promise<readonly R[]>): Promise<R[]> {
+  const answers: R[] = [];
+  for (const piece of chunks(items)) answers.push(...(await query(piece)));
+  return answers;
+}

@@ -1,0 +1,86 @@
+// kysely on node:sqlite: kysely asks for the shape of better-sqlite3, this gives it that shape.
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { type Dialect, SqliteAdapter, SqliteDriver, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import type { SqliteDatabase, SqliteStatement } from "kysely";
+
+export interface SqliteOptions {
+  /** `normal` survives every crash of the program; `full` also a power cut without losing the last commits. */
+  readonly synchronous: "normal" | "full";
+  /** How long a writer waits, blocking, for another process to commit. */
+  readonly busyTimeoutMs: number;
+}
+
+/** Opens at once, so that an unusable file is known before the first query. */
+export function openSqliteFile(file: string, options: SqliteOptions): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: options.busyTimeoutMs });
+  try {
+    database.exec("pragma journal_mode = wal");
+    database.exec(`pragma synchronous = ${options.synchronous}`);
+    database.exec("pragma foreign_keys = on");
+    // Reads the schema: a file that is not a database fails here and not in the middle of something.
+    database.exec("select count(*) from sqlite_schema");
+    return database;
+  } catch (thrown) {
+    database.close();
+    throw thrown;
+  }
+}
+
+export function sqliteDialect(database: DatabaseSync): Dialect {
+  const adapter = new SqliteAdapter();
+  // kysely is careful for all SQLite drivers; this one runs DDL in a transaction, so a killed migration leaves nothing.
+  Object.defineProperty(adapter, "supportsTransactionalDdl", { value: true });
+  return {
+    createDriver: () => new SqliteDriver({ database: new CachingDatabase(database) }),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createAdapter: () => adapter,
+    createIntrospector: (db) => new SqliteIntrospector(db),
+  };
+}
+
+const statementLimit = 512;
+
+/** Keeps the most recently used statements prepared. */
+class CachingDatabase implements SqliteDatabase {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, SqliteStatement>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  prepare(sql: string): SqliteStatement {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) {
+      this.#statements.delete(sql);
+      this.#statements.set(sql, known);
+      return known;
+    }
+    // A plain `begin` takes the write lock at its first write, where a second process gets SQLITE_BUSY at once and without
+    // waiting, because its snapshot is old. Taking the lock at the start waits its turn.
+    const statement = asKyselyStatement(this.#database.prepare(sql === "begin" ? "begin immediate" : sql));
+    this.#statements.set(sql, statement);
+    if (this.#statements.size > statementLimit) this.#forgetOldest();
+    return statement;
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#statements.keys();
+    if (oldest !== undefined) this.#statements.delete(oldest);
+  }
+}
+
+function asKyselyStatement(statement: StatementSync): SqliteStatement {
+  // The casts: kysely types parameters as unknown; only values of our tables' column types get here.
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...(parameters as readonly SQLInputValue[])),
+    run: (parameters) => statement.run(...(parameters as readonly SQLInputValue[])),
+    iterate: (parameters) => statement.iterate(...(parameters as readonly SQLInputValue[])),
+  };
+}

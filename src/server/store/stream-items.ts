@@ -1,0 +1,91 @@
+// Rows → what agents are told. The only translation between the tables and the model.
+import { networkId, portId, subnetId } from "../../model/ids.ts";
+import type { ExtraDhcpOption, HostRoute, Ipv6Mode, Network, Port, Subnet } from "../../model/network.ts";
+import type { StreamItem } from "../../types/agent-messages.ts";
+import type { FixedIpRow, NetworkRow, PortRow, SubnetRow } from "./rows.ts";
+
+// The casts in this file: columns whose values were checked on their way into the table.
+
+export function networkModel(row: NetworkRow): Network {
+  return {
+    id: networkId(row.id),
+    projectId: row.project_id,
+    name: row.name,
+    adminStateUp: row.admin_state_up === 1,
+    mtuBytes: row.mtu,
+    dnsDomain: row.dns_domain,
+    revision: row.revision_number,
+  };
+}
+
+export function subnetModel(row: SubnetRow): Subnet {
+  return {
+    id: subnetId(row.id),
+    networkId: networkId(row.network_id),
+    cidr: row.cidr,
+    ipVersion: row.ip_version as 4 | 6,
+    enableDhcp: row.enable_dhcp === 1,
+    gatewayIp: row.gateway_ip,
+    dnsNameservers: JSON.parse(row.dns_nameservers) as readonly string[],
+    hostRoutes: JSON.parse(row.host_routes) as readonly HostRoute[],
+    ipv6AddressMode: row.ipv6_address_mode as Ipv6Mode | null,
+    ipv6RaMode: row.ipv6_ra_mode as Ipv6Mode | null,
+    revision: row.revision_number,
+  };
+}
+
+interface StoredDhcpOption {
+  readonly opt_name: string;
+  readonly opt_value: string;
+  readonly ip_version: 4 | 6;
+}
+
+/** @param fixedIps of this port, in any order. */
+export function portModel(row: PortRow, fixedIps: readonly FixedIpRow[]): Port {
+  const ordered = [...fixedIps].sort((a, b) => a.position - b.position);
+  const options = JSON.parse(row.extra_dhcp_opts) as readonly StoredDhcpOption[];
+  return {
+    id: portId(row.id),
+    networkId: networkId(row.network_id),
+    macAddress: row.mac_address,
+    deviceId: row.device_id,
+    deviceOwner: row.device_owner,
+    adminStateUp: row.admin_state_up === 1,
+    fixedIps: ordered.map((ip) => ({ subnetId: subnetId(ip.subnet_id), ipAddress: ip.ip_address })),
+    extraDhcpOpts: options.map(
+      (one): ExtraDhcpOption => ({ optName: one.opt_name, optValue: one.opt_value, ipVersion: one.ip_version }),
+    ),
+    dnsName: row.dns_name,
+    bindingHost: row.binding_host_id,
+    revision: row.revision_number,
+  };
+}
+
+export function networkItem(row: NetworkRow): StreamItem {
+  return upsert("network", row.id, row.id, networkModel(row));
+}
+
+export function subnetItem(row: SubnetRow): StreamItem {
+  return upsert("subnet", row.id, row.network_id, subnetModel(row));
+}
+
+export function portItem(row: PortRow, fixedIps: readonly FixedIpRow[]): StreamItem {
+  return upsert("port", row.id, row.network_id, portModel(row, fixedIps));
+}
+
+/** @param revision that the object had last; the item carries the next one and so wins over every upsert before it. */
+export function deleteItem(kind: StreamItem["kind"], id: string, network: string, revision: number): StreamItem {
+  return { op: "delete", kind, id, networkId: networkId(network), revision: revision + 1 };
+}
+
+type Upsert = Extract<StreamItem, { op: "upsert" }>;
+
+function upsert<K extends Upsert["kind"]>(kind: K, id: string, network: string, body: Network | Subnet | Port): StreamItem {
+  // The cast: kind and body belong together in the three callers above; the type of the arrays in it is readonly here.
+  return { op: "upsert", kind, id, networkId: networkId(network), revision: body.revision, body } as unknown as StreamItem;
+}
+
+/** True when an agent could tell the one from the other: everything but the revision counts. */
+export function agentSeesChange(before: Network | Subnet | Port, after: Network | Subnet | Port): boolean {
+  return JSON.stringify({ ...before, revision: 0 }) !== JSON.stringify({ ...after, revision: 0 });
+}
