@@ -153,6 +153,12 @@ const addressing: Readonly<Record<string, AttributeDeclaration>> = {
     alias: "dns-integration",
     description: "Name of the port in the network's DNS.",
   },
+  dns_assignment: {
+    ...access.computed,
+    schema: readOnly({ type: "array", items: { type: "object" } }),
+    alias: "dns-integration",
+    description: "What its addresses are called: hostname, ip_address and fqdn.",
+  },
 };
 
 const device: Readonly<Record<string, AttributeDeclaration>> = {
