@@ -16,6 +16,7 @@ const runPrograms = {
   dnsmasq: "dnsmasq-base",
   "nats-server": "nats-server",
   nsenter: "util-linux",
+  perl: "perl-base",
 };
 const demoPrograms = { ...runPrograms, udhcpc: "udhcpc" };
 const testPrograms = {

@@ -86,7 +86,7 @@ export const agentDhcp = {
   dnsServers: z
     .array(z.union([z.ipv4(), z.ipv6()]))
     .default([])
-    .describe("Resolvers that dnsmasq forwards to; the host's when empty"),
+    .describe("Resolvers that dnsmasq forwards to; without any it answers only for the names of the network"),
 };
 
 export function isLoopback(address: string): boolean {

@@ -2,10 +2,9 @@
 import { errorText } from "../base/errors.ts";
 import { createLogger, type Logger } from "../base/logger.ts";
 import { loadUpConfig, type UpConfig } from "../config/up-config.ts";
-import { endLeftOver } from "./pid-file.ts";
+import { endLeftOvers } from "./left-overs.ts";
 import { requireFreePort, requireNats, requirePrograms, requireRoot } from "./preflight.ts";
-import { endLeftOverNats } from "./private-nats.ts";
-import { checkStateDirectory, layout, lockStateDirectory, type Marker, type StateLock } from "./state-directory.ts";
+import { checkStateDirectory, lockStateDirectory, type Marker, type StateLock } from "./state-directory.ts";
 import { Supervisor } from "./supervisor.ts";
 
 /** @param argv flags of `netloom up` */
@@ -30,7 +29,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function prepare(config: UpConfig, log: Logger): Promise<StateLock> {
   const { stateDir, host, namespacePrefix } = config;
   requireRoot("up");
-  const needed = ["dnsmasq", "ip", "nsenter", ...(config.nats.url === undefined ? ["nats-server"] : [])];
+  const needed = ["dnsmasq", "ip", "nsenter", "perl", ...(config.nats.url === undefined ? ["nats-server"] : [])];
   requirePrograms(needed, process.env["PATH"] ?? "");
   const marker: Marker = { version: 1, host, namespacePrefix };
   await checkStateDirectory(stateDir, marker);
@@ -44,16 +43,6 @@ async function prepare(config: UpConfig, log: Logger): Promise<StateLock> {
     await lock.release({ undo: true });
     throw thrown;
   }
-}
-
-/** Programs of an `up` that was killed; the data plane is not among them. */
-export async function endLeftOvers(stateDir: string, log: Logger): Promise<void> {
-  const { pidFile } = layout(stateDir);
-  const programs = ["server", "dhcp-agent"].map(async (name) => {
-    const pid = await endLeftOver({ file: pidFile(name), words: [name, stateDir] });
-    if (pid !== undefined) log.info({ outcome: name, pid }, "left-over program ended");
-  });
-  await Promise.all([...programs, endLeftOverNats(stateDir)]);
 }
 
 interface StopRequest {

@@ -9,6 +9,7 @@ const packages: Readonly<Record<string, string>> = {
   ip: "iproute2",
   nsenter: "util-linux",
   "nats-server": "nats-server",
+  perl: "perl-base",
 };
 
 export function requireRoot(command: string): void {

@@ -1,0 +1,30 @@
+// Removes what `netloom up` made in the kernel, by the marks in the state directory: nothing without our mark is touched.
+import type { Logger } from "../base/logger.ts";
+import { DeviceManager } from "../device-manager/device-manager.ts";
+import { DnsmasqDriver } from "../drivers/dnsmasq/dnsmasq-driver.ts";
+import { processRunner } from "../linux/command-runner.ts";
+import type { Marker } from "./state-directory.ts";
+
+const concurrency = 4;
+
+export interface RemovedDataPlane {
+  readonly networks: number;
+  readonly interfaces: number;
+}
+
+export async function removeDataPlane(stateDir: string, marker: Marker, log: Logger): Promise<RemovedDataPlane> {
+  const runner = processRunner();
+  const driver = new DnsmasqDriver({ runner, stateDir, log });
+  const devices = new DeviceManager({ runner, stateDir, host: marker.host, namespacePrefix: marker.namespacePrefix });
+  const waiting = [...new Set([...(await driver.list()), ...(await devices.list())])];
+  const networks = waiting.length;
+  const lane = async (): Promise<void> => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+      // dnsmasq first: in a namespace that is gone it would keep running, unseen by `ip netns`.
+      await driver.remove(id);
+      await devices.destroy(id);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, lane));
+  return { networks, interfaces: 0 };
+}
