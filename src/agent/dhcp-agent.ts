@@ -5,13 +5,12 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { createTrace, parseTraceparent, withTrace } from "../base/trace-context.ts";
 import type { NetworkCache } from "../cache/network-cache.ts";
-import type { NetworkId, SubnetId } from "../model/ids.ts";
-import type { NetworkView } from "../model/network.ts";
+import type { NetworkId } from "../model/ids.ts";
 import { ReconcileQueue, type Lane, type QueueStats } from "../runtime/reconcile-queue.ts";
 import { repeatEvery, type CancelTimer, type Timers } from "../runtime/timers.ts";
 import type { StreamItem, SyncReply } from "../types/agent-messages.ts";
 import { CrashLoop } from "./crash-loop.ts";
-import { NetworkHelpers, type HelperParts, type ReconcileOutcome } from "./network-helpers.ts";
+import { NetworkHelpers, type HelperParts, type ReconcileOutcome, type ServedNetwork } from "./network-helpers.ts";
 import { failingStatus, servedStatus, type NetworkStatus, type NetworkStatusTable } from "./network-status.ts";
 import { ReadyPorts } from "./ready-ports.ts";
 import type { StatusReporter } from "./status-reporter.ts";
@@ -42,6 +41,7 @@ export class DhcpAgent implements StreamSink {
   readonly #ready: ReadyPorts;
   readonly #crashLoop: CrashLoop;
   readonly #verifyPlan: VerifyPlan;
+  readonly #outcomes = new Map<string, number>();
   readonly #status = new Map<NetworkId, NetworkStatus>();
   /** Per dirty network, the change that made it so last. */
   readonly #traceparents = new Map<NetworkId, string>();
@@ -59,7 +59,7 @@ export class DhcpAgent implements StreamSink {
     this.#ready = new ReadyPorts(cache);
     this.#crashLoop = new CrashLoop(clock, random);
     this.#verifyPlan = new VerifyPlan({ clock, tickMs: sweepEveryMs, everyMs: verifyEveryMs });
-    this.#helpers = new NetworkHelpers({ ...parts, onServed: (view, unserved) => this.#onServed(view, unserved) });
+    this.#helpers = new NetworkHelpers({ ...parts, onServed: (served) => this.#onServed(served) });
     this.#queue = new ReconcileQueue<NetworkId>({
       concurrency,
       clock,
@@ -226,10 +226,11 @@ export class DhcpAgent implements StreamSink {
     for (const id of held) this.#mark(id, this.#hasFullView ? "event" : "resync");
   }
 
-  #onServed(view: NetworkView, unserved: readonly SubnetId[]): void {
+  #onServed(served: ServedNetwork): void {
     const { reporter, onFirstServed } = this.#parts;
-    if (this.#verifyPlan.addServed(view.network.id)) onFirstServed?.(view.network.id);
-    const changes = this.#ready.take(view, unserved);
+    const { id } = served.view.network;
+    if (this.#verifyPlan.addServed(id)) onFirstServed?.(id);
+    const changes = this.#ready.take(served);
     if (changes.new.length > 0) reporter.addReadyPorts(changes.new, "new");
     if (changes.known.length > 0) reporter.addReadyPorts(changes.known, "known");
   }
@@ -241,6 +242,7 @@ export class DhcpAgent implements StreamSink {
   ): void {
     const view = this.#cache.view(id);
     const isServed = this.#helpers.served.has(id);
+    this.#count(outcome);
     if (!isServed) this.#forget(id);
     const ms = Math.round(run.ms * 10) / 10;
     const isQuiet = outcome === "unchanged" || outcome === "absent";
@@ -256,11 +258,21 @@ export class DhcpAgent implements StreamSink {
 
   #onFailure(id: NetworkId, err: unknown, retry: { readonly attempt: number; readonly delayMs: number }): void {
     const traceId = parseTraceparent(this.#traceparents.get(id))?.traceId;
+    this.#count("failed");
     this.#parts.log.warn(
       { traceId, networkId: id, err, attempt: retry.attempt, ms: retry.delayMs },
       "network not reconciled, will be repeated",
     );
     this.#status.set(id, failingStatus(err, this.#cache.view(id)?.ports.length ?? 0));
+  }
+
+  /** How often each outcome came, for /metrics. */
+  get outcomes(): ReadonlyMap<string, number> {
+    return this.#outcomes;
+  }
+
+  #count(outcome: string): void {
+    this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
   }
 
   #forget(id: NetworkId): void {

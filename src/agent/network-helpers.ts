@@ -4,7 +4,7 @@ import type { NetworkCache } from "../cache/network-cache.ts";
 import { NetloomError } from "../base/errors.ts";
 import { KeyedMutex } from "../base/keyed-mutex.ts";
 import type { Logger } from "../base/logger.ts";
-import type { DhcpDeviceManager, DhcpDriver, DhcpOutcome } from "../drivers/dhcp-driver.ts";
+import type { DesiredDhcp, DhcpDeviceManager, DhcpDriver, DhcpOutcome } from "../drivers/dhcp-driver.ts";
 import type { NetworkId, SubnetId } from "../model/ids.ts";
 import type { NetworkView, Port } from "../model/network.ts";
 import type { DhcpPluginApi } from "./dhcp-plugin-api.ts";
@@ -13,13 +13,19 @@ import { dhcpSubnetIds, findOwnPort, lackingSubnets, wantsDhcp, withoutDhcpOn } 
 /** What the driver did, or: stopped; nothing was here; a newer event decides; no address for our own port. */
 export type ReconcileOutcome = DhcpOutcome | "disabled" | "absent" | "superseded" | "degraded";
 
+/** DHCP for `view` is in effect, with exceptions. */
+export interface ServedNetwork {
+  readonly view: NetworkView;
+  readonly unservedSubnets: readonly SubnetId[];
+  readonly unservedPorts: readonly string[];
+}
+
 export interface HelperParts {
   readonly cache: NetworkCache;
   readonly driver: DhcpDriver;
   readonly deviceManager: DhcpDeviceManager;
   readonly api: Pick<DhcpPluginApi, "claimDhcpPort" | "releaseDhcpPort">;
-  /** DHCP for `view` is in effect, except on `unserved`. */
-  readonly onServed: (view: NetworkView, unserved: readonly SubnetId[]) => void;
+  readonly onServed: (served: ServedNetwork) => void;
   readonly log: Logger;
 }
 
@@ -36,6 +42,8 @@ interface OwnPort {
   readonly unserved: readonly SubnetId[];
 }
 
+const outcomes: readonly DhcpOutcome[] = ["unchanged", "added", "reloaded", "started", "restarted"];
+
 export class NetworkHelpers {
   readonly #parts: HelperParts;
   readonly #mutex = new KeyedMutex<NetworkId>();
@@ -44,6 +52,8 @@ export class NetworkHelpers {
   /** Networks that have something on this host: found at the start or made since. */
   readonly #present = new Set<NetworkId>();
   readonly #refusals = new Map<NetworkId, Refusal>();
+  /** Why the driver left ports out. */
+  readonly #leftOut = new Map<NetworkId, string>();
 
   constructor(parts: HelperParts) {
     this.#parts = parts;
@@ -55,7 +65,7 @@ export class NetworkHelpers {
 
   /** Why a network is only partly served, if it is. */
   refusalOf(id: NetworkId): string | undefined {
-    return this.#refusals.get(id)?.reason;
+    return this.#refusals.get(id)?.reason ?? this.#leftOut.get(id);
   }
 
   /** Looks what is on this host. Everything that it finds and that is not served must be reconciled. */
@@ -88,16 +98,34 @@ export class NetworkHelpers {
     const { dhcpPort, unserved } = own;
     const servedView = withoutDhcpOn(own.view, unserved);
     const device = await this.#parts.deviceManager.setup(servedView, dhcpPort, { verify });
-    const outcome = await this.#parts.driver.apply({ view: servedView, dhcpPort, device });
+    const { outcome, refusedPorts } = await this.#apply({ view: servedView, dhcpPort, device });
     this.#served.add(id);
-    this.#parts.onServed(own.view, unserved);
+    this.#parts.onServed({ view: own.view, unservedSubnets: unserved, unservedPorts: refusedPorts });
     return outcome;
+  }
+
+  /** A driver that had to leave ports out has served all others; trying again would not change that. */
+  async #apply(desired: DesiredDhcp): Promise<{ readonly outcome: DhcpOutcome; readonly refusedPorts: readonly string[] }> {
+    const { id } = desired.view.network;
+    try {
+      const outcome = await this.#parts.driver.apply(desired);
+      this.#leftOut.delete(id);
+      return { outcome, refusedPorts: [] };
+    } catch (thrown) {
+      const leftOut = portsLeftOut(thrown);
+      if (leftOut === undefined) throw thrown;
+      if (this.#leftOut.get(id) !== leftOut.reason)
+        this.#parts.log.warn({ networkId: id, err: thrown }, "ports left out of dhcp");
+      this.#leftOut.set(id, leftOut.reason);
+      return leftOut;
+    }
   }
 
   /** @param view `undefined` when the network is gone or not ours any more; then the server has taken care of the port. */
   async disableDhcpHelper(id: NetworkId, view: NetworkView | undefined): Promise<ReconcileOutcome> {
     const { driver, deviceManager, api } = this.#parts;
     this.#refusals.delete(id);
+    this.#leftOut.delete(id);
     this.#served.delete(id);
     const wasPresent = this.#present.has(id);
     if (wasPresent) {
@@ -155,4 +183,15 @@ export class NetworkHelpers {
     if (dhcpPort === undefined || lackingSubnets(view, dhcpPort).length > 0) return undefined;
     return { view, dhcpPort, unserved: [] };
   }
+}
+
+/** See DhcpDriver: INVALID with `portIds` and `outcome` says that all but these ports is as asked. */
+function portsLeftOut(
+  thrown: unknown,
+): { readonly outcome: DhcpOutcome; readonly refusedPorts: readonly string[]; readonly reason: string } | undefined {
+  if (!(thrown instanceof NetloomError) || thrown.code !== "INVALID") return undefined;
+  const { portIds, outcome } = thrown.detail;
+  if (!Array.isArray(portIds)) return undefined;
+  const refusedPorts = portIds.filter((id) => typeof id === "string");
+  return { outcome: outcomes.find((known) => known === outcome) ?? "unchanged", refusedPorts, reason: thrown.message };
 }

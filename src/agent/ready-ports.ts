@@ -1,7 +1,8 @@
 // Which revisions of which ports were already reported as served, so that a change of one port reports one port.
 import type { NetworkCache } from "../cache/network-cache.ts";
-import type { NetworkId, PortId, SubnetId } from "../model/ids.ts";
-import type { NetworkView, Port } from "../model/network.ts";
+import type { NetworkId, PortId } from "../model/ids.ts";
+import type { Port } from "../model/network.ts";
+import type { ServedNetwork } from "./network-helpers.ts";
 import type { ReadyPort } from "./status-reporter.ts";
 
 export interface ReadyChanges {
@@ -18,15 +19,16 @@ export class ReadyPorts {
   }
 
   /**
-   * Ports of `view`, which is in effect except on `unserved`, at revisions that were not taken before. The first time none of
+   * Ports that are served now, at revisions that were not taken before. The first time none of
    * a network is new: they may have been served for days.
    */
-  take(view: NetworkView, unserved: readonly SubnetId[]): ReadyChanges {
+  take(served: ServedNetwork): ReadyChanges {
+    const { view } = served;
     const before = this.#reported.get(view.network.id);
     const after = new Map<PortId, number>();
     const changes: { new: ReadyPort[]; known: ReadyPort[] } = { new: [], known: [] };
     for (const port of view.ports) {
-      if (!this.#isServed(port, unserved)) continue;
+      if (!this.#isServed(port, served)) continue;
       const reported = before?.get(port.id);
       after.set(port.id, port.revision);
       if (reported === port.revision) continue;
@@ -47,8 +49,9 @@ export class ReadyPorts {
   }
 
   /** A port that is shown without an address, because another port has taken it meanwhile, waits for its own update or delete. */
-  #isServed(port: Port, unserved: readonly SubnetId[]): boolean {
-    if (unserved.length > 0 && port.fixedIps.some((fixedIp) => unserved.includes(fixedIp.subnetId))) return false;
+  #isServed(port: Port, { unservedSubnets, unservedPorts }: ServedNetwork): boolean {
+    if (unservedPorts.includes(port.id)) return false;
+    if (unservedSubnets.length > 0 && port.fixedIps.some(({ subnetId }) => unservedSubnets.includes(subnetId))) return false;
     return (this.#cache.findPort(port.id)?.fixedIps.length ?? 0) <= port.fixedIps.length;
   }
 }
