@@ -84,7 +84,7 @@ const forbidden = [
     name: "cli-plug",
     severity: "error",
     from: { path: "^src/cli/commands/plug\\.ts$" },
-    to: { path: "^src/", pathNot: "^src/(cli/|vif/|linux/|model/|types/|base/)" },
+    to: { path: "^src/", pathNot: "^src/(cli/|config/|vif/|linux/|model/|types/|base/)" },
   },
   {
     name: "driver-interfaces",

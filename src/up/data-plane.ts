@@ -3,7 +3,8 @@ import type { Logger } from "../base/logger.ts";
 import { DeviceManager } from "../device-manager/device-manager.ts";
 import { DnsmasqDriver } from "../drivers/dnsmasq/dnsmasq-driver.ts";
 import { processRunner } from "../linux/command-runner.ts";
-import type { Marker } from "./state-directory.ts";
+import { listPlugged, unplugPort } from "../vif/vif.ts";
+import type { Marker } from "../config/state-marker.ts";
 
 const concurrency = 4;
 
@@ -14,6 +15,8 @@ export interface RemovedDataPlane {
 
 export async function removeDataPlane(stateDir: string, marker: Marker, log: Logger): Promise<RemovedDataPlane> {
   const runner = processRunner();
+  const plugged = await listPlugged(stateDir);
+  for (const { portId } of plugged) await unplugPort({ runner, stateDir, portId });
   const driver = new DnsmasqDriver({ runner, stateDir, log });
   const devices = new DeviceManager({ runner, stateDir, host: marker.host, namespacePrefix: marker.namespacePrefix });
   const waiting = [...new Set([...(await driver.list()), ...(await devices.list())])];
@@ -26,5 +29,5 @@ export async function removeDataPlane(stateDir: string, marker: Marker, log: Log
     }
   };
   await Promise.all(Array.from({ length: concurrency }, lane));
-  return { networks, interfaces: 0 };
+  return { networks, interfaces: plugged.length };
 }

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { NetloomError } from "../base/errors.ts";
 import { createLogger } from "../base/logger.ts";
 import { type DownConfig, loadDownConfig } from "../config/down-config.ts";
+import { readMarker } from "../config/state-marker.ts";
 import { isErrno } from "../linux/atomic-file.ts";
 import { terminate } from "../linux/process-table.ts";
 import { removeDataPlane } from "./data-plane.ts";
 import { endLeftOvers } from "./left-overs.ts";
 import { requirePrograms, requireRoot } from "./preflight.ts";
-import { layout, lockStateDirectory, readHolder, readMarker } from "./state-directory.ts";
+import { layout, lockStateDirectory, readHolder } from "./state-directory.ts";
 
 /** `up` promises to be gone after 5 s. */
 const upGraceMs = 8000;

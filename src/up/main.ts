@@ -2,9 +2,10 @@
 import { errorText } from "../base/errors.ts";
 import { createLogger, type Logger } from "../base/logger.ts";
 import { loadUpConfig, type UpConfig } from "../config/up-config.ts";
+import type { Marker } from "../config/state-marker.ts";
 import { endLeftOvers } from "./left-overs.ts";
 import { requireFreePort, requireNats, requirePrograms, requireRoot } from "./preflight.ts";
-import { checkStateDirectory, lockStateDirectory, type Marker, type StateLock } from "./state-directory.ts";
+import { checkStateDirectory, lockStateDirectory, type StateLock } from "./state-directory.ts";
 import { Supervisor } from "./supervisor.ts";
 
 /** @param argv flags of `netloom up` */

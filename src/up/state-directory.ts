@@ -2,37 +2,18 @@
 import { access, constants, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errorText, NetloomError } from "../base/errors.ts";
+import { type Marker, markerFile, readMarker } from "../config/state-marker.ts";
 import { isErrno } from "../linux/atomic-file.ts";
 import { describeProcess, isRunning, type PidFileContent, parsePidFile } from "./pid-file.ts";
 
 export const layout = (stateDir: string) => ({
-  marker: join(stateDir, ".netloom"),
+  marker: markerFile(stateDir),
   lock: join(stateDir, "up.lock"),
   runDir: join(stateDir, "run"),
   logDir: join(stateDir, "log"),
   pidFile: (program: string) => join(stateDir, "run", `${program}.pid`),
   logFile: (program: string) => join(stateDir, "log", `${program}.log`),
 });
-
-/** What `down` must know to find what `up` made. */
-export interface Marker {
-  readonly version: 1;
-  readonly host: string;
-  readonly namespacePrefix: string;
-}
-
-/** `undefined` when there is no marker: the directory is not ours. */
-export async function readMarker(stateDir: string): Promise<Marker | undefined> {
-  try {
-    const value = JSON.parse(await readFile(layout(stateDir).marker, "utf8")) as Partial<Marker>;
-    if (value.version !== 1) throw new NetloomError("CONFLICT", `${stateDir} was made by another version of netloom`);
-    return { version: 1, host: value.host ?? "", namespacePrefix: value.namespacePrefix ?? "" };
-  } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && (thrown.code === "ENOENT" || thrown.code === "ENOTDIR"))
-      return undefined;
-    throw thrown;
-  }
-}
 
 /** Whether `up` may use the directory: absent, empty, or ours with the same names. Changes nothing. */
 export async function checkStateDirectory(stateDir: string, marker: Marker): Promise<void> {
