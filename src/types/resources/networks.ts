@@ -45,6 +45,17 @@ const availability: Readonly<Record<string, AttributeDeclaration>> = {
   },
 };
 
+const scope = {
+  ...access.computed,
+  schema: readOnly({ type: ["string", "null"], format: "uuid" }),
+  alias: "address-scope",
+} as const;
+
+const addressScopes: Readonly<Record<string, AttributeDeclaration>> = {
+  ipv4_address_scope: { ...scope, description: "Scope that its IPv4 subnets belong to; null is none." },
+  ipv6_address_scope: { ...scope, description: "Scope that its IPv6 subnets belong to; null is none." },
+};
+
 export const networkResource: ResourceDeclaration = {
   name: "network",
   collection: "networks",
@@ -125,6 +136,7 @@ export const networkResource: ResourceDeclaration = {
     },
     ...provider,
     ...availability,
+    ...addressScopes,
     ...standardAttributes,
   },
 };

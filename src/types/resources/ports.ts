@@ -68,7 +68,6 @@ const binding: Readonly<Record<string, AttributeDeclaration>> = {
   "binding:host_id": {
     ...access.settable,
     schema: text({ maxLength: 255 }),
-    default: "",
     filter: "text",
     adminOnly: adminAlways,
     alias: "binding",
@@ -84,7 +83,6 @@ const binding: Readonly<Record<string, AttributeDeclaration>> = {
   "binding:profile": {
     ...access.settable,
     schema: jsonObject(4095),
-    default: {},
     adminOnly: adminAlways,
     alias: "binding",
     description: "What the compute side says about the device.",
@@ -134,14 +132,12 @@ const addressing: Readonly<Record<string, AttributeDeclaration>> = {
   allowed_address_pairs: {
     ...access.settable,
     schema: listOf(addressPair, { maxItems, nullIsEmpty: true }),
-    default: [],
     alias: "allowed-address-pairs",
     description: "Further addresses that the instance may use.",
   },
   extra_dhcp_opts: {
     ...access.settable,
     schema: listOf(extraDhcpOption, { maxItems, nullIsEmpty: true }),
-    default: [],
     alias: "extra_dhcp_opt",
     description: "DHCP options of this port: opt_name, opt_value, ip_version; a null value removes one.",
   },

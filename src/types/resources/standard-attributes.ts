@@ -40,7 +40,7 @@ export const ownership: Readonly<Record<"project_id" | "tenant_id", AttributeDec
 };
 
 export const standardAttributes: Readonly<
-  Record<"description" | "created_at" | "updated_at" | "revision_number", AttributeDeclaration>
+  Record<"description" | "tags" | "created_at" | "updated_at" | "revision_number", AttributeDeclaration>
 > = {
   description: {
     ...settable,
@@ -50,6 +50,12 @@ export const standardAttributes: Readonly<
     sort: true,
     alias: "standard-attr-description",
     description: "Text for people.",
+  },
+  tags: {
+    ...computed,
+    schema: readOnly({ type: "array", items: { type: "string" } }),
+    alias: "standard-attr-tag",
+    description: "Marks that a client put on it.",
   },
   created_at: {
     ...computed,

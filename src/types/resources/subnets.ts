@@ -1,6 +1,6 @@
 import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
 import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
-import { boolean, cidr, ipAddress, listOf, oneOf, orNull, record, text, uuid } from "./values.ts";
+import { boolean, cidr, ipAddress, listOf, oneOf, orNull, readOnly, record, text, uuid } from "./values.ts";
 
 // Limits of the API (five name servers, twenty routes) are rules of the service and have faults of their own; these only
 // bound the work that one request can ask for.
@@ -38,7 +38,6 @@ const lists: Readonly<Record<string, AttributeDeclaration>> = {
   dns_nameservers: {
     ...access.settable,
     schema: listOf(ipAddress, { maxItems, nullIsEmpty: true, uniqueBy: (server) => server }),
-    default: [],
     alias: "subnet",
     description: "Name servers for clients, in this order.",
   },
@@ -49,17 +48,33 @@ const lists: Readonly<Record<string, AttributeDeclaration>> = {
       nullIsEmpty: true,
       uniqueBy: (route) => `${route.destination} via ${route.nexthop}`,
     }),
-    default: [],
     alias: "subnet",
     description: "Routes for clients.",
   },
   service_types: {
     ...access.settable,
     schema: listOf(text({ maxLength: 255, minLength: 1, notBlank: true }), { maxItems, uniqueBy: (owner) => owner }),
-    default: [],
     adminOnly: { create: true, update: true },
     alias: "subnet-service-types",
     description: "Prefixes of device owners that the subnet is kept for.",
+  },
+};
+
+const hiddenFilter = {
+  post: false,
+  put: false,
+  visible: false,
+  schema: readOnly({ type: "boolean" }),
+  filter: "boolean",
+} as const;
+
+/** Never shown: a list can be narrowed down by what the network is. */
+const followsNetwork: Readonly<Record<string, AttributeDeclaration>> = {
+  shared: { ...hiddenFilter, alias: "subnet", description: "Whether its network is shared." },
+  "router:external": {
+    ...hiddenFilter,
+    alias: "subnet-external-network",
+    description: "Whether its network is external.",
   },
 };
 
@@ -130,6 +145,13 @@ export const subnetResource: ResourceDeclaration = {
       alias: "subnet-dns-publish-fixed-ip",
       description: "Whether addresses of ports are published in an outer DNS.",
     },
+    subnetpool_id: {
+      ...access.computed,
+      schema: readOnly({ type: ["string", "null"], format: "uuid" }),
+      alias: "subnet_allocation",
+      description: "Pool that the block was taken from; null is none.",
+    },
+    ...followsNetwork,
     ...standardAttributes,
   },
 };
