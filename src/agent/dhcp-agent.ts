@@ -8,7 +8,7 @@ import type { NetworkCache } from "../cache/network-cache.ts";
 import type { NetworkId } from "../model/ids.ts";
 import { ReconcileQueue, type Lane, type QueueStats } from "../runtime/reconcile-queue.ts";
 import { repeatEvery, type CancelTimer, type Timers } from "../runtime/timers.ts";
-import type { StreamItem, SyncReply } from "../types/agent-messages.ts";
+import type { StreamItem } from "../types/agent-messages.ts";
 import { CrashLoop } from "./crash-loop.ts";
 import { NetworkHelpers, type HelperParts, type ReconcileOutcome, type ServedNetwork } from "./network-helpers.ts";
 import { failingStatus, servedStatus, type NetworkStatus, type NetworkStatusTable } from "./network-status.ts";
@@ -136,7 +136,7 @@ export class DhcpAgent implements StreamSink {
     this.#take(item);
   }
 
-  /** The agent was enabled or disabled, or the server lost sight of it: everything is looked at again. */
+  /** Looks at these networks again, without hurry, and at what else is on this host. */
   syncState(ids: Iterable<NetworkId> = this.#cache.networkIds()): void {
     for (const id of ids) this.#mark(id, "resync");
     this.#isInventoryWanted = true;
@@ -165,19 +165,22 @@ export class DhcpAgent implements StreamSink {
     if (this.#hasFullView) this.#releaseHeld();
   }
 
+  /** Everything is looked at, changed or not: a snapshot is rare, and looking at what is in order costs little. */
   endSnapshot(): void {
-    for (const id of this.#cache.endSnapshot()) this.#mark(id, "event");
+    const gone = this.#cache.endSnapshot();
+    this.#hasFullView = true;
+    this.#ready.forgetAll();
     this.#releaseHeld();
+    this.syncState([...gone, ...this.#cache.networkIds()]);
   }
 
-  onSynced(mode: SyncReply["mode"]): void {
-    const isFirst = !this.#hasFullView;
-    this.#hasFullView = true;
-    if (mode === "snapshot" || isFirst) {
-      this.#ready.forgetAll();
+  onSynced(): void {
+    // A delta to a copy that was empty is as good as a snapshot.
+    if (!this.#hasFullView) {
+      this.#hasFullView = true;
       this.syncState();
     }
-    if (isFirst) this.#firstSync.resolve();
+    this.#firstSync.resolve();
   }
 
   /**
@@ -223,7 +226,7 @@ export class DhcpAgent implements StreamSink {
   #releaseHeld(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const id of held) this.#mark(id, this.#hasFullView ? "event" : "resync");
+    for (const id of held) this.#mark(id, "event");
   }
 
   #onServed(served: ServedNetwork): void {

@@ -68,11 +68,14 @@ export class NetworkHelpers {
     return this.#refusals.get(id)?.reason ?? this.#leftOut.get(id);
   }
 
-  /** Looks what is on this host. Everything that it finds and that is not served must be reconciled. */
+  /** Looks what is on this host; answers what should not be there. */
   async readInventory(): Promise<readonly NetworkId[]> {
     const found = new Set([...(await this.#parts.driver.list()), ...(await this.#parts.deviceManager.list())]);
     for (const id of found) this.#present.add(id);
-    return [...found].filter((id) => !this.#served.has(id));
+    return [...found].filter((id) => {
+      const view = this.#parts.cache.view(id);
+      return view === undefined || !wantsDhcp(view);
+    });
   }
 
   /** @param verify look at the kernel again even where this process believes to know. */

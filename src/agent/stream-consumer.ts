@@ -26,7 +26,7 @@ export interface StreamSink {
   endSnapshot(): void;
   abortSnapshot(): void;
   /** The copy was complete as of a moment ago. */
-  onSynced(mode: SyncReply["mode"]): void;
+  onSynced(): void;
 }
 
 export interface StreamConsumerOptions {
@@ -135,7 +135,7 @@ export class StreamConsumer {
     const startedAtMs = performance.now();
     try {
       const { mode, items } = await this.#readPages();
-      sink.onSynced(mode);
+      sink.onSynced();
       log.debug({ reasons, mode, items, ...this.#seen, ms: Math.round(performance.now() - startedAtMs) }, "synced");
     } finally {
       const waiting = this.#waiting;
