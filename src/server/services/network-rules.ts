@@ -7,7 +7,7 @@ import { has, listJson, number, projectOf, text, textOrNull } from "./service-de
 
 const physicalMtu = 1500;
 // Outer IPv4 header, then UDP, VXLAN and the inner Ethernet header.
-const overheads: Readonly<Record<string, number>> = { vxlan: 20 + 30, geneve: 20 + 38, gre: 20 + 22 };
+const overheads: Readonly<Record<string, number>> = { vxlan: 20 + 30, geneve: 20 + 38 };
 
 export function effectiveMtu(asked: number | undefined, networkType: string | null): number {
   return asked ? asked : physicalMtu - (overheads[networkType ?? "local"] ?? 0);
@@ -23,7 +23,7 @@ export function checkMtu(networkId: string, mtu: number, ipVersions: readonly nu
   throw new ApiFault("NetworkMTUSubnetConflict", message);
 }
 
-const segmentationLimits: Readonly<Record<string, number>> = { vlan: 4094, vxlan: 16777215, geneve: 16777215, gre: 4294967295 };
+const segmentationLimits: Readonly<Record<string, number>> = { vlan: 4094, vxlan: 16777215, geneve: 16777215 };
 const networkTypes = new Set(["local", "flat", ...Object.keys(segmentationLimits)]);
 
 export function checkProvider(row: NetworkRow): void {

@@ -7,14 +7,16 @@ import { ApiFault } from "../../types/api-faults.ts";
 import type { FixedIpRequest } from "../ipam/address-slots.ts";
 import { flag, type NetworkRow, type PortRow } from "../store/rows.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
-import { forbidden, has, projectOf, text } from "./service-deps.ts";
+import { forbidden, has, listJson, projectOf, text } from "./service-deps.ts";
 import { ownsNetwork } from "./visibility.ts";
 
 /** What only the network's owner may ask for, on a network that is shared with others. */
 export function checkMemberRights(context: RequestContext, network: NetworkRow, body: Attributes): void {
   if (ownsNetwork(context, network)) return;
   if (network.shared === 0 && network.is_external === 1) throw forbidden(`a port on the external network ${network.id}`);
-  const refused = ["mac_address", "port_security_enabled", "allowed_address_pairs"].find((attribute) => has(body, attribute));
+  // The route fills in empty pairs by itself: they are no wish.
+  const wishes = ["mac_address", "port_security_enabled", "allowed_address_pairs"];
+  const refused = wishes.find((attribute) => has(body, attribute) && listJson(body[attribute]) !== "[]");
   if (refused !== undefined) throw forbidden(`setting ${refused} on network ${network.id}`);
   if (fixedIpsOf(body)?.some((ip) => ip.ip_address !== undefined)) {
     throw forbidden(`choosing fixed_ips:ip_address on network ${network.id}`);

@@ -67,7 +67,7 @@ export async function changePort(trx: Trx, deps: ServiceDeps, change: PortChange
   return { row, fixedIps, network: before.network };
 }
 
-const overlays = new Set(["vxlan", "gre", "geneve"]);
+const overlays = new Set(["vxlan", "geneve"]);
 
 async function changedMac(
   trx: Trx,

@@ -28,24 +28,40 @@ export interface Store {
 
 export interface StoreOptions {
   readonly sqliteSynchronous?: SqliteOptions["synchronous"];
-  readonly busyTimeoutMs?: number;
+  /** How long a transaction waits for other processes before it fails with UNAVAILABLE. */
+  readonly patienceMs?: number;
   /** Connections to PostgreSQL. */
   readonly poolSize?: number;
 }
 
-const maxAttempts = 12;
+/** Runs of one transaction that lost races; whoever loses so often is not racing. */
+const maxRaces = 12;
+const defaultPatienceMs = 5000;
+// SQLite waits by blocking this thread, so it waits for a moment only and the rest is waited for here, where others can work.
+const sqliteBusyTimeoutMs = 20;
 
 /** @param url `sqlite:<file>`, `sqlite::memory:` or `postgres://…`. Throws NetloomError with one clear line. */
 export async function openStore(url: string, log: Logger, options: StoreOptions = {}): Promise<Store> {
   const dialect = dialectOf(url);
-  const db = dialect === "sqlite" ? openSqlite(url.slice("sqlite:".length), options) : openPostgres(url, log, options);
+  const patienceMs = options.patienceMs ?? defaultPatienceMs;
   try {
-    await migrate(db);
+    // Another process may be at the same migration.
+    const db = await persist(() => openMigrated(url, log, options), { patienceMs, onAgain: () => {} });
+    return new KyselyStore({ db, dialect, log, patienceMs });
   } catch (thrown) {
-    await db.destroy().catch(() => {});
     throw openingError(url, thrown);
   }
-  return new KyselyStore(db, dialect, log);
+}
+
+async function openMigrated(url: string, log: Logger, options: StoreOptions): Promise<Kysely<Database>> {
+  const db = dialectOf(url) === "sqlite" ? openSqlite(url.slice("sqlite:".length), options) : openPostgres(url, log, options);
+  try {
+    await migrate(db);
+    return db;
+  } catch (thrown) {
+    await db.destroy().catch(() => {});
+    throw thrown;
+  }
 }
 
 function dialectOf(url: string): Dialect {
@@ -55,15 +71,9 @@ function dialectOf(url: string): Dialect {
 }
 
 function openSqlite(file: string, options: StoreOptions): Kysely<Database> {
-  try {
-    const database = openSqliteFile(file, {
-      synchronous: options.sqliteSynchronous ?? "normal",
-      busyTimeoutMs: options.busyTimeoutMs ?? 2000,
-    });
-    return new Kysely<Database>({ dialect: sqliteDialect(database) });
-  } catch (thrown) {
-    throw openingError(`sqlite:${file}`, thrown);
-  }
+  const synchronous = options.sqliteSynchronous ?? "normal";
+  const database = openSqliteFile(file, { synchronous, busyTimeoutMs: sqliteBusyTimeoutMs });
+  return new Kysely<Database>({ dialect: sqliteDialect(database) });
 }
 
 function openPostgres(url: string, log: Logger, options: StoreOptions): Kysely<Database> {
@@ -87,32 +97,53 @@ function displayUrl(url: string): string {
   return url.replace(/:\/\/([^:@/]*):[^@/]*@/, "://$1:…@");
 }
 
+interface Patience {
+  readonly patienceMs: number;
+  readonly onAgain: (thrown: unknown, attempt: number) => void;
+}
+
+/** Runs `work` until it succeeds or fails for a reason that another run does not mend. */
+async function persist<T>(work: () => Promise<T>, { patienceMs, onAgain }: Patience): Promise<T> {
+  const endsAt = performance.now() + patienceMs;
+  let races = 0;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (thrown) {
+      const failure = classifyEngineError(thrown);
+      if (failure === "race") races++;
+      const again = (failure === "race" && races < maxRaces) || (failure === "contention" && performance.now() < endsAt);
+      if (!again) throw thrown;
+      onAgain(thrown, attempt);
+      // Losers of one race that all come back at once would meet again.
+      await delay(Math.random() * Math.min(4 * attempt, 50));
+    }
+  }
+}
+
 class KyselyStore implements Store {
   readonly db: Kysely<Database>;
   readonly dialect: Dialect;
   readonly #log: Logger;
+  readonly #patienceMs: number;
   readonly #listeners = new Set<() => void>();
 
-  constructor(db: Kysely<Database>, dialect: Dialect, log: Logger) {
-    this.db = db;
-    this.dialect = dialect;
-    this.#log = log;
+  constructor(parts: { db: Kysely<Database>; dialect: Dialect; log: Logger; patienceMs: number }) {
+    this.db = parts.db;
+    this.dialect = parts.dialect;
+    this.#log = parts.log;
+    this.#patienceMs = parts.patienceMs;
   }
 
   async transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const result = await this.db.transaction().execute(work);
-        this.#notify();
-        return result;
-      } catch (thrown) {
-        const failure = classifyEngineError(thrown);
-        const again = failure === "race" || failure === "contention";
-        if (!again || attempt === maxAttempts) throw translateEngineError(thrown);
-        this.#log.debug({ err: thrown, attempt, outcome: failure }, "transaction runs again");
-        // Losers of one race that all come back at once would meet again.
-        await delay(Math.random() * 4 * attempt);
-      }
+    const onAgain = (err: unknown, attempt: number): void => this.#log.debug({ err, attempt }, "transaction runs again");
+    try {
+      const once = (): Promise<T> => this.db.transaction().execute(work);
+      const result = await persist(once, { patienceMs: this.#patienceMs, onAgain });
+      this.#notify();
+      return result;
+    } catch (thrown) {
+      throw translateEngineError(thrown);
     }
   }
 

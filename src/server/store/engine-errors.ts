@@ -10,6 +10,7 @@ export type EngineFailure = "race" | "contention" | "unreachable";
 
 const sqliteRaces = new Set([787, 1555, 2067]); // foreign key, primary key, unique
 const sqliteBusy = new Set([5, 6]); // busy, locked: the low byte of the extended code
+const sqliteUnusable = new Set([8, 10, 13, 14]); // read-only, I/O error, disk full, cannot open
 const postgresRaces = new Set(["23503", "23505"]);
 const postgresContention = new Set(["40001", "40P01", "55P03"]);
 const unreachable = /^(08|57P|53300)|^E(CONNREFUSED|CONNRESET|NOENT|HOSTUNREACH|TIMEDOUT|PIPE|AI_AGAIN)$|^ENOTFOUND$/;
@@ -20,7 +21,9 @@ export function classifyEngineError(thrown: unknown): EngineFailure | undefined 
   const { code, errcode } = thrown as Error & { readonly code?: unknown; readonly errcode?: unknown };
   if (typeof errcode === "number") {
     if (sqliteRaces.has(errcode)) return "race";
-    return sqliteBusy.has(errcode & 0xff) ? "contention" : undefined;
+    const primary = errcode & 0xff;
+    if (sqliteBusy.has(primary)) return "contention";
+    return sqliteUnusable.has(primary) ? "unreachable" : undefined;
   }
   if (typeof code !== "string")
     return /Connection terminated|timeout exceeded when trying to connect/.test(thrown.message) ? "unreachable" : undefined;
@@ -37,7 +40,7 @@ export function translateEngineError(thrown: unknown): unknown {
     case "contention":
       return new NetloomError("UNAVAILABLE", "the database is busy", {}, thrown);
     case "unreachable":
-      return new NetloomError("UNAVAILABLE", `the database is not reachable: ${errorText(thrown)}`, {}, thrown);
+      return new NetloomError("UNAVAILABLE", `the database cannot be used: ${errorText(thrown)}`, {}, thrown);
     case undefined:
       return thrown;
   }

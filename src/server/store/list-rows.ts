@@ -70,7 +70,7 @@ function condition(listed: ListedTable, attribute: string, values: readonly Valu
 
 /** `column in (values)`, where null is a value like others. */
 export function columnIn(column: string, values: readonly Value[]): Condition {
-  const plain = values.filter((value) => value !== null).map(stored);
+  const plain = values.filter(fitsColumn).map(stored);
   const ref = sql.ref(column);
   const parts: Condition[] = [];
   if (plain.length > 0) parts.push(sql<SqlBool>`${ref} in (${sql.join(plain)})`);
@@ -81,6 +81,10 @@ export function columnIn(column: string, values: readonly Value[]): Condition {
 export function anyOf(parts: readonly Condition[]): Condition {
   return parts.length === 0 ? sql<SqlBool>`1 = 0` : sql<SqlBool>`(${sql.join(parts, sql` or `)})`;
 }
+
+/** No row has a number beyond 32 bits, and PostgreSQL refuses to look. */
+const fitsColumn = (value: Value): boolean =>
+  value !== null && (typeof value !== "number" || (Number.isInteger(value) && Math.abs(value) < 2 ** 31));
 
 const stored = (value: Value): Value => (typeof value === "boolean" ? Number(value) : value);
 

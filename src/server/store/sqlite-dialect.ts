@@ -6,7 +6,7 @@ import type { SqliteDatabase, SqliteStatement } from "kysely";
 export interface SqliteOptions {
   /** `normal` survives every crash of the program; `full` also a power cut without losing the last commits. */
   readonly synchronous: "normal" | "full";
-  /** How long a writer waits, blocking, for another process to commit. */
+  /** How long a writer waits for another process to commit. The wait blocks the whole program. */
   readonly busyTimeoutMs: number;
 }
 
