@@ -7,6 +7,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { Bus } from "../../messaging/bus.ts";
 import { eventSubject, type Role } from "../../messaging/subjects.ts";
 import type { Store } from "../store/database.ts";
+import { translated } from "../store/engine-errors.ts";
 import { type OutboxRow, readOutbox, readPositionsBefore, readStreams, type StreamKey } from "../store/outbox.ts";
 import { batches } from "./batches.ts";
 import { StreamPosition } from "./stream-position.ts";
@@ -38,6 +39,8 @@ export class OutboxPublisher {
   #running: Promise<void> | undefined;
   #isWoken = false;
   #isScheduled = false;
+  #publishedRows = 0;
+  #canRead = true;
   #confirming: Promise<void> | undefined;
 
   constructor(deps: PublisherDeps) {
@@ -65,6 +68,20 @@ export class OutboxPublisher {
   /** The newest row of a stream as of the last look, at most one poll ago. */
   headOf(stream: StreamKey): number | undefined {
     return this.#heads.get(keyOf(stream));
+  }
+
+  /** Rows handed to NATS since the start, repeats included. */
+  get publishedRows(): number {
+    return this.#publishedRows;
+  }
+
+  get waitingRows(): number {
+    return [...this.#positions].reduce((sum, [key, { sent }]) => sum + Math.max(0, (this.#heads.get(key) ?? sent) - sent), 0);
+  }
+
+  /** Whether the last look at the database succeeded. */
+  get canRead(): boolean {
+    return this.#canRead;
   }
 
   /** Looks at the outbox soon; calls of one turn of the event loop are one look. */
@@ -104,7 +121,7 @@ export class OutboxPublisher {
   }
 
   async #publishAll(): Promise<void> {
-    const streams = await readStreams(this.#deps.store.db);
+    const streams = await this.#readStreams();
     for (const { head, ...stream } of streams) {
       const key = keyOf(stream);
       this.#heads.set(key, head);
@@ -117,6 +134,17 @@ export class OutboxPublisher {
       }
     }
     this.#confirm();
+  }
+
+  async #readStreams(): ReturnType<typeof readStreams> {
+    try {
+      const streams = await translated(readStreams(this.#deps.store.db));
+      this.#canRead = true;
+      return streams;
+    } catch (thrown) {
+      this.#canRead = false;
+      throw thrown;
+    }
   }
 
   async #publishSome(stream: StreamKey, position: StreamPosition): Promise<boolean> {
@@ -145,6 +173,7 @@ export class OutboxPublisher {
       // No message can carry it; the agent sees the gap and asks.
       this.#deps.log.error({ err, host }, "event too big to publish");
     }
+    this.#publishedRows += rows.length;
     position.markSent(seq);
   }
 

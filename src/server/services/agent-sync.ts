@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import { NetloomError } from "../../base/errors.ts";
 import { type StreamItem, streamItemSchema, type SyncReply, type SyncRequest } from "../../types/agent-messages.ts";
 import type { DhcpScheduler } from "../scheduler/dhcp-scheduler.ts";
-import { type AgentRow, findAgent, isBoundTo, registerAgent } from "../store/agent-rows.ts";
+import { type AgentRow, findAgent, findAgentByToken, isBoundTo, registerAgent } from "../store/agent-rows.ts";
 import type { Store } from "../store/database.ts";
 import { readNetworkItems } from "../store/network-items.ts";
 import { readHead, readOutbox } from "../store/outbox.ts";
@@ -51,18 +51,31 @@ export class AgentSync {
     return (await this.#delta(agent, request, head)) ?? this.#page(agent, firstCursor(head));
   }
 
-  /** Empty when the network is gone or not this host's. */
-  async getNetworkInfo(role: string, host: string, networkId: string): Promise<readonly StreamItem[]> {
+  /** Empty when the network is gone or not this agent's. */
+  async getNetworkInfo(agent: AgentRow, networkId: string): Promise<readonly StreamItem[]> {
     const { db } = this.#deps.store;
-    const agent = await findAgent(db, role, host);
-    if (agent?.admin_state_up !== 1 || !(await isBoundTo(db, networkId, agent.id))) return [];
+    if (agent.admin_state_up !== 1 || !(await isBoundTo(db, networkId, agent.id))) return [];
     return readNetworkItems(db, networkId);
+  }
+
+  /** The agent that speaks. UNAVAILABLE and not NOT_FOUND: its next heartbeat registers it, and what it asks then is right. */
+  async requireAgent(role: string, token: string): Promise<AgentRow> {
+    const agent = await findAgentByToken(this.#deps.store.db, role, token);
+    if (agent === undefined) throw new NetloomError("UNAVAILABLE", `no ${role} agent is registered for ${token}`);
+    return agent;
   }
 
   async #register(role: string, { agent: description, since }: SyncRequest): Promise<AgentRow> {
     const { store, clock, liveness, scheduler } = this.#deps;
     liveness.heard({ role, host: description.host });
     return store.transaction(async (trx) => {
+      const namesake = await findAgentByToken(trx, role, description.host.toLowerCase().replaceAll(".", "_"));
+      if (namesake !== undefined && namesake.host !== description.host) {
+        throw new NetloomError(
+          "CONFLICT",
+          `host ${description.host} cannot be told from ${namesake.host}, which is registered`,
+        );
+      }
       const phase = since === 0 ? "starting" : "syncing";
       const agent = await registerAgent(trx, { role, description, phase, heartbeatAtMs: clock.nowMs() });
       if (role === "dhcp") await scheduler.autoScheduleForAgent(trx, agent);

@@ -1,6 +1,6 @@
 // Agents and the networks that they host.
 import { randomUUID } from "node:crypto";
-import type { Kysely, Selectable } from "kysely";
+import { type Kysely, PostgresAdapter, type Selectable, sql, type SqlBool } from "kysely";
 import { formatTimestamp } from "../../base/clock.ts";
 import type { AgentDescription } from "../../types/agent-messages.ts";
 import type { Trx } from "./database.ts";
@@ -55,6 +55,16 @@ export async function registerAgent(trx: Trx, registration: Registration): Promi
 
 export function findAgent(db: Kysely<Database>, role: string, host: string): Promise<AgentRow | undefined> {
   return db.selectFrom("agents").selectAll().where("role", "=", role).where("host", "=", host).executeTakeFirst();
+}
+
+/** By the host as a subject names it: lower case, dots as underscores. */
+export function findAgentByToken(db: Kysely<Database>, role: string, token: string): Promise<AgentRow | undefined> {
+  return db
+    .selectFrom("agents")
+    .selectAll()
+    .where("role", "=", role)
+    .where(sql<SqlBool>`lower(replace(host, '.', '_')) = ${token}`)
+    .executeTakeFirst();
 }
 
 export function findAgentById(db: Kysely<Database>, id: string): Promise<AgentRow | undefined> {
@@ -127,4 +137,17 @@ export async function readBoundNetworkIds(db: Kysely<Database>, agentId: string)
     .orderBy("network_id")
     .execute();
   return rows.map((row) => row.network_id);
+}
+
+/** Until the end of the transaction nobody unbinds it. False when it is not bound. */
+export async function lockBinding(trx: Trx, networkId: string, agentId: string): Promise<boolean> {
+  const isPostgres = trx.getExecutor().adapter instanceof PostgresAdapter;
+  const row = await trx
+    .selectFrom("network_dhcp_agents")
+    .select("slot")
+    .where("network_id", "=", networkId)
+    .where("agent_id", "=", agentId)
+    .$if(isPostgres, (query) => query.forUpdate())
+    .executeTakeFirst();
+  return row !== undefined;
 }

@@ -1,0 +1,28 @@
+// Faults of the services as agents hear them.
+import type { z } from "zod";
+import { type ErrorCode, NetloomError } from "../../base/errors.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+
+const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
+  400: "INVALID",
+  403: "FORBIDDEN",
+  404: "NOT_FOUND",
+  409: "CONFLICT",
+  412: "CONFLICT",
+  503: "UNAVAILABLE",
+};
+
+export function toRpcError(thrown: unknown): unknown {
+  if (!(thrown instanceof ApiFault)) return thrown;
+  return new NetloomError(codeOfStatus[thrown.status] ?? "UNAVAILABLE", thrown.message, { type: thrown.type }, thrown);
+}
+
+export function parseMessage<T>(schema: z.ZodType<T>, data: unknown, subject: string): T {
+  const checked = schema.safeParse(data);
+  if (checked.success) return checked.data;
+  const [issue] = checked.error.issues;
+  throw new NetloomError("INVALID", `message on ${subject} is not understood`, {
+    at: issue?.path.join("."),
+    reason: issue?.message,
+  });
+}

@@ -1,0 +1,179 @@
+// What administrators do with agents: look, switch off and on, remove, and move networks by hand.
+import type { Kysely } from "kysely";
+import type { Database } from "../store/schema.ts";
+import { networkId as toNetworkId } from "../../model/ids.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+import type { ControlMessage, StreamItem } from "../../types/agent-messages.ts";
+import type { DhcpScheduler } from "../scheduler/dhcp-scheduler.ts";
+import {
+  type AgentRow,
+  findAgentById,
+  isBoundTo,
+  readBindings,
+  readBoundNetworkIds,
+  unbindNetwork,
+} from "../store/agent-rows.ts";
+import type { Store, Trx } from "../store/database.ts";
+import { readNetworkItems } from "../store/network-items.ts";
+import { recordItemsForHost, type StreamKey } from "../store/outbox.ts";
+import { deleteItem } from "../store/stream-items.ts";
+import type { AgentService } from "./agent-admin-service-types.ts";
+import { reserveDhcpPort } from "./dhcp-port-claims.ts";
+import type { ServiceDeps } from "./service-deps.ts";
+import { listInMemory, notFound } from "./list-in-memory.ts";
+import type { LivenessTable } from "./liveness.ts";
+import type { Attributes, ListQuery, RequestContext, ResourceReader } from "./resource-service.ts";
+
+export interface AgentAdminDeps {
+  readonly store: Store;
+  readonly scheduler: DhcpScheduler;
+  readonly liveness: LivenessTable;
+  readonly networks: ResourceReader;
+  readonly services: ServiceDeps;
+  readonly control: (stream: StreamKey, message: ControlMessage) => void;
+}
+
+const listed = { notFound: "AgentNotFound", title: "Agent", changedAt: "heartbeat_timestamp" } as const;
+
+export class AgentAdmin implements AgentService {
+  readonly #deps: AgentAdminDeps;
+
+  constructor(deps: AgentAdminDeps) {
+    this.#deps = deps;
+  }
+
+  async list(_context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
+    const rows = await this.#deps.store.db.selectFrom("agents").selectAll().execute();
+    return listInMemory(rows.map(this.#present), query, listed);
+  }
+
+  async show(_context: RequestContext, id: string): Promise<Attributes> {
+    return this.#present(await this.#require(this.#deps.store.db, id));
+  }
+
+  async update(context: RequestContext, id: string, changes: Attributes): Promise<Attributes> {
+    const { store, control } = this.#deps;
+    const changed = await store.transaction(async (trx) => {
+      const before = await this.#require(trx, id);
+      const isUp = typeof changes["admin_state_up"] === "boolean" ? changes["admin_state_up"] : before.admin_state_up === 1;
+      const description = changes["description"] === undefined ? before.description : textOrNull(changes["description"]);
+      await trx
+        .updateTable("agents")
+        .set({ admin_state_up: isUp ? 1 : 0, description })
+        .where("id", "=", id)
+        .execute();
+      if (isUp === (before.admin_state_up === 1)) return undefined;
+      await recordItemsForHost(trx, before, await this.#switchItems(trx, id, isUp));
+      return before;
+    });
+    if (changed !== undefined) control(changed, { action: "agent-updated", reason: "admin_state_up changed" });
+    return this.show(context, id);
+  }
+
+  async remove(_context: RequestContext, id: string): Promise<void> {
+    const { store, scheduler, liveness } = this.#deps;
+    const removed = await store.transaction(async (trx) => {
+      const agent = await this.#require(trx, id);
+      const networkIds = await readBoundNetworkIds(trx, id);
+      for (const networkId of networkIds) await this.#unbind(trx, networkId, agent);
+      await trx.deleteFrom("agents").where("id", "=", id).execute();
+      for (const networkId of networkIds) await scheduler.scheduleNetwork(trx, networkId);
+      return agent;
+    });
+    liveness.forget(removed);
+  }
+
+  async listNetworks(context: RequestContext, agentId: string): Promise<readonly Attributes[]> {
+    await this.#require(this.#deps.store.db, agentId);
+    const values = await readBoundNetworkIds(this.#deps.store.db, agentId);
+    if (values.length === 0) return [];
+    return this.#deps.networks.list(context, { filters: [{ attribute: "id", values }], sorts: [], pageReverse: false });
+  }
+
+  async addNetwork(context: RequestContext, agentId: string, networkId: string): Promise<void> {
+    await this.#deps.store.transaction(async (trx) => {
+      const agent = await this.#requireDhcp(trx, agentId);
+      if (agent.admin_state_up !== 1)
+        throw new ApiFault("InvalidDHCPAgent", `Agent ${agentId} is not a valid DHCP Agent or has been disabled.`);
+      if (!(await exists(trx, networkId))) throw new ApiFault("NetworkNotFound", `Network ${networkId} could not be found.`);
+      if (await this.#deps.scheduler.bindByHand(trx, networkId, agentId)) return;
+      throw new ApiFault(
+        "NetworkHostedByDHCPAgent",
+        `The network ${networkId} has been already hosted by the DHCP Agent ${agentId}.`,
+      );
+    });
+  }
+
+  async removeNetwork(_context: RequestContext, agentId: string, networkId: string): Promise<void> {
+    await this.#deps.store.transaction(async (trx) => {
+      const agent = await this.#requireDhcp(trx, agentId);
+      if (await this.#unbind(trx, networkId, agent)) return;
+      throw new ApiFault("NetworkNotHostedByDhcpAgent", `The network ${networkId} is not hosted by the DHCP agent ${agentId}.`);
+    });
+  }
+
+  async listForNetwork(_context: RequestContext, networkId: string): Promise<readonly Attributes[]> {
+    const { db } = this.#deps.store;
+    if (!(await exists(db, networkId))) throw new ApiFault("NetworkNotFound", `Network ${networkId} could not be found.`);
+    const ids = (await readBindings(db, networkId)).map(({ agentId }) => agentId);
+    if (ids.length === 0) return [];
+    const rows = await db.selectFrom("agents").selectAll().where("id", "in", ids).orderBy("id").execute();
+    return rows.map(this.#present);
+  }
+
+  /** The DHCP port is kept for the network's next agent, so that its address stays. */
+  async #unbind(trx: Trx, networkId: string, agent: AgentRow): Promise<boolean> {
+    if (!(await isBoundTo(trx, networkId, agent.id))) return false;
+    await reserveDhcpPort(trx, this.#deps.services, { networkId: toNetworkId(networkId), host: agent.host });
+    await recordItemsForHost(trx, agent, await goneItems(trx, networkId));
+    return unbindNetwork(trx, networkId, agent.id);
+  }
+
+  /** While an agent is switched off its stream holds nothing; switched on again it is told everything. */
+  async #switchItems(trx: Trx, agentId: string, isUp: boolean): Promise<readonly StreamItem[]> {
+    const items: StreamItem[] = [];
+    for (const networkId of await readBoundNetworkIds(trx, agentId)) {
+      items.push(...(isUp ? await readNetworkItems(trx, networkId) : await goneItems(trx, networkId)));
+    }
+    return items;
+  }
+
+  async #require(db: Kysely<Database>, id: string): Promise<AgentRow> {
+    const row = await findAgentById(db, id);
+    if (row === undefined) throw notFound(listed, id);
+    return row;
+  }
+
+  async #requireDhcp(trx: Trx, id: string): Promise<AgentRow> {
+    const agent = await findAgentById(trx, id);
+    if (agent?.role === "dhcp") return agent;
+    throw new ApiFault("InvalidDHCPAgent", `Agent ${id} is not a valid DHCP Agent or has been disabled.`);
+  }
+
+  readonly #present = (row: AgentRow): Attributes => ({
+    id: row.id,
+    agent_type: row.agent_type,
+    binary: row.binary_name,
+    host: row.host,
+    topic: row.topic,
+    availability_zone: row.availability_zone,
+    alive: this.#deps.liveness.of(row) !== "dead",
+    admin_state_up: row.admin_state_up === 1,
+    description: row.description,
+    configurations: JSON.parse(row.configurations) as unknown,
+    created_at: row.created_at,
+    started_at: row.started_at,
+    heartbeat_timestamp: row.heartbeat_at,
+  });
+}
+
+const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
+
+async function exists(db: Kysely<Database>, networkId: string): Promise<boolean> {
+  return (await db.selectFrom("networks").select("id").where("id", "=", networkId).executeTakeFirst()) !== undefined;
+}
+
+async function goneItems(trx: Trx, networkId: string): Promise<readonly StreamItem[]> {
+  const network = await trx.selectFrom("networks").select("revision_number").where("id", "=", networkId).executeTakeFirst();
+  return network === undefined ? [] : [deleteItem("network", networkId, networkId, network.revision_number)];
+}

@@ -1,0 +1,105 @@
+// The DHCP agent's own port: each host has one on each network that it serves, with an address on every subnet with DHCP.
+import { NetloomError } from "../../base/errors.ts";
+import { deviceOwners, dhcpDeviceId, reservedDhcpDeviceId } from "../../model/device-names.ts";
+import type { NetworkId } from "../../model/ids.ts";
+import type { Port } from "../../model/network.ts";
+import type { ClaimPortRequest } from "../../types/agent-messages.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+import { type AgentRow, lockBinding } from "../store/agent-rows.ts";
+import type { Store, Trx } from "../store/database.ts";
+import { createPortInTransaction, removePortInTransaction, updatePortInTransaction } from "./port-service.ts";
+import type { ServiceDeps } from "./service-deps.ts";
+
+export class DhcpPortClaims {
+  readonly #deps: ServiceDeps;
+
+  constructor(deps: ServiceDeps) {
+    this.#deps = deps;
+  }
+
+  get #store(): Store {
+    return this.#deps.store;
+  }
+
+  /**
+   * The host's port with exactly one address on each asked subnet: the one that it has, a reserved one that another host left,
+   * or a new one. `undefined` when the network or a subnet is gone or no longer has DHCP. Repeating it changes nothing.
+   */
+  async claim(agent: AgentRow, { networkId, subnetIds }: ClaimPortRequest): Promise<Port | undefined> {
+    try {
+      return await this.#store.transaction((trx) => this.#claim(trx, agent, { networkId, subnetIds }));
+    } catch (thrown) {
+      if (!(thrown instanceof ApiFault)) throw thrown;
+      if (thrown.type === "NetworkNotFound" || thrown.type === "SubnetNotFound") return undefined;
+      if (thrown.type !== "IpAddressGenerationFailure") throw thrown;
+      throw new NetloomError("CONFLICT", `no address is left for the DHCP port of network ${networkId}`, { networkId }, thrown);
+    }
+  }
+
+  /** Absent is success. */
+  async release(agent: AgentRow, networkId: NetworkId): Promise<void> {
+    await this.#store.transaction(async (trx) => {
+      for (const id of await findPorts(trx, networkId, dhcpDeviceId(agent.host, networkId))) {
+        await removePortInTransaction(trx, this.#deps, id);
+      }
+    });
+  }
+
+  async #claim(trx: Trx, agent: AgentRow, { networkId, subnetIds }: ClaimPortRequest): Promise<Port | undefined> {
+    // The binding's row is the lock: a repeated claim of this host waits here, nobody else does.
+    const isBound = await lockBinding(trx, networkId, agent.id);
+    if (!isBound) {
+      const network = await trx.selectFrom("networks").select("id").where("id", "=", networkId).executeTakeFirst();
+      if (network === undefined) return undefined;
+      throw new NetloomError("FORBIDDEN", `network ${networkId} is not bound to ${agent.host}`, { networkId });
+    }
+    const wanted = [...new Set<string>(subnetIds)];
+    if (!(await allServeDhcp(trx, networkId, wanted))) return undefined;
+    const own = dhcpDeviceId(agent.host, networkId);
+    const fixed_ips = wanted.map((subnet_id) => ({ subnet_id }));
+    const identity = { device_id: own, "binding:host_id": agent.host, fixed_ips };
+    const [held] = await findPorts(trx, networkId, own);
+    const [id = held] = held === undefined ? await findPorts(trx, networkId, reservedDhcpDeviceId) : [held];
+    if (id !== undefined) return updatePortInTransaction(trx, this.#deps, id, identity);
+    const body = { ...identity, network_id: networkId, name: "", device_owner: deviceOwners.dhcp, admin_state_up: true };
+    const port = await createPortInTransaction(trx, this.#deps, body);
+    // Nobody reports on it: who asked for it is the one who will plug it in.
+    await trx.updateTable("ports").set({ status: "ACTIVE" }).where("id", "=", port.id).execute();
+    return port;
+  }
+}
+
+/** Leaves the host's port for whoever serves the network next, so that the address of its DHCP and DNS stays. */
+export async function reserveDhcpPort(
+  trx: Trx,
+  deps: ServiceDeps,
+  { networkId, host }: { readonly networkId: NetworkId; readonly host: string },
+): Promise<void> {
+  for (const id of await findPorts(trx, networkId, dhcpDeviceId(host, networkId))) {
+    await updatePortInTransaction(trx, deps, id, { device_id: reservedDhcpDeviceId, "binding:host_id": "" });
+  }
+}
+
+async function findPorts(trx: Trx, networkId: string, deviceId: string): Promise<readonly string[]> {
+  const rows = await trx
+    .selectFrom("ports")
+    .select("id")
+    .where("network_id", "=", networkId)
+    .where("device_id", "=", deviceId)
+    .where("device_owner", "=", deviceOwners.dhcp)
+    .orderBy("id")
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+async function allServeDhcp(trx: Trx, networkId: string, subnetIds: readonly string[]): Promise<boolean> {
+  if (subnetIds.length === 0) return true;
+  const rows = await trx
+    .selectFrom("subnets")
+    .select("id")
+    .where("network_id", "=", networkId)
+    .where("enable_dhcp", "=", 1)
+    .where("id", "in", [...subnetIds])
+    .execute();
+  return rows.length === subnetIds.length;
+}
