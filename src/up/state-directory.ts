@@ -1,4 +1,5 @@
 // The state directory of `netloom up`: its layout, the marker that says it is ours, and its lock.
+import { randomUUID } from "node:crypto";
 import { access, constants, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errorText, NetloomError } from "../base/errors.ts";
@@ -97,7 +98,7 @@ async function takeLock(stateDir: string, lock: string): Promise<void> {
   const own = describeProcess(process.pid);
   if (own === undefined) throw new NetloomError("UNAVAILABLE", "cannot read /proc");
   const content: LockContent = { ...own, since: new Date().toISOString() };
-  const draft = `${lock}.${process.pid}`;
+  const draft = `${lock}.${randomUUID()}`;
   await writeFile(draft, `${JSON.stringify(content)}\n`);
   try {
     // link() fails when the name exists and never shows a half-written file.
@@ -115,7 +116,7 @@ async function takeLock(stateDir: string, lock: string): Promise<void> {
 
 /** Two starters may see the same stale lock; whoever moved away the other's fresh one by mistake puts it back. */
 async function removeStale(stateDir: string, lock: string, stale: LockContent | undefined): Promise<void> {
-  const aside = `${lock}.stale.${process.pid}`;
+  const aside = `${lock}.stale.${randomUUID()}`;
   try {
     await rename(lock, aside);
   } catch {
