@@ -7,7 +7,6 @@ import { NetworkCache } from "../cache/network-cache.ts";
 import type { DhcpDeviceManager, DhcpDriver } from "../drivers/dhcp-driver.ts";
 import { Heartbeat } from "../heartbeat/heartbeat.ts";
 import type { Bus } from "../messaging/bus.ts";
-import type { NetworkId } from "../model/ids.ts";
 import { runInBackground } from "../runtime/background.ts";
 import { openHealthSocket } from "../runtime/health-socket.ts";
 import type { Stop } from "../runtime/stop.ts";
@@ -28,10 +27,13 @@ export interface AgentSettings {
   readonly dhcp: { readonly leaseSeconds: number };
 }
 
-/** Where leases come from: as they happen, and those of a network that was adopted. */
+/** Where leases come from: as they happen, and as the lease files say for the time in which nobody listened. */
 export interface LeaseSource {
   onLease(listener: (lease: LeaseReport) => void): void;
-  readLeases(network: NetworkId): Promise<readonly LeaseReport[]>;
+  /** Some were lost. */
+  onDrop(listener: () => void): void;
+  start(): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface AgentEnvironment {
@@ -40,6 +42,7 @@ export interface AgentEnvironment {
   readonly driver: DhcpDriver;
   readonly deviceManager: DhcpDeviceManager;
   readonly leases: LeaseSource;
+  readonly readKnownLeases: () => Promise<readonly LeaseReport[]>;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Logger;
@@ -60,16 +63,12 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
   const cache = new NetworkCache({ clock });
   const api = new DhcpPluginApi({ bus, host });
   const reporter = new StatusReporter({ send: (report) => api.reportStatus(report), timers, log });
-  const reportLeases = async (network: NetworkId): Promise<void> => {
-    for (const lease of await leases.readLeases(network)) reporter.addLease(lease);
-  };
   const agent = new DhcpAgent({
     ...environment,
     cache,
     api,
     reporter,
     concurrency: settings.concurrency,
-    onFirstServed: (network) => runInBackground(log, "leases not read", () => reportLeases(network)),
   });
   const describe = agentDescriber(settings, clock, cache);
   const consumer = new StreamConsumer({
@@ -90,12 +89,13 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
       }),
     status: () => ({ host, phase: heartbeat.phase, seen: consumer.seen, networks: Object.fromEntries(agent.status) }),
   });
-  leases.onLease((lease) => reporter.addLease(lease));
+  const stopLeases = await followLeases(environment, reporter, agent.whenReady());
   bus.onReconnect(() => reporter.retryNow());
   stop.onStop("agent", () => agent.close());
   // Whoever still waits for an answer would hold up the agent's end.
   stop.onStop("bus", () => bus.close());
   stop.onStop("reporter", () => Promise.race([reporter.close(), new Promise<void>((resolve) => timers.after(500, resolve))]));
+  stop.onStop("lease relay", stopLeases);
   stop.onStop("consumer", () => consumer.close());
   stop.onStop("health socket", () => health.close());
   stop.onStop("heartbeat", () => {
@@ -108,6 +108,33 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
   consumer.start();
   const ready = agent.whenReady().then(() => heartbeat.setPhase("ready"));
   return { agent, consumer, ready };
+}
+
+// Files are read once for a burst of losses.
+const rereadAfterMs = 1000;
+
+/** Reports leases from now on, those of adopted networks once `ready`, and all again when some were lost. */
+async function followLeases(
+  { leases, readKnownLeases, timers, log }: AgentEnvironment,
+  reporter: StatusReporter,
+  ready: Promise<void>,
+): Promise<() => Promise<void>> {
+  const reportKnown = async (): Promise<void> => {
+    for (const lease of await readKnownLeases()) reporter.addLease(lease);
+  };
+  let isRereading = false;
+  leases.onLease((lease) => reporter.addLease(lease));
+  leases.onDrop(() => {
+    if (isRereading) return;
+    isRereading = true;
+    timers.after(rereadAfterMs, () => {
+      isRereading = false;
+      runInBackground(log, "leases not read", reportKnown);
+    });
+  });
+  await leases.start();
+  runInBackground(log, "leases not read", () => ready.then(reportKnown));
+  return () => leases.close();
 }
 
 function agentDescriber(settings: AgentSettings, clock: Clock, cache: NetworkCache): () => AgentDescription {

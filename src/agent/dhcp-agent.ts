@@ -23,8 +23,6 @@ export interface DhcpAgentParts extends Omit<HelperParts, "onServed"> {
   readonly timers: Timers;
   readonly concurrency: number;
   readonly random?: () => number;
-  /** A network's DHCP is in effect for the first time in this process. */
-  readonly onFirstServed?: (id: NetworkId) => void;
 }
 
 type Upsert<K extends StreamItem["kind"]> = Extract<StreamItem, { op: "upsert"; kind: K }>;
@@ -230,9 +228,8 @@ export class DhcpAgent implements StreamSink {
   }
 
   #onServed(served: ServedNetwork): void {
-    const { reporter, onFirstServed } = this.#parts;
-    const { id } = served.view.network;
-    if (this.#verifyPlan.addServed(id)) onFirstServed?.(id);
+    const { reporter } = this.#parts;
+    this.#verifyPlan.addServed(served.view.network.id);
     const changes = this.#ready.take(served);
     if (changes.new.length > 0) reporter.addReadyPorts(changes.new, "new");
     if (changes.known.length > 0) reporter.addReadyPorts(changes.known, "known");

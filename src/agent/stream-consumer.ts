@@ -56,6 +56,7 @@ export class StreamConsumer {
   readonly #subscriptions: BusSubscription[] = [];
   #seen: StreamPosition = { epoch: "", seq: 0 };
   #waiting: StreamMessage[] = [];
+  #isSnapshotWanted = false;
 
   constructor(options: StreamConsumerOptions) {
     const { clock, timers, log, random } = options;
@@ -111,7 +112,11 @@ export class StreamConsumer {
 
   #onControl({ data }: BusMessage): void {
     const checked = controlMessageSchema.safeParse(data);
-    if (checked.success) this.#resync.request(`${checked.data.action}: ${checked.data.reason}`);
+    if (!checked.success) return;
+    const { action, reason } = checked.data;
+    // Being switched on or off changes all that we host, not only what a delta names.
+    if (action === "agent-updated") this.#isSnapshotWanted = true;
+    this.#resync.request(`${action}: ${reason}`);
   }
 
   #accept(message: StreamMessage): void {
@@ -167,13 +172,16 @@ export class StreamConsumer {
       throw thrown;
     }
     this.#seen = { epoch: first.epoch, seq: isSnapshot ? first.seq : page.seq };
-    if (isSnapshot) sink.endSnapshot();
+    if (isSnapshot) {
+      this.#isSnapshotWanted = false;
+      sink.endSnapshot();
+    }
     return { mode: first.mode, items };
   }
 
   async #request(cursor: string | undefined): Promise<SyncReply> {
     const { sync, describe } = this.#options;
-    const { epoch, seq } = this.#seen;
+    const { epoch, seq } = this.#isSnapshotWanted ? { epoch: "", seq: 0 } : this.#seen;
     return sync({ agent: describe(), epoch, since: seq, ...(cursor === undefined ? {} : { cursor }) });
   }
 }

@@ -18,11 +18,8 @@ export class VerifyPlan {
     this.#options = options;
   }
 
-  /** @returns true the first time: served from now on. */
-  addServed(id: NetworkId): boolean {
-    if (this.#verifiedAtMs.has(id)) return false;
-    this.#verifiedAtMs.set(id, this.#options.clock.monotonicMs());
-    return true;
+  addServed(id: NetworkId): void {
+    if (!this.#verifiedAtMs.has(id)) this.#verifiedAtMs.set(id, this.#options.clock.monotonicMs());
   }
 
   want(id: NetworkId): void {

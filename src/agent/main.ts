@@ -1,0 +1,39 @@
+// `netloom dhcp-agent`: this is the DHCP agent of one host. It chooses the parts; agent-program.ts puts them together.
+import { systemClock } from "../base/clock.ts";
+import { createLogger } from "../base/logger.ts";
+import { loadDhcpAgentConfig } from "../config/dhcp-agent-config.ts";
+import { DeviceManager } from "../device-manager/device-manager.ts";
+import { DnsmasqDriver } from "../drivers/dnsmasq/dnsmasq-driver.ts";
+import { readKnownLeases } from "../lease-relay/known-leases.ts";
+import { LeaseRelay, leaseScriptPath, leaseSocketPath } from "../lease-relay/lease-relay.ts";
+import { processRunner } from "../linux/command-runner.ts";
+import { Stop } from "../runtime/stop.ts";
+import { systemTimers } from "../runtime/timers.ts";
+import { connectAgentBus } from "./agent-bus.ts";
+import { lockAgent } from "./agent-lock.ts";
+import { startAgent } from "./agent-program.ts";
+import { checkPreflight } from "./preflight.ts";
+
+/** @param argv flags of `netloom dhcp-agent`; throws NetloomError when it cannot start. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const settings = await loadDhcpAgentConfig(argv);
+  const { host, stateDir, namespacePrefix } = settings;
+  await checkPreflight({ uid: process.getuid?.(), searchPath: process.env["PATH"] ?? "", stateDir });
+  const lock = await lockAgent(stateDir);
+  const log = createLogger(settings.logLevel, { agent: "dhcp-agent", host });
+  const parts = { log, clock: systemClock, timers: systemTimers, runner: processRunner(), stateDir };
+  const stop = new Stop({ ...parts, exit: (code) => process.exit(code) });
+  stop.listen(process);
+  stop.onStop("lock", () => lock.release());
+  const bus = await connectAgentBus(settings, log).catch((thrown: unknown) =>
+    lock.release().then(() => Promise.reject(thrown)),
+  );
+  const leaseOptions = { leaseScript: leaseScriptPath, leaseSocket: leaseSocketPath(stateDir) };
+  const driver = new DnsmasqDriver({ ...parts, options: { ...settings.dhcp, ...leaseOptions } });
+  const deviceManager = new DeviceManager({ ...parts, host, namespacePrefix });
+  const leases = new LeaseRelay(parts);
+  const known = () => readKnownLeases(stateDir, Date.now());
+  const { ready } = await startAgent({ ...parts, settings, bus, driver, deviceManager, leases, readKnownLeases: known, stop });
+  await ready;
+  process.send?.({ type: "ready" });
+}
