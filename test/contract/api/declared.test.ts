@@ -1,0 +1,216 @@
+// The declarations against the real services: whatever is declared works, and whatever a service shows is declared.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { agentResource } from "../../../src/types/resources/agents.ts";
+import type { FilterType, ResourceDeclaration } from "../../../src/types/resources/declaration.ts";
+import { leaseResource } from "../../../src/types/resources/leases.ts";
+import { networkResource } from "../../../src/types/resources/networks.ts";
+import { portResource } from "../../../src/types/resources/ports.ts";
+import { subnetResource } from "../../../src/types/resources/subnets.ts";
+import { type Body, RealApi } from "../../helpers/real-api.ts";
+
+const resources = [networkResource, subnetResource, portResource, agentResource, leaseResource];
+const nowhere = "99999999-2222-4333-8444-555555555555";
+const pairs = (params: [string, string][]) => new URLSearchParams(params).toString();
+
+let api: RealApi;
+before(async () => {
+  api = await RealApi.open();
+  await api.registerDhcpAgent("node-1");
+  await api.registerDhcpAgent("node-2");
+  for (const [index, name] of ["b", "a", "b", "c", "a"].entries()) {
+    const network = await api.create("network", {
+      name,
+      "provider:network_type": "vxlan",
+      "provider:segmentation_id": 100 + index,
+    });
+    const cidr = `10.0.${index}.0/24`;
+    await api.create("subnet", {
+      name,
+      network_id: network.id,
+      ip_version: 4,
+      cidr,
+      ...(index === 1 ? { gateway_ip: null } : {}),
+    });
+    await api.create("port", { name, network_id: network.id, "binding:host_id": `node-${index % 2}`, dns_name: name });
+    const lease = {
+      ip_address: `10.0.${index}.5`,
+      ip_key: `0a000${index}05`,
+      mac_address: null,
+      hostname: name,
+      host: "node-1",
+    };
+    const expires_at = index === 2 ? null : `2030-01-0${index + 1}T00:00:00Z`;
+    const last_seen_at = "2029-01-01T00:00:00Z";
+    await api.store.db
+      .insertInto("leases")
+      .values({ ...lease, network_id: network.id, port_id: null, expires_at, last_seen_at })
+      .execute();
+  }
+});
+after(() => api.close());
+
+const sample: Readonly<Record<FilterType, string>> = {
+  text: "no such text'; --",
+  uuid: nowhere,
+  integer: "4711",
+  boolean: "false",
+  mac: "02:00:00:00:00:09",
+  ip: "203.0.113.9",
+  cidr: "203.0.113.0/24",
+  "fixed-ips": "ip_address=203.0.113.9",
+};
+
+const sortable = (resource: ResourceDeclaration) =>
+  Object.entries(resource.attributes).flatMap(([name, { sort }]) => (sort === true ? [name] : []));
+
+for (const resource of resources) {
+  const { collection } = resource;
+
+  test(`every attribute that a ${resource.name} has in an answer is declared, and the other way round`, async () => {
+    const [item] = await api.list(collection);
+
+    const visible = Object.entries(resource.attributes).flatMap(([name, { visible: isVisible }]) => (isVisible ? [name] : []));
+    assert.deepEqual(Object.keys(item ?? {}).sort(), visible.sort());
+  });
+
+  test(`every declared filter of ${collection} works, and finds what has the value`, async () => {
+    const items = await api.list(collection);
+    for (const [name, { filter, visible }] of Object.entries(resource.attributes)) {
+      if (filter === undefined) continue;
+      await api.list(collection, `?${pairs([[name, sample[filter]]])}`);
+      const value = items.find((item) => item[name] !== null)?.[name];
+      if (!visible || filter === "fixed-ips" || value === undefined || value === null) continue;
+
+      const found = await api.list(collection, `?${pairs([[name, String(value)]])}`);
+
+      assert.deepEqual(
+        found.map(({ id }) => id).sort(),
+        items
+          .filter((item) => item[name] === value)
+          .map(({ id }) => id)
+          .sort(),
+        name,
+      );
+    }
+  });
+
+  test(`every declared sort key of ${collection} works both ways, and pages walk through the same order`, async () => {
+    const all = await api.list(collection);
+    for (const key of sortable(resource)) {
+      for (const direction of ["asc", "desc"]) {
+        const sort = `sort_key=${encodeURIComponent(key)}&sort_dir=${direction}`;
+        const ordered = await api.list(collection, `?${sort}`);
+        assert.equal(ordered.length, all.length, key);
+        assertOrdered(ordered, key, direction);
+        assert.deepEqual(await walk(collection, `limit=2&${sort}`, "next"), ordered, `${key} ${direction}`);
+        assert.deepEqual(
+          await walk(collection, `limit=2&page_reverse=true&${sort}`, "previous"),
+          ordered,
+          `${key} ${direction} back`,
+        );
+      }
+    }
+  });
+}
+
+function assertOrdered(items: readonly Body[], key: string, direction: string): void {
+  const values = items.map((item) => item[key]);
+  const rank = (value: unknown) =>
+    value === null || value === undefined
+      ? ""
+      : `x${typeof value === "number" ? String(value).padStart(12, "0") : String(value)}`;
+  const sorted = [...values].sort((left, right) => (rank(left) < rank(right) ? -1 : rank(left) > rank(right) ? 1 : 0));
+  assert.deepEqual(values, direction === "asc" ? sorted : sorted.reverse(), `${key} ${direction}`);
+}
+
+/** All items by following links, in the order of the list. */
+async function walk(collection: string, query: string, rel: "next" | "previous"): Promise<readonly Body[]> {
+  let items: readonly Body[] = [];
+  for (let url: string | undefined = `/v2.0/${collection}?${query}`; url !== undefined; ) {
+    const { body, status, text } = await api.ask(url);
+    assert.equal(status, 200, text);
+    const page = body[collection] as readonly Body[];
+    items = rel === "next" ? [...items, ...page] : [...page, ...items];
+    const links = (body[`${collection}_links`] ?? []) as readonly { readonly rel: string; readonly href: string }[];
+    url = links.find((link) => link.rel === rel)?.href.replace(/^https?:\/\/[^/]+/, "");
+  }
+  return items;
+}
+
+test("ports are found by subnet, by address and by part of an address", async () => {
+  const [port] = await api.list("ports", "?name=c");
+  const [fixedIp] = (port?.["fixed_ips"] ?? []) as readonly { readonly subnet_id: string; readonly ip_address: string }[];
+  const subnetId = fixedIp?.subnet_id ?? "";
+
+  for (const filter of [`subnet_id=${subnetId}`, `ip_address=${fixedIp?.ip_address}`, "ip_address_substr=0.3."]) {
+    const found = await api.list("ports", `?${pairs([["fixed_ips", filter]])}`);
+    assert.deepEqual(
+      found.map(({ name }) => name),
+      ["c"],
+      filter,
+    );
+  }
+  assert.deepEqual(
+    await api.list(
+      "ports",
+      `?${pairs([
+        ["fixed_ips", `subnet_id=${subnetId}`],
+        ["name", "a"],
+      ])}`,
+    ),
+    [],
+  );
+});
+
+test("changed_since keeps what changed later and drops what did not", async () => {
+  assert.equal((await api.list("networks", "?changed_since=2020-01-01")).length, 5);
+  assert.deepEqual(await api.list("networks", "?changed_since=2100-01-01"), []);
+});
+
+test("a change moves the revision by one and If-Match follows it", async () => {
+  const network = await api.create("network", { name: "revised" });
+  const put = (revision: unknown) =>
+    api.ask(`/v2.0/networks/${network.id}`, {
+      method: "PUT",
+      body: { network: { description: `after ${String(revision)}` } },
+      headers: { "if-match": `revision_number=${String(revision)}` },
+    });
+  const first = Number(network["revision_number"]);
+
+  assert.equal((await put(first)).status, 200);
+  assert.equal((await put(first)).status, 412);
+  const again = await put(first + 1);
+  assert.equal((again.body["network"] as Body)["revision_number"], first + 2);
+});
+
+test("an agent is switched off and on, described and removed", async () => {
+  const id = await api.registerDhcpAgent("node-9");
+  const put = (agent: object) => api.ask(`/v2.0/agents/${id}`, { method: "PUT", body: { agent } });
+
+  const off = (await put({ admin_state_up: "false", description: "spare" })).body["agent"] as Body;
+  assert.deepEqual([off["admin_state_up"], off["description"]], [false, "spare"]);
+  const on = (await put({ admin_state_up: true, description: null })).body["agent"] as Body;
+  assert.deepEqual([on["admin_state_up"], on["description"]], [true, null]);
+  assert.equal((await api.ask(`/v2.0/agents/${id}`, { method: "DELETE" })).status, 204);
+  assert.equal((await api.ask(`/v2.0/agents/${id}`)).status, 404);
+});
+
+test("a network is moved between agents by hand", async () => {
+  const [network] = await api.list("networks", "?name=c");
+  const hosting = async () => (await api.ask(`/v2.0/networks/${network?.id}/dhcp-agents`)).body["agents"] as readonly Body[];
+  const [from] = await hosting();
+  const to = (await api.list("agents")).find(({ id }) => id !== from?.id);
+  const body = { network_id: network?.id };
+
+  assert.equal((await api.ask(`/v2.0/agents/${from?.id}/dhcp-networks/${network?.id}`, { method: "DELETE" })).status, 204);
+  const added = await api.ask(`/v2.0/agents/${to?.id}/dhcp-networks`, { method: "POST", body });
+  assert.deepEqual([added.status, added.text], [201, "null"]);
+  assert.deepEqual(
+    (await hosting()).map(({ id }) => id),
+    [to?.id],
+  );
+  assert.equal((await api.ask(`/v2.0/agents/${to?.id}/dhcp-networks`, { method: "POST", body })).status, 409);
+  const networks = (await api.ask(`/v2.0/agents/${to?.id}/dhcp-networks`)).body["networks"] as readonly Body[];
+  assert.ok(networks.some(({ id }) => id === network?.id));
+});

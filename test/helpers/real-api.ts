@@ -1,0 +1,136 @@
+// The real API over the real services and a database of its own; asked through inject(). Nothing here is a fake but the
+// agents, which are rows that nobody stands behind.
+import { type FastifyInstance, type InjectOptions } from "fastify";
+import { silentLogger } from "../../src/base/logger.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { createApi } from "../../src/server/api/api.ts";
+import { DhcpScheduler } from "../../src/server/scheduler/dhcp-scheduler.ts";
+import { AgentAdmin } from "../../src/server/services/agent-admin.ts";
+import { LeaseService } from "../../src/server/services/lease-service.ts";
+import { LivenessTable } from "../../src/server/services/liveness.ts";
+import { createNetworkService } from "../../src/server/services/network-service.ts";
+import { createPortService } from "../../src/server/services/port-service.ts";
+import type { ServiceDeps } from "../../src/server/services/service-deps.ts";
+import { createSubnetService } from "../../src/server/services/subnet-service.ts";
+import { registerAgent } from "../../src/server/store/agent-rows.ts";
+import { openStore, type Store } from "../../src/server/store/database.ts";
+import { recordItems } from "../../src/server/store/outbox.ts";
+import type { Database } from "../../src/server/store/schema.ts";
+import type { Answer, Ask } from "./fake-api.ts";
+
+export type Body = Readonly<Record<string, unknown>> & { readonly id: string };
+
+const tables = [
+  "networks",
+  "subnets",
+  "ports",
+  "fixed_ips",
+  "agents",
+  "network_dhcp_agents",
+  "streams",
+  "outbox",
+  "leases",
+  "meta",
+] as const satisfies readonly (keyof Database)[];
+
+export class RealApi {
+  readonly app: FastifyInstance;
+  readonly store: Store;
+
+  constructor(store: Store) {
+    const clock = systemClock;
+    const liveness = new LivenessTable(clock);
+    const scheduler = new DhcpScheduler({ agentsPerNetwork: 1, liveness: (agent) => liveness.of(agent) });
+    const events = {
+      recordItems,
+      scheduleNetwork: scheduler.scheduleNetwork.bind(scheduler),
+    } satisfies ServiceDeps["events"];
+    const services: ServiceDeps = { store, clock, events };
+    const networks = createNetworkService(services);
+    this.store = store;
+    this.app = createApi({
+      services: {
+        networks,
+        subnets: createSubnetService(services),
+        ports: createPortService(services),
+        agents: new AgentAdmin({ store, scheduler, liveness, networks, services, control: () => {} }),
+        leases: new LeaseService(store),
+      },
+      log: silentLogger,
+      clock,
+      version: "0",
+      readiness: () => [],
+    });
+  }
+
+  /** @param url as `openStore` takes it; a database in memory when absent. */
+  static async open(url = "sqlite::memory:"): Promise<RealApi> {
+    return new RealApi(await openStore(url, silentLogger));
+  }
+
+  async ask(url: string, { method = "GET", body, raw, headers = {} }: Ask = {}): Promise<Answer> {
+    const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+    const response = await this.app.inject({
+      // inject() has a list of verbs; tests also send others.
+      method: method as NonNullable<InjectOptions["method"]>,
+      url,
+      headers: { ...(payload === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      ...(payload === undefined ? {} : { payload }),
+    });
+    const parsed: unknown = response.body.startsWith("{") ? JSON.parse(response.body) : {};
+    return {
+      status: response.statusCode,
+      body: parsed as Record<string, unknown>,
+      text: response.body,
+      headers: response.headers,
+    };
+  }
+
+  async create(kind: string, attributes: object, headers: Ask["headers"] = {}): Promise<Body> {
+    const answer = await this.ask(`/v2.0/${kind}s`, { method: "POST", body: { [kind]: attributes }, headers });
+    if (answer.status !== 201) throw new Error(`${kind} was not created: ${answer.text}`);
+    return answer.body[kind] as Body;
+  }
+
+  async list(collection: string, query = "", headers: Ask["headers"] = {}): Promise<readonly Body[]> {
+    const answer = await this.ask(`/v2.0/${collection}${query}`, { headers });
+    if (answer.status !== 200) throw new Error(`${collection}${query}: ${answer.text}`);
+    return answer.body[collection] as readonly Body[];
+  }
+
+  /** An agent that registered and is heard of no more. */
+  async registerDhcpAgent(host: string): Promise<string> {
+    const agent = await this.store.transaction((trx) =>
+      registerAgent(trx, {
+        role: "dhcp",
+        phase: "ready",
+        heartbeatAtMs: Date.now(),
+        description: {
+          agentType: "DHCP agent",
+          binary: "netloom-dhcp-agent",
+          host,
+          bootId: `boot of ${host}`,
+          availabilityZone: "nova",
+          startedAtMs: Date.now(),
+          configurations: { namespaces: true },
+        },
+      }),
+    );
+    return agent.id;
+  }
+
+  /** Every row of every table, as text: two of these are equal only when nothing at all has changed. */
+  async dump(): Promise<string> {
+    const lines: string[] = [];
+    for (const table of tables) {
+      const rows = await this.store.db.selectFrom(table).selectAll().execute();
+      lines.push(...rows.map((row) => `${table} ${JSON.stringify(row)}`).sort());
+    }
+    return lines.join("\n");
+  }
+
+  async close(): Promise<void> {
+    await this.app.close();
+    await this.store.close();
+  }
+}
