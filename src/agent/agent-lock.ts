@@ -2,35 +2,54 @@
 // its holder dies, however that happens, so that no stale lock can exist. A file beside it tells people who holds it.
 import { createHash } from "node:crypto";
 import { mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { NetloomError } from "../base/errors.ts";
+import { errorText, NetloomError } from "../base/errors.ts";
 
 export interface AgentLock {
   release(): Promise<void>;
+  /** Releases, and removes the directories that taking the lock has made. */
+  undo(): Promise<void>;
 }
 
-/** Throws CONFLICT while another process holds it. */
+/** Throws CONFLICT while another process holds it, FORBIDDEN where the directory cannot be written to. */
 export async function lockAgent(stateDir: string): Promise<AgentLock> {
-  const directory = await realpath(stateDir);
-  const holderFile = join(directory, "run", "dhcp-agent.lock");
-  const server = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(socketName(directory), resolve);
-  }).catch(async (thrown: unknown) => {
+  const runDirectory = join(stateDir, "run");
+  const made = await mkdir(runDirectory, { recursive: true }).catch(notWritable(stateDir));
+  const holderFile = join(runDirectory, "dhcp-agent.lock");
+  const server = await listen(socketName(await realpath(stateDir))).catch(async (thrown: unknown) => {
     const holder = await readFile(holderFile, "utf8").catch(() => "unknown pid");
     throw new NetloomError("CONFLICT", `another DHCP agent (${holder.trim()}) uses state directory ${stateDir}`, {}, thrown);
   });
-  server.unref();
-  await mkdir(join(directory, "run"), { recursive: true });
-  await writeFile(holderFile, `pid ${process.pid}\n`);
+  await writeFile(holderFile, `pid ${process.pid}\n`).catch(notWritable(stateDir));
+  const release = async (): Promise<void> => {
+    await rm(holderFile, { force: true });
+    await new Promise((resolve) => server.close(resolve));
+  };
   return {
-    release: async () => {
-      await rm(holderFile, { force: true });
-      await new Promise((resolve) => server.close(resolve));
+    release,
+    undo: async () => {
+      await release();
+      if (made !== undefined) await rm(made, { recursive: true, force: true });
     },
   };
+}
+
+const notWritable =
+  (stateDir: string) =>
+  (thrown: unknown): never => {
+    throw new NetloomError("FORBIDDEN", `state directory ${stateDir} is not writable: ${errorText(thrown)}`, {}, thrown);
+  };
+
+async function listen(name: string): Promise<Server> {
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(name, resolve);
+  });
+  // Holding a lock is no reason to live.
+  server.unref();
+  return server;
 }
 
 /** Abstract names are limited to 107 bytes, paths are not. */

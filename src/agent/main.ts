@@ -18,16 +18,14 @@ import { checkPreflight } from "./preflight.ts";
 export async function main(argv: readonly string[]): Promise<void> {
   const settings = await loadDhcpAgentConfig(argv);
   const { host, stateDir, namespacePrefix } = settings;
-  await checkPreflight({ uid: process.getuid?.(), searchPath: process.env["PATH"] ?? "", stateDir });
+  checkPreflight({ uid: process.getuid?.(), searchPath: process.env["PATH"] ?? "" });
   const lock = await lockAgent(stateDir);
   const log = createLogger(settings.logLevel, { agent: "dhcp-agent", host });
   const parts = { log, clock: systemClock, timers: systemTimers, runner: processRunner(), stateDir };
   const stop = new Stop({ ...parts, exit: (code) => process.exit(code) });
   stop.listen(process);
   stop.onStop("lock", () => lock.release());
-  const bus = await connectAgentBus(settings, log).catch((thrown: unknown) =>
-    lock.release().then(() => Promise.reject(thrown)),
-  );
+  const bus = await connectAgentBus(settings, log).catch((thrown: unknown) => lock.undo().then(() => Promise.reject(thrown)));
   const leaseOptions = { leaseScript: leaseScriptPath, leaseSocket: leaseSocketPath(stateDir) };
   const driver = new DnsmasqDriver({ ...parts, options: { ...settings.dhcp, ...leaseOptions } });
   const deviceManager = new DeviceManager({ ...parts, host, namespacePrefix });

@@ -1,8 +1,7 @@
 // What must hold before the agent makes anything: each failure is one line that says what to do.
 import { accessSync, constants } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { errorText, NetloomError } from "../base/errors.ts";
+import { NetloomError } from "../base/errors.ts";
 
 const packageOf: Readonly<Record<string, string>> = { dnsmasq: "dnsmasq-base", ip: "iproute2", nsenter: "util-linux" };
 
@@ -10,11 +9,10 @@ export interface PreflightFacts {
   readonly uid: number | undefined;
   /** Where programs are searched, as in PATH. */
   readonly searchPath: string;
-  readonly stateDir: string;
 }
 
-/** Throws NetloomError; makes nothing but the state directory itself. */
-export async function checkPreflight(facts: PreflightFacts): Promise<void> {
+/** Throws NetloomError. */
+export function checkPreflight(facts: PreflightFacts): void {
   if (facts.uid !== 0) {
     throw new NetloomError("FORBIDDEN", "the DHCP agent needs root, because it makes network namespaces: run it with sudo");
   }
@@ -22,16 +20,6 @@ export async function checkPreflight(facts: PreflightFacts): Promise<void> {
   if (missing.length > 0) {
     const packages = missing.map((name) => packageOf[name]).join(" ");
     throw new NetloomError("UNAVAILABLE", `${missing.join(", ")} not found in PATH: apt-get install -y ${packages}`);
-  }
-  await requireWritable(facts.stateDir);
-}
-
-async function requireWritable(stateDir: string): Promise<void> {
-  try {
-    await mkdir(stateDir, { recursive: true });
-    accessSync(stateDir, constants.W_OK | constants.X_OK);
-  } catch (thrown) {
-    throw new NetloomError("FORBIDDEN", `state directory ${stateDir} is not writable: ${errorText(thrown)}`, {}, thrown);
   }
 }
 
