@@ -63,7 +63,10 @@ export async function runProgram(name: ProgramName, argv: readonly string[]): Pr
  */
 function endWithParent(): void {
   if (process.channel === undefined || process.channel === null) return;
-  process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
+  process.on("disconnect", () => {
+    // With an exit code it has already failed by itself.
+    if (process.exitCode === undefined) process.kill(process.pid, "SIGTERM");
+  });
   process.channel.unref();
 }
 

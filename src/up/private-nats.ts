@@ -72,8 +72,13 @@ export class PrivateNats {
     return this.#running.url;
   }
 
-  async stop(): Promise<void> {
+  /** From now on its end is nothing to repair: Ctrl-C and systemd signal it together with `up`. */
+  expectEnd(): void {
     this.#stopping.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.expectEnd();
     await this.#running.stop();
     await this.#watching;
   }

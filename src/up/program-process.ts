@@ -1,5 +1,5 @@
 // One child program of `netloom up`: started, announced ready, started again after a crash, ended.
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, type StdioOptions } from "node:child_process";
 import { closeSync, existsSync, openSync, renameSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -70,7 +70,9 @@ export class ProgramProcess {
     const { name, logFile } = this.#options;
     const startedAt = performance.now();
     const logTarget = logFile === undefined ? "inherit" : openLog(logFile);
-    const child = fork(launcher, [name, ...this.#args], { stdio: ["ignore", logTarget, logTarget, "ipc"], execArgv: [] });
+    // A process group of its own: Ctrl-C in a terminal is for `up`, which ends its programs in the right order.
+    const stdio: StdioOptions = ["ignore", logTarget, logTarget, "ipc"];
+    const child = fork(launcher, [name, ...this.#args], { stdio, execArgv: [], detached: true });
     if (typeof logTarget === "number") closeSync(logTarget);
     this.#child = child;
     child.on("message", (message) => this.#onMessage(message));

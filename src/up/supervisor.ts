@@ -36,6 +36,7 @@ export class Supervisor {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    void this.#nats?.then((nats) => nats.expectEnd()).catch(() => {});
     await Promise.all([...this.#programs.map((program) => program.stop(graceMs)), this.#stopNatsLast()]);
   }
 
