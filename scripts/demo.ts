@@ -41,6 +41,7 @@ async function play(up: RunningUp, directory: string): Promise<Scene> {
   const api = new DemoApi(up.url);
   await addNamespace(namespace);
   const network = await api.create("network", { name: "demo", mtu: 1450 });
+  const subnetMs = now();
   const subnet = await api.create("subnet", {
     network_id: network.id,
     name: "demo-v4",
@@ -48,6 +49,12 @@ async function play(up: RunningUp, directory: string): Promise<Scene> {
     cidr: "10.42.0.0/24",
     dns_nameservers: ["192.0.2.53", "192.0.2.54"],
   });
+
+  // The first subnet brings the agent's own port and dnsmasq; the timeline shows what a port costs once they are there.
+  await waitFor("the network's own DHCP port", 20_000, async () => {
+    return (await api.list("port", `network_id=${network.id}&device_owner=network:dhcp&status=ACTIVE`))[0];
+  });
+  say(`DHCP for the network runs (${Math.round(now() - subnetMs)} ms after POST /v2.0/subnets)`);
 
   const trace = createTrace();
   const startMs = now();
@@ -83,14 +90,23 @@ netloom runs at ${up.url} until you press Ctrl-C; then the demo removes everythi
   curl ${up.url}/v2.0/networks`);
 }
 
-async function waitForEnd(up: RunningUp): Promise<void> {
-  const interrupted = new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
-  });
-  const ended = up.ended.then((code) => {
-    throw new Error(`netloom up ended with exit code ${code}`);
-  });
-  await Promise.race([interrupted, ended]);
+/** Ctrl-C at any moment ends in the clean-up. */
+const interrupted = new Promise<"interrupted">((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve("interrupted"));
+});
+
+async function present(up: RunningUp, directory: string): Promise<void> {
+  const scene = await play(up, directory);
+  say(`\nFrom POST /v2.0/ports to the lease of ${String(scene.port["mac_address"])}:`);
+  printTimeline(scene.moments, scene.startMs);
+  const { ip, mask, router, dns, mtu, domain } = scene.client;
+  say(`\nThe client got: address ${ip}/${mask}, router ${router}, DNS ${dns}, MTU ${mtu}, domain ${domain}`);
+  const differences = findDifferences(scene);
+  if (differences.length > 0) throw new Error(differences.join("; "));
+  say("That is what the API says.");
+  if (flags.once) return;
+  showHowToGoOn(up, scene);
+  throw new Error(`netloom up ended with exit code ${await up.ended}`);
 }
 
 async function cleanUp(directory: string): Promise<void> {
@@ -113,18 +129,8 @@ async function main(): Promise<void> {
     const up = await startUp(["--state-dir", stateDir, "--listen", listen]);
     up.ended.catch(() => {});
     say(`netloom is ready: ${up.url} (${Math.round(now() - startedAt)} ms after its start)`);
-    const scene = await play(up, directory);
-    say(`\nFrom POST /v2.0/ports to the lease of ${String(scene.port["mac_address"])}:`);
-    printTimeline(scene.moments, scene.startMs);
-    const { ip, mask, router, dns, mtu, domain } = scene.client;
-    say(`\nThe client got: address ${ip}/${mask}, router ${router}, DNS ${dns}, MTU ${mtu}, domain ${domain}`);
-    const differences = findDifferences(scene);
-    if (differences.length > 0) throw new Error(differences.join("; "));
-    say("That is what the API says.");
-    if (!flags.once) {
-      showHowToGoOn(up, scene);
-      await waitForEnd(up);
-    }
+    const outcome = await Promise.race([present(up, directory), interrupted]);
+    if (outcome === "interrupted" && flags.once) throw new Error("interrupted");
   } finally {
     await cleanUp(directory);
   }
