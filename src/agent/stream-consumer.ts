@@ -66,7 +66,11 @@ export class StreamConsumer {
       timers,
       ...(random === undefined ? {} : { random }),
       run: (reasons) => this.#sync(reasons),
-      onFailure: (err, { attempt, delayMs }) => log.warn({ err, attempt, ms: delayMs }, "sync failed, will be repeated"),
+      onFailure: (thrown, { attempt, delayMs }) => {
+        // No server there, or a busy one, is no fault of ours: where it was noticed says nothing.
+        const err = thrown instanceof NetloomError && thrown.retryable ? thrown.message : thrown;
+        log.warn({ err, attempt, ms: delayMs }, "sync failed, will be repeated");
+      },
     });
   }
 

@@ -31,7 +31,7 @@ export class Resync {
   constructor(options: ResyncOptions) {
     this.#options = options;
     this.#throttleMs = options.throttleMs ?? 250;
-    this.#backoff = options.backoff ?? { firstMs: 200, maxMs: 10_000 };
+    this.#backoff = options.backoff ?? { firstMs: 50, maxMs: 10_000 };
   }
 
   get isRunning(): boolean {

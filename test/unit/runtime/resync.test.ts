@@ -59,10 +59,10 @@ test("a failure keeps its reasons and backs off", async () => {
   resync.request("gap");
   await settle();
   resync.request("other");
-  await clock.advance(200);
-  await clock.advance(400);
+  await clock.advance(50);
+  await clock.advance(100);
 
-  assert.deepEqual(delays, [200, 400]);
+  assert.deepEqual(delays, [50, 100]);
   assert.deepEqual(runs, [["gap"], ["gap", "other"], ["gap", "other"]]);
 });
 
