@@ -6,7 +6,15 @@ import { silentLogger } from "../../../src/base/logger.ts";
 import { openStore } from "../../../src/server/store/database.ts";
 import { ApiFault, type FaultType } from "../../../src/types/api-faults.ts";
 import { forEachDatabase } from "../../helpers/databases.ts";
-import { addressesOf, admin, createOne, idOf, networkWithSubnet, servicesOn, type TestServices } from "../../helpers/network-services.ts";
+import {
+  addressesOf,
+  admin,
+  createOne,
+  idOf,
+  networkWithSubnet,
+  servicesOn,
+  type TestServices,
+} from "../../helpers/network-services.ts";
 
 type Step =
   | { readonly kind: "create"; readonly count: number }
@@ -38,7 +46,10 @@ async function take(services: TestServices, networkId: string, one: Step, known:
   const base = { network_id: networkId };
   switch (one.kind) {
     case "create": {
-      const made = await ports.create(admin, Array.from({ length: one.count }, () => base));
+      const made = await ports.create(
+        admin,
+        Array.from({ length: one.count }, () => base),
+      );
       known.push(...made.map(idOf));
       return;
     }
@@ -144,7 +155,11 @@ forEachDatabase((name, openFresh, freshUrl) => {
 
     await Promise.allSettled(bodies.map((body) => services.subnets.create(admin, [body])));
 
-    const subnets = await services.store.db.selectFrom("subnets").select(["first_key", "last_key"]).orderBy("first_key").execute();
+    const subnets = await services.store.db
+      .selectFrom("subnets")
+      .select(["first_key", "last_key"])
+      .orderBy("first_key")
+      .execute();
     assert.ok(subnets.length > 0);
     for (const [index, subnet] of subnets.entries()) {
       const next = subnets[index + 1];
