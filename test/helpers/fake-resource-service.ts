@@ -12,31 +12,33 @@ export interface Call {
 export class FakeResourceService implements ResourceService {
   readonly calls: Call[] = [];
   items: readonly Attributes[] = [];
-  /** Thrown by every call while it is set. */
-  failure: unknown;
+  /** Thrown by every call while it is set; anything can be thrown. */
+  failure: { readonly thrown: unknown } | undefined;
+  /** Runs within every call before it answers. */
+  meanwhile: () => Promise<void> = async () => {};
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
-    this.#record("list", context, query);
+    await this.#record("list", context, query);
     return query.limit === undefined ? this.items : this.items.slice(0, query.limit);
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    this.#record("show", context, id);
+    await this.#record("show", context, id);
     return { ...this.items[0], id };
   }
 
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
-    this.#record("create", context, bodies);
+    await this.#record("create", context, bodies);
     return bodies.map((body) => ({ ...body, id: randomUUID() }));
   }
 
   async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
-    this.#record("update", context, id, changes, expectedRevision);
+    await this.#record("update", context, id, changes, expectedRevision);
     return { ...changes, id };
   }
 
   async remove(context: RequestContext, id: string, expectedRevision?: number): Promise<void> {
-    this.#record("remove", context, id, expectedRevision);
+    await this.#record("remove", context, id, expectedRevision);
   }
 
   /** Calls that would have changed something. */
@@ -44,14 +46,22 @@ export class FakeResourceService implements ResourceService {
     return this.calls.filter(({ verb }) => !/^(list|show)/.test(verb));
   }
 
+  /** Bodies of the first create. */
+  get created(): readonly Attributes[] {
+    const bodies = this.calls.find(({ verb }) => verb === "create")?.arguments[0];
+    // The first argument of a create is a list of bodies: `create` above is the only one that records it.
+    return (bodies ?? []) as readonly Attributes[];
+  }
+
   get lastQuery(): ListQuery | undefined {
     // The first argument of a list is a ListQuery: `list` above is the only one that records it.
     return this.calls.findLast(({ verb }) => verb === "list")?.arguments[0] as ListQuery | undefined;
   }
 
-  #record(verb: string, context: RequestContext, ...rest: readonly unknown[]): void {
+  async #record(verb: string, context: RequestContext, ...rest: readonly unknown[]): Promise<void> {
     this.calls.push({ verb, context, arguments: rest });
-    if (this.failure !== undefined) throw this.failure;
+    await this.meanwhile();
+    if (this.failure !== undefined) throw this.failure.thrown;
   }
 }
 

@@ -6,6 +6,7 @@ import { ApiFault } from "../../types/api-faults.ts";
 export const maxBodyBytes = 4 * 1024 * 1024;
 const maxDepth = 16;
 const refusedKeys = new Set(["__proto__", "constructor", "prototype"]);
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 const jsonType = /^application\/json\s*(;|$)/i;
 
 /**
@@ -27,7 +28,7 @@ export function parseRequestBody(request: FastifyRequest, bytes: Buffer): unknow
 
 function parseJson(bytes: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(utf8.decode(bytes));
   } catch (cause) {
     throw new ApiFault("MalformedRequestBody", "Malformed request body: it is not JSON in UTF-8.", cause);
   }

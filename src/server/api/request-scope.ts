@@ -1,6 +1,6 @@
 // What surrounds every request: an id, a trace, the access log, and one form of errors.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { createTrace, parseTraceparent, withTrace, type TraceContext } from "../../base/trace-context.ts";
+import { parseTraceparent, withTrace, type TraceContext } from "../../base/trace-context.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import type { RequestContext } from "../services/resource-service.ts";
 import type { ApiDeps } from "./api-deps.ts";
@@ -45,8 +45,14 @@ export function installRequestScope(app: FastifyInstance, { log, clock }: Pick<A
 
 function traceOf(request: FastifyRequest): TraceContext {
   const header = request.headers["traceparent"];
-  request.trace ??= parseTraceparent(typeof header === "string" ? header : undefined) ?? createTrace();
+  request.trace ??= parseTraceparent(typeof header === "string" ? header : undefined) ?? traceOfRequestId(request.id);
   return request.trace;
+}
+
+/** The digits of `req-<uuid>`: as random as a trace has to be, without asking the kernel for more, and easy to match in logs. */
+function traceOfRequestId(requestId: string): TraceContext {
+  const digits = requestId.slice("req-".length).replaceAll("-", "");
+  return { traceId: digits, spanId: digits.slice(-16) };
 }
 
 /**

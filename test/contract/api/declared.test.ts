@@ -82,7 +82,7 @@ for (const resource of resources) {
       const value = items.find((item) => item[name] !== null)?.[name];
       if (!visible || filter === "fixed-ips" || value === undefined || value === null) continue;
 
-      const found = await api.list(collection, `?${pairs([[name, String(value)]])}`);
+      const found = await api.list(collection, `?${pairs([[name, textOf(value)]])}`);
 
       assert.deepEqual(
         found.map(({ id }) => id).sort(),
@@ -114,12 +114,15 @@ for (const resource of resources) {
   });
 }
 
+/** "" for what is not there: null comes first. */
+function textOf(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
 function assertOrdered(items: readonly Body[], key: string, direction: string): void {
   const values = items.map((item) => item[key]);
-  const rank = (value: unknown) =>
-    value === null || value === undefined
-      ? ""
-      : `x${typeof value === "number" ? String(value).padStart(12, "0") : String(value)}`;
+  const rank = (value: unknown) => (typeof value === "number" ? textOf(value).padStart(12, "0") : textOf(value));
   const sorted = [...values].sort((left, right) => (rank(left) < rank(right) ? -1 : rank(left) > rank(right) ? 1 : 0));
   assert.deepEqual(values, direction === "asc" ? sorted : sorted.reverse(), `${key} ${direction}`);
 }

@@ -23,7 +23,8 @@ before(async () => {
 });
 after(() => api.close());
 
-const names = (items: readonly Body[]) => items.map(({ name }) => name).sort();
+const names = (items: readonly Body[]) =>
+  items.map(({ name }) => String(name)).toSorted((left, right) => left.localeCompare(right));
 
 test("a member sees its own and the shared networks, and none of the administrators' attributes", async () => {
   const networks = await api.list("networks", "", blue);
