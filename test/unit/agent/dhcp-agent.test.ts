@@ -229,6 +229,21 @@ test("what runs for networks that the server does not name is removed, but only 
   assert.deepEqual([...second.host.devices.keys()], [blue]);
 });
 
+test("looking at everything before the server has said a word removes nothing", async () => {
+  const first = await startedRig(...blueItems);
+  await first.kill();
+  first.server.stop();
+  const second = new AgentRig({ before: first });
+  await second.start();
+
+  second.agent.syncState([blue]);
+  await second.agent.reconcile(blue);
+  await second.advance(10_000);
+
+  assert.deepEqual(second.driver.calls, []);
+  assert.ok(second.host.running.has(blue));
+});
+
 test("a new agent adopts what runs: no claim, and the driver has nothing to do", async () => {
   const first = await startedRig(...blueItems);
   await first.kill();

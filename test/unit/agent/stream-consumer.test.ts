@@ -55,6 +55,7 @@ test("a message that was seen already is ignored", async () => {
   await turnLoop();
 
   assert.ok(!hasPort(rig, 7));
+  assert.equal(rig.consumer.seen.seq, rig.server.head);
   assert.deepEqual(rig.server.syncs, []);
 });
 
