@@ -58,7 +58,7 @@ export interface RunningAgent {
 
 /** Starts everything; what was started is closed in the reverse order by `stop`. */
 export async function startAgent(environment: AgentEnvironment): Promise<RunningAgent> {
-  const { settings, bus, clock, timers, log, stop, leases } = environment;
+  const { settings, bus, clock, timers, log, stop } = environment;
   const { host } = settings;
   const cache = new NetworkCache({ clock });
   const api = new DhcpPluginApi({ bus, host });
@@ -84,10 +84,10 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
     notReadyReason: () => (heartbeat.phase === "ready" ? undefined : heartbeat.phase),
     metrics: () =>
       formatMetrics({
-        ...{ counts: cache.counts(), queue: agent.queueStats, outcomes: agent.outcomes, isConnected: bus.isConnected },
+        ...{ counts: cache.counts(), queue: agent.queueStats, outcomes: agent.journal.outcomes, isConnected: bus.isConnected },
         ...{ reportsPending: reporter.pending, reportsDropped: reporter.dropped },
       }),
-    status: () => ({ host, phase: heartbeat.phase, seen: consumer.seen, networks: Object.fromEntries(agent.status) }),
+    status: () => ({ host, phase: heartbeat.phase, seen: consumer.seen, networks: Object.fromEntries(agent.journal.status) }),
   });
   const stopLeases = await followLeases(environment, reporter, agent.whenReady());
   bus.onReconnect(() => reporter.retryNow());

@@ -2,7 +2,6 @@
 // the same: change the cache, mark networks; `reconcile` is the only way in which anything on the host changes.
 import { performance } from "node:perf_hooks";
 import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
 import { createTrace, parseTraceparent, withTrace } from "../base/trace-context.ts";
 import type { NetworkCache } from "../cache/network-cache.ts";
 import type { NetworkId } from "../model/ids.ts";
@@ -10,9 +9,9 @@ import { ReconcileQueue, type Lane, type QueueStats } from "../runtime/reconcile
 import { repeatEvery, type CancelTimer, type Timers } from "../runtime/timers.ts";
 import type { StreamItem } from "../types/agent-messages.ts";
 import { CrashLoop } from "./crash-loop.ts";
-import { NetworkHelpers, type HelperParts, type ReconcileOutcome, type ServedNetwork } from "./network-helpers.ts";
-import { failingStatus, servedStatus, type NetworkStatus, type NetworkStatusTable } from "./network-status.ts";
+import { NetworkHelpers, type HelperParts, type ServedNetwork } from "./network-helpers.ts";
 import { ReadyPorts } from "./ready-ports.ts";
+import { ReconcileJournal } from "./reconcile-journal.ts";
 import type { StatusReporter } from "./status-reporter.ts";
 import type { StreamSink } from "./stream-consumer.ts";
 import { VerifyPlan } from "./verify-plan.ts";
@@ -39,8 +38,8 @@ export class DhcpAgent implements StreamSink {
   readonly #ready: ReadyPorts;
   readonly #crashLoop: CrashLoop;
   readonly #verifyPlan: VerifyPlan;
-  readonly #outcomes = new Map<string, number>();
-  readonly #status = new Map<NetworkId, NetworkStatus>();
+  /** What became of each reconcile, for people and scrapers. */
+  readonly journal: ReconcileJournal;
   /** Per dirty network, the change that made it so last. */
   readonly #traceparents = new Map<NetworkId, string>();
   /** Networks that a snapshot has touched: half a snapshot must not be applied to the host. `undefined` outside of one. */
@@ -54,6 +53,7 @@ export class DhcpAgent implements StreamSink {
     const { cache, clock, timers, concurrency, random } = parts;
     this.#parts = parts;
     this.#cache = cache;
+    this.journal = new ReconcileJournal(parts.log);
     this.#ready = new ReadyPorts(cache);
     this.#crashLoop = new CrashLoop(clock, random);
     this.#verifyPlan = new VerifyPlan({ clock, tickMs: sweepEveryMs, everyMs: verifyEveryMs });
@@ -90,10 +90,6 @@ export class DhcpAgent implements StreamSink {
 
   async idle(): Promise<void> {
     await this.#queue.idle();
-  }
-
-  get status(): NetworkStatusTable {
-    return this.#status;
   }
 
   // ---- events: the names are those of the notifications
@@ -194,7 +190,10 @@ export class DhcpAgent implements StreamSink {
     const startedAtMs = performance.now();
     try {
       const outcome = await withTrace(trace ?? createTrace(), () => this.#helpers.reconcile(id, verify));
-      this.#onReconciled(id, outcome, { traceId: trace?.traceId, ms: performance.now() - startedAtMs });
+      const isServed = this.#helpers.served.has(id);
+      if (!isServed) this.#forget(id);
+      const result = { isServed, refusal: this.#helpers.refusalOf(id), ms: performance.now() - startedAtMs };
+      this.journal.addSuccess({ id, traceId: trace?.traceId, view: this.#cache.view(id), outcome, ...result });
     } catch (thrown) {
       // The next attempt still belongs to this change, and trusts nothing that this one may have left half done.
       if (traceparent !== undefined && !this.#traceparents.has(id)) this.#traceparents.set(id, traceparent);
@@ -235,44 +234,9 @@ export class DhcpAgent implements StreamSink {
     if (changes.known.length > 0) reporter.addReadyPorts(changes.known, "known");
   }
 
-  #onReconciled(
-    id: NetworkId,
-    outcome: ReconcileOutcome,
-    run: { readonly traceId: string | undefined; readonly ms: number },
-  ): void {
-    const view = this.#cache.view(id);
-    const isServed = this.#helpers.served.has(id);
-    this.#count(outcome);
-    if (!isServed) this.#forget(id);
-    const ms = Math.round(run.ms * 10) / 10;
-    const isQuiet = outcome === "unchanged" || outcome === "absent";
-    const fields = { traceId: run.traceId, networkId: id, revision: view?.network.revision, outcome, ms };
-    this.#parts.log[isQuiet ? "debug" : "info"](fields, "network reconciled");
-    if (view === undefined) {
-      this.#status.delete(id);
-      return;
-    }
-    const refusal = this.#helpers.refusalOf(id);
-    this.#status.set(id, servedStatus({ isServed, refusal, ports: view.ports.length, outcome, ms }));
-  }
-
-  #onFailure(id: NetworkId, err: unknown, retry: { readonly attempt: number; readonly delayMs: number }): void {
+  #onFailure(id: NetworkId, thrown: unknown, retry: { readonly attempt: number; readonly delayMs: number }): void {
     const traceId = parseTraceparent(this.#traceparents.get(id))?.traceId;
-    this.#count("failed");
-    this.#parts.log.warn(
-      { traceId, networkId: id, err, attempt: retry.attempt, ms: retry.delayMs },
-      "network not reconciled, will be repeated",
-    );
-    this.#status.set(id, failingStatus(err, this.#cache.view(id)?.ports.length ?? 0));
-  }
-
-  /** How often each outcome came, for /metrics. */
-  get outcomes(): ReadonlyMap<string, number> {
-    return this.#outcomes;
-  }
-
-  #count(outcome: string): void {
-    this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
+    this.journal.addFailure({ id, traceId, view: this.#cache.view(id), thrown, ...retry });
   }
 
   #forget(id: NetworkId): void {

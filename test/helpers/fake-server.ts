@@ -1,5 +1,5 @@
 // The server's side of the agent protocol, in memory: a truth, an outbox and a stream for one host. It speaks over any Bus.
-import { NetloomError } from "../../src/base/errors.ts";
+import type { NetloomError } from "../../src/base/errors.ts";
 import type { Bus, BusSubscription } from "../../src/messaging/bus.ts";
 import { anyHost, eventSubject, serverQueue } from "../../src/messaging/subjects.ts";
 import { dhcpDeviceId } from "../../src/model/device-names.ts";

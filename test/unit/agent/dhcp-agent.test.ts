@@ -4,7 +4,6 @@ import { NetloomError } from "../../../src/base/errors.ts";
 import { dhcpDeviceId } from "../../../src/model/device-names.ts";
 import {
   deleteItem,
-  makeDhcpPort,
   makeNetwork,
   makePort,
   makeSubnet,
@@ -39,7 +38,7 @@ test("a network with a DHCP subnet is served with a claimed port, and its ports 
   assert.deepEqual(rig.server.claims, [blue]);
   assert.equal(rig.host.running.get(blue)?.dhcpPort.deviceId, dhcpDeviceId(rigHost, blue));
   assert.equal(rig.server.readyPorts.get(testPortId(5)), 1);
-  assert.equal(rig.agent.status.get(blue)?.state, "served");
+  assert.equal(rig.agent.journal.status.get(blue)?.state, "served");
 });
 
 test("a port that is created is served and reported, without another claim", async () => {
@@ -101,7 +100,7 @@ test("a network that was never served here costs no driver call", async () => {
 
   assert.deepEqual(rig.driver.calls, []);
   assert.deepEqual(rig.deviceManager.calls, []);
-  assert.equal(rig.agent.status.get(blue)?.state, "off");
+  assert.equal(rig.agent.journal.status.get(blue)?.state, "off");
 });
 
 test("a second DHCP subnet gets an address on our port before it is served", async () => {
@@ -138,12 +137,12 @@ test("without an address for our port the network is degraded, not repeated, unt
   await rig.advance(120_000);
 
   assert.deepEqual(rig.server.claims, [blue]);
-  assert.equal(rig.agent.status.get(blue)?.state, "degraded");
-  assert.match(rig.agent.status.get(blue)?.reason ?? "", /no more addresses/);
+  assert.equal(rig.agent.journal.status.get(blue)?.state, "degraded");
+  assert.match(rig.agent.journal.status.get(blue)?.reason ?? "", /no more addresses/);
   rig.server.commit([deleteItem(portItem(makePort(5, blue, 1)))]);
   await turnLoop();
 
-  assert.equal(rig.agent.status.get(blue)?.state, "served");
+  assert.equal(rig.agent.journal.status.get(blue)?.state, "served");
 });
 
 test("when only a new subnet has no address for us, the others are served on", async () => {
@@ -159,7 +158,7 @@ test("when only a new subnet has no address for us, the others are served on", a
     view?.subnets.map(({ enableDhcp }) => enableDhcp),
     [true, false],
   );
-  assert.equal(rig.agent.status.get(blue)?.state, "degraded");
+  assert.equal(rig.agent.journal.status.get(blue)?.state, "degraded");
   assert.ok(rig.server.readyPorts.has(testPortId(7)));
   assert.ok(!rig.server.readyPorts.has(testPortId(8)), "nobody serves it");
 });
@@ -172,7 +171,7 @@ test("a driver that left a port out has served the others: no repetition, and th
   await rig.advance(10_000);
 
   assert.equal(applies(rig).length, 1);
-  assert.equal(rig.agent.status.get(blue)?.state, "degraded");
+  assert.equal(rig.agent.journal.status.get(blue)?.state, "degraded");
   assert.ok(rig.server.readyPorts.has(testPortId(7)));
   assert.ok(!rig.server.readyPorts.has(testPortId(5)));
 });
@@ -184,7 +183,7 @@ test("a failing network is repeated with back-off and does not delay another", a
   await rig.start();
 
   assert.ok(rig.host.running.has(red));
-  assert.equal(rig.agent.status.get(blue)?.state, "failing");
+  assert.equal(rig.agent.journal.status.get(blue)?.state, "failing");
   await rig.advance(500);
   await rig.advance(1000);
   assert.deepEqual(
@@ -212,93 +211,6 @@ test("after a failure the device is verified, because it may be half made", asyn
   );
 });
 
-test("what runs for networks that the server does not name is removed, but only after its first word", async () => {
-  const first = await startedRig(...blueItems, ...redItems);
-  await first.kill();
-  first.server.commit([deleteItem(networkItem(makeNetwork(2)))]);
-  first.server.stop();
-  const second = new AgentRig({ before: first });
-  await second.start();
-  await second.advance(10_000);
-  assert.equal(second.host.running.size, 2, "nothing is removed while no server answers");
-
-  first.server.start();
-  await second.advance(20_000);
-
-  assert.deepEqual([...second.host.running.keys()], [blue]);
-  assert.deepEqual([...second.host.devices.keys()], [blue]);
-});
-
-test("looking at everything before the server has said a word removes nothing", async () => {
-  const first = await startedRig(...blueItems);
-  await first.kill();
-  first.server.stop();
-  const second = new AgentRig({ before: first });
-  await second.start();
-
-  second.agent.syncState([blue]);
-  await second.agent.reconcile(blue);
-  await second.advance(10_000);
-
-  assert.deepEqual(second.driver.calls, []);
-  assert.ok(second.host.running.has(blue));
-});
-
-test("a new agent adopts what runs: no claim, and the driver has nothing to do", async () => {
-  const first = await startedRig(...blueItems);
-  await first.kill();
-
-  const second = new AgentRig({ before: first });
-  await second.start();
-
-  assert.deepEqual(first.server.claims, [blue]);
-  assert.deepEqual(
-    second.log("network reconciled").map(({ level, outcome }) => ({ level, outcome })),
-    [{ level: "debug", outcome: "unchanged" }],
-  );
-});
-
-test("an agent that was killed in the middle of a snapshot's reconciles is completed by the next one", async () => {
-  const first = new AgentRig();
-  first.server.commit([...blueItems, ...redItems]);
-  first.driver.failApply(2);
-  await first.start();
-  await first.kill();
-  assert.equal(first.host.running.size, 1);
-
-  const second = new AgentRig({ before: first });
-  await second.start();
-
-  assert.equal(second.host.running.size, 2);
-});
-
-test("half a snapshot is not applied to the host", async () => {
-  const first = await startedRig(...blueItems, portItem(makePort(7, blue, 1)));
-  await first.kill();
-  const second = new AgentRig({ before: first });
-  const seenPorts: number[] = [];
-  second.driver.onApply = ({ view }) => void seenPorts.push(view.ports.length);
-  // One item per page, so that the network is there long before its ports.
-  const paged = new AgentRig({ pageSize: 1 });
-  await paged.kill();
-  first.server.stop();
-  paged.server.stop();
-  const { FakeServer } = await import("../../helpers/fake-server.ts");
-  const server = new FakeServer({ bus: first.hub.connect(), host: rigHost, pageSize: 1 });
-  server.restore("epoch-1", [...first.server.truth.values()]);
-  server.commit([]);
-  server.start();
-
-  await second.start();
-  await turnLoop(300);
-
-  assert.deepEqual(seenPorts, [3], "one reconcile, with our port and both others");
-  assert.deepEqual(
-    second.driver.calls.filter(({ verb }) => verb === "remove"),
-    [],
-  );
-});
-
 test("the trace of the request that caused a change is in the line about its reconcile", async () => {
   const rig = await startedRig(...blueItems);
   const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -310,33 +222,6 @@ test("the trace of the request that caused a change is in the line about its rec
   assert.equal(line?.["traceId"], traceId);
   assert.equal(line?.["networkId"], blue);
   assert.equal(line?.["outcome"], "reloaded");
-});
-
-test("a dead server is started again, and one that dies again and again more slowly", async () => {
-  const rig = await startedRig(...blueItems);
-  const restarts: number[] = [];
-  rig.driver.onApply = () => void restarts.push(rig.clock.monotonicMs());
-
-  for (let tick = 0; tick < 15; tick += 1) {
-    rig.host.dead.add(blue);
-    await rig.advance(2000);
-  }
-
-  const gaps = restarts.slice(1).map((atMs, index) => atMs - (restarts[index] ?? 0));
-  assert.deepEqual(gaps, [2000, 4000, 8000]);
-});
-
-test("every served network is verified once a minute", async () => {
-  const rig = await startedRig(...blueItems, ...redItems);
-  const before = rig.deviceManager.calls.length;
-
-  await rig.advance(61_000);
-  const verified = rig.deviceManager.calls.slice(before);
-
-  assert.deepEqual(verified.map(({ network, verify }) => [network, verify]).sort(), [
-    [blue, true],
-    [red, true],
-  ]);
 });
 
 test("ports that were reported are not reported again, changed ones are", async () => {
@@ -359,38 +244,6 @@ test("a port is not reported while the driver fails", async () => {
   await rig.advance(5000);
 
   assert.equal(rig.server.readyPorts.size, 0);
-});
-
-test("our own port of an earlier life is used without a claim", async () => {
-  const own = makeDhcpPort(9, blue, 1, dhcpDeviceId(rigHost, blue));
-  const rig = await startedRig(...blueItems, portItem(own));
-
-  assert.deepEqual(rig.server.claims, []);
-  assert.equal(rig.host.running.get(blue)?.dhcpPort.id, own.id);
-});
-
-test("a change of our own port reaches the device", async () => {
-  const own = makeDhcpPort(9, blue, 1, dhcpDeviceId(rigHost, blue));
-  const rig = await startedRig(...blueItems, portItem(own));
-
-  rig.server.commit([portItem({ ...own, revision: 2, fixedIps: [{ subnetId: testSubnetId(1), ipAddress: "10.1.9.9" }] })]);
-  await turnLoop();
-
-  assert.equal(rig.host.devices.get(blue)?.fixedIps[0]?.ipAddress, "10.1.9.9");
-});
-
-test("when our own port is deleted another one is claimed", async () => {
-  const rig = await startedRig(...blueItems);
-  const own = [...rig.server.truth.values()].find(
-    (item) => item.op === "upsert" && item.kind === "port" && item.body.deviceOwner === "network:dhcp",
-  );
-  assert.ok(own);
-
-  rig.server.commit([deleteItem(own)]);
-  await turnLoop();
-
-  assert.deepEqual(rig.server.claims, [blue, blue]);
-  assert.notEqual(rig.host.running.get(blue)?.dhcpPort.id, own.id);
 });
 
 test("from an event to the driver on a network of a thousand ports takes about a millisecond or less", async () => {

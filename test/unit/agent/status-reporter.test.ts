@@ -24,7 +24,7 @@ function reporterWith(options: { readonly maxPorts?: number; readonly maxLeases?
     random: () => 0.5,
     ...options,
   });
-  return { clock, reporter, sent, failures, setGate: (next: Promise<void>) => (gate = next) };
+  return { clock, reporter, sent, failures, setGate: (next: Promise<void>): void => void (gate = next) };
 }
 
 const ports = (from: number, count: number, revision = 1) =>

@@ -249,7 +249,8 @@ class Churn {
     const { server, bus } = this.rig;
     if (one.do === "repeat") server.publish(Math.min(one.from, server.head), Math.min(one.from + one.count, server.head));
     else if (one.do === "trim") server.trimOutbox();
-    else if (one.do === "outage") bus.isConnected ? bus.disconnect() : bus.reconnect();
+    else if (one.do === "outage" && bus.isConnected) bus.disconnect();
+    else if (one.do === "outage") bus.reconnect();
     else if (one.do === "wait") await this.rig.advance(300);
     else if (one.do === "restore") server.restore(`epoch-${++this.#epoch}`, [...server.truth.values()]);
     else if (one.do === "kill") await this.#restart();
