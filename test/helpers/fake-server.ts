@@ -1,9 +1,10 @@
 // The server's side of the agent protocol, in memory: a truth, an outbox and a stream for one host. It speaks over any Bus.
+import { randomUUID } from "node:crypto";
 import type { NetloomError } from "../../src/base/errors.ts";
 import type { Bus, BusSubscription } from "../../src/messaging/bus.ts";
 import { anyHost, eventSubject, serverQueue } from "../../src/messaging/subjects.ts";
 import { dhcpDeviceId } from "../../src/model/device-names.ts";
-import type { NetworkId } from "../../src/model/ids.ts";
+import { type NetworkId, portId } from "../../src/model/ids.ts";
 import {
   claimPortRequestSchema,
   heartbeatSchema,
@@ -42,6 +43,8 @@ export class FakeServer {
   readonly #subscriptions: BusSubscription[] = [];
   #outbox: { readonly seq: number; readonly item: StreamItem }[] = [];
   #head = 0;
+  /** The last two bytes of the addresses of the agent's port, by network. */
+  readonly #dhcpPorts = new Map<NetworkId, number>();
   #nextDhcpPort = 0xd000;
 
   constructor(options: FakeServerOptions) {
@@ -135,12 +138,15 @@ export class FakeServer {
     const present = [...this.truth.values()].find(
       (item) => item.op === "upsert" && item.kind === "port" && item.body.deviceId === deviceId,
     );
-    const n = present === undefined ? this.#nextDhcpPort++ : Number.parseInt(present.id.slice(-12), 16);
+    const n = this.#dhcpPorts.get(networkId) ?? this.#nextDhcpPort++;
+    this.#dhcpPorts.set(networkId, n);
     const fixedIps = subnetIds.map((subnetId) => ({
       subnetId,
       ipAddress: `10.${Number.parseInt(subnetId.slice(-12), 16)}.${n >> 8}.${n & 255}`,
     }));
-    const item = portItem(makeDhcpPort(n, networkId, 0, deviceId, { fixedIps, revision: (present?.revision ?? 0) + 1 }));
+    // Device names are cut from the id, so that it has to be random where devices are real.
+    const id = portId(present?.id ?? randomUUID());
+    const item = portItem(makeDhcpPort(n, networkId, 0, deviceId, { id, fixedIps, revision: (present?.revision ?? 0) + 1 }));
     this.commit([item]);
     return { port: item.op === "upsert" ? item.body : null };
   }

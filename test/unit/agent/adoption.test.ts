@@ -13,6 +13,7 @@ import {
   testNetworkId,
   testSubnetId,
 } from "../../helpers/agent-items.ts";
+import { FakeServer } from "../../helpers/fake-server.ts";
 import { AgentRig, rigHost, turnLoop } from "../../helpers/agent-rig.ts";
 
 const blue = testNetworkId(1);
@@ -93,12 +94,8 @@ test("half a snapshot is not applied to the host", async () => {
   const second = new AgentRig({ before: first });
   const seenPorts: number[] = [];
   second.driver.onApply = ({ view }) => void seenPorts.push(view.ports.length);
-  // One item per page, so that the network is there long before its ports.
-  const paged = new AgentRig({ pageSize: 1 });
-  await paged.kill();
   first.server.stop();
-  paged.server.stop();
-  const { FakeServer } = await import("../../helpers/fake-server.ts");
+  // One item per page, so that the network is there long before its ports.
   const server = new FakeServer({ bus: first.hub.connect(), host: rigHost, pageSize: 1 });
   server.restore("epoch-1", [...first.server.truth.values()]);
   server.commit([]);

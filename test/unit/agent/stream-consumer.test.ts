@@ -15,6 +15,7 @@ import {
   testNetworkId,
   testPortId,
 } from "../../helpers/agent-items.ts";
+import { FakeServer } from "../../helpers/fake-server.ts";
 import { AgentRig, rigHost, turnLoop } from "../../helpers/agent-rig.ts";
 
 const blue = testNetworkId(1);
@@ -163,7 +164,6 @@ test("what is published between the pages of a snapshot is not lost", async () =
 test("a snapshot that breaks off between two pages is taken again, and nothing is removed meanwhile", async () => {
   const rig = await startedRig();
   rig.server.stop();
-  const { FakeServer } = await import("../../helpers/fake-server.ts");
   const server = new FakeServer({ bus: rig.hub.connect(), host: rigHost, pageSize: 1 });
   server.restore("epoch-2", [...rig.server.truth.values()]);
   let isBroken = true;

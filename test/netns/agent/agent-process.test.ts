@@ -1,0 +1,221 @@
+// The program itself, with real dnsmasq, namespaces and nats-server; only the server's side is a fake.
+import assert from "node:assert/strict";
+import { type ChildProcess, fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { silentLogger } from "../../../src/base/logger.ts";
+import { DeviceManager } from "../../../src/device-manager/device-manager.ts";
+import { DnsmasqDriver } from "../../../src/drivers/dnsmasq/dnsmasq-driver.ts";
+import { processRunner } from "../../../src/linux/command-runner.ts";
+import { isNamespace } from "../../../src/linux/netns.ts";
+import { isAlive, parsePid, readStartTime, type ProcessIdentity } from "../../../src/linux/process-table.ts";
+import { dhcpNamespaceName } from "../../../src/model/device-names.ts";
+import { networkId, portId, subnetId, type NetworkId, type SubnetId } from "../../../src/model/ids.ts";
+import type { StreamItem } from "../../../src/types/agent-messages.ts";
+import { deleteItem, makeNetwork, makePort, makeSubnet, networkItem, portItem, subnetItem } from "../../helpers/agent-items.ts";
+import { FakeServer } from "../../helpers/fake-server.ts";
+import { startTestNats, type TestNats } from "../../helpers/nats-server.ts";
+import { waitFor } from "../../helpers/wait-for.ts";
+
+const launcher = fileURLToPath(new URL("../../../bin/netloom", import.meta.url));
+const isRoot = process.getuid?.() === 0;
+const options = { skip: isRoot ? false : "needs root for network namespaces", timeout: 60_000 };
+
+/** Device names are cut from ids, so the first 11 characters must be this test's own. */
+class TestNetworks {
+  readonly #random = randomBytes(2).toString("hex");
+
+  readonly network = (n: number): NetworkId => networkId(this.#id("a", n));
+
+  items(n: number): readonly StreamItem[] {
+    const id = this.network(n);
+    return [networkItem(makeNetwork(n, { id })), subnetItem(makeSubnet(n, id, { id: this.#subnet(n) }))];
+  }
+
+  port(n: number, p: number): StreamItem {
+    const fixedIps = [{ subnetId: this.#subnet(n), ipAddress: `10.${n}.${p >> 8}.${p & 255}` }];
+    return portItem(makePort(p, this.network(n), n, { id: portId(this.#id("c", 0x100 * n + p)), fixedIps }));
+  }
+
+  readonly #subnet = (n: number): SubnetId => subnetId(this.#id("b", n));
+
+  /** The fake server reads a subnet's number from the last 12 digits. */
+  #id(kind: string, n: number): string {
+    const number = n.toString(16);
+    return `${kind}${this.#random}${number.padStart(3, "0").slice(-3)}-0000-4000-8000-${number.padStart(12, "0")}`;
+  }
+}
+
+interface AgentProcess {
+  readonly child: ChildProcess;
+  readonly stderr: () => string;
+}
+
+class Bench {
+  readonly prefix = `t${randomBytes(2).toString("hex")}-`;
+  readonly host = `host-${this.prefix}a`;
+  readonly networks = new TestNetworks();
+  readonly stateDir: string;
+  readonly nats: TestNats;
+  readonly server: FakeServer;
+
+  constructor(stateDir: string, nats: TestNats, server: FakeServer) {
+    this.stateDir = stateDir;
+    this.nats = nats;
+    this.server = server;
+  }
+
+  file(network: NetworkId, name: string): Promise<string> {
+    return readFile(join(this.stateDir, "dhcp", network, name), "utf8");
+  }
+
+  async dnsmasq(network: NetworkId): Promise<ProcessIdentity> {
+    const pid = parsePid(await this.file(network, "pid")) ?? 0;
+    return { pid, startTime: readStartTime(pid) ?? 0 };
+  }
+
+  start(): AgentProcess {
+    const flags = [
+      "--state-dir",
+      this.stateDir,
+      "--host",
+      this.host,
+      "--nats-url",
+      this.nats.url,
+      `--namespace-prefix=${this.prefix}`,
+    ];
+    const seed = this.nats.credentials.get(`dhcp-${this.host}`)?.seedFile ?? "";
+    const args = ["dhcp-agent", ...flags, "--nats-nkey-seed-file", seed];
+    const child = fork(launcher, args, { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] });
+    let text = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+    });
+    return { child, stderr: () => text };
+  }
+
+  async startReady(t: TestContext): Promise<AgentProcess> {
+    const agent = this.start();
+    t.after(() => agent.child.kill("SIGKILL"));
+    const ready = once(agent.child, "message");
+    const ended = once(agent.child, "exit").then(() => Promise.reject(new Error(agent.stderr())));
+    await Promise.race([ready, ended]);
+    ended.catch(() => {});
+    return agent;
+  }
+
+  /** What the agent would do, were it still there. */
+  async removeAll(): Promise<void> {
+    const runner = processRunner();
+    const { stateDir, host, prefix } = this;
+    const driver = new DnsmasqDriver({ runner, stateDir, log: silentLogger });
+    const devices = new DeviceManager({ runner, stateDir, host, namespacePrefix: prefix });
+    for (const id of await driver.list()) await driver.remove(id);
+    for (const id of await devices.list()) await devices.destroy(id);
+  }
+}
+
+async function prepare(t: TestContext): Promise<Bench> {
+  const stateDir = await mkdtemp(join(tmpdir(), "netloom-agent-"));
+  await chmod(stateDir, 0o755);
+  const host = `host-t${randomBytes(3).toString("hex")}`;
+  const nats = await startTestNats([{ role: "dhcp", host }]);
+  const server = new FakeServer({ bus: await nats.connectServer(), host });
+  const bench = Object.assign(new Bench(stateDir, nats, server), { host });
+  server.start();
+  t.after(async () => {
+    await bench.removeAll();
+    await nats.close();
+    await rm(stateDir, { recursive: true, force: true });
+  });
+  return bench;
+}
+
+async function end(agent: AgentProcess, signal: NodeJS.Signals): Promise<number | null> {
+  const exit = once(agent.child, "exit");
+  agent.child.kill(signal);
+  const [code] = (await exit) as [number | null];
+  return code;
+}
+
+test(
+  "an agent that was killed is followed by one that adopts its dnsmasq, brings it up to date and removes what is gone",
+  options,
+  async (t) => {
+    const bench = await prepare(t);
+    const { networks, server } = bench;
+    const [kept, gone] = [networks.network(1), networks.network(2)];
+    server.commit([...networks.items(1), ...networks.items(2), networks.port(1, 5)]);
+    const first = await bench.startReady(t);
+    t.after(() => first.child.kill("SIGKILL"));
+    await waitFor(async () => (await bench.file(kept, "host")).includes("10.1.0.5"), { limitMs: 5000, what: "the first port" });
+    const before = await bench.dnsmasq(kept);
+    const doomed = await bench.dnsmasq(gone);
+    await end(first, "SIGKILL");
+
+    server.commit([networks.port(1, 6), ...networks.items(2).slice(0, 1).map(deleteItem)]);
+    assert.ok(isAlive(before) && isAlive(doomed), "the data plane outlives the agent");
+    const second = await bench.startReady(t);
+    t.after(() => second.child.kill("SIGKILL"));
+
+    await waitFor(() => server.readyPorts.size >= 4, { limitMs: 5000, what: "both ports and our own to be reported" });
+    assert.deepEqual(await bench.dnsmasq(kept), before, "not restarted");
+    await waitFor(() => !isAlive(doomed) && !isNamespace(dhcpNamespaceName(bench.prefix, gone)), {
+      limitMs: 5000,
+      what: "the network that is gone to be removed",
+    });
+    assert.equal(await end(second, "SIGTERM"), 0);
+    assert.ok(isAlive(before));
+  },
+);
+
+test("a dnsmasq that dies is started again", options, async (t) => {
+  const bench = await prepare(t);
+  const id = bench.networks.network(3);
+  bench.server.commit(bench.networks.items(3));
+  const agent = await bench.startReady(t);
+  const before = await bench.dnsmasq(id);
+
+  process.kill(before.pid, "SIGKILL");
+
+  await waitFor(async () => (await bench.dnsmasq(id)).pid !== before.pid && isAlive(await bench.dnsmasq(id)), {
+    limitMs: 8000,
+    what: "another dnsmasq",
+  });
+  await end(agent, "SIGTERM");
+});
+
+test("with ten networks the agent needs at most 110 MB, and it ends within five seconds", options, async (t) => {
+  const bench = await prepare(t);
+  const numbers = Array.from({ length: 10 }, (_, n) => n + 10);
+  bench.server.commit(numbers.flatMap((n) => [...bench.networks.items(n), bench.networks.port(n, 5)]));
+  const agent = await bench.startReady(t);
+  await waitFor(() => bench.server.readyPorts.size >= 20, { limitMs: 15_000, what: "all ports to be reported" });
+
+  const status = await readFile(`/proc/${agent.child.pid}/status`, "utf8");
+  const residentMb = Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+  t.diagnostic(`resident ${residentMb.toFixed(0)} MB`);
+  const startedAt = performance.now();
+  assert.equal(await end(agent, "SIGTERM"), 0);
+
+  assert.ok(performance.now() - startedAt < 5000);
+  assert.ok(residentMb <= 110, `${residentMb.toFixed(0)} MB`);
+});
+
+test("a second agent in the same state directory says who holds it and leaves the first alone", options, async (t) => {
+  const bench = await prepare(t);
+  const first = await bench.startReady(t);
+
+  const second = bench.start();
+  const [code] = (await once(second.child, "exit")) as [number | null];
+
+  assert.notEqual(code, 0);
+  assert.match(second.stderr(), new RegExp(`another DHCP agent \\(pid ${first.child.pid}\\) uses state directory`));
+  assert.equal(second.stderr().trim().split("\n").length, 1);
+  assert.equal(await end(first, "SIGTERM"), 0);
+});
