@@ -3,12 +3,12 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe } from "node:test";
+import { after, afterEach, before, describe } from "node:test";
 import { silentLogger } from "../../src/base/logger.ts";
 import { openStore, type Store, type StoreOptions } from "../../src/server/store/database.ts";
 import { startPostgres, type TestPostgres, whyNoPostgres } from "./postgres.ts";
 
-/** An empty database; what was opened is closed, and removed, after the suite. */
+/** An empty database for the running test. After the test it is emptied and given to a later one: that is ten times as fast. */
 export type OpenFresh = (options?: StoreOptions) => Promise<Store>;
 /** The URL of an empty database that nobody has opened, for tests that open one several times. */
 export type FreshUrl = () => Promise<string>;
@@ -20,7 +20,8 @@ export function forEachDatabase(suite: (name: string, openFresh: OpenFresh, fres
       directory = await mkdtemp(join(tmpdir(), "netloom-db-"));
     });
     const freshUrl = async (): Promise<string> => `sqlite:${join(directory, `${randomBytes(6).toString("hex")}.db`)}`;
-    const opener = closingOpener(freshUrl);
+    const opener = recyclingOpener(freshUrl);
+    afterEach(() => opener.recycle());
     after(async () => {
       await opener.close();
       await rm(directory, { recursive: true, force: true });
@@ -38,7 +39,8 @@ export function forEachDatabase(suite: (name: string, openFresh: OpenFresh, fres
       if (server === undefined) throw new Error("PostgreSQL has not been started");
       return server.createDatabase();
     };
-    const opener = closingOpener(freshUrl);
+    const opener = recyclingOpener(freshUrl);
+    afterEach(() => opener.recycle());
     after(async () => {
       await opener.close();
       await server?.close();
@@ -47,16 +49,54 @@ export function forEachDatabase(suite: (name: string, openFresh: OpenFresh, fres
   });
 }
 
-function closingOpener(freshUrl: FreshUrl): { readonly open: OpenFresh; readonly close: () => Promise<void> } {
-  const opened: Store[] = [];
+interface Opener {
+  readonly open: OpenFresh;
+  readonly recycle: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+function recyclingOpener(freshUrl: FreshUrl): Opener {
+  const all: Store[] = [];
+  const empty: Store[] = [];
+  let inUse: Store[] = [];
   return {
     async open(options) {
-      const store = await openStore(await freshUrl(), silentLogger, options);
-      opened.push(store);
+      const recycled = options === undefined ? empty.pop() : undefined;
+      const store = recycled ?? (await openStore(await freshUrl(), silentLogger, options));
+      if (recycled === undefined) all.push(store);
+      // With options of its own it is for one test only.
+      if (options === undefined) inUse.push(store);
       return store;
     },
+    async recycle() {
+      const used = inUse;
+      inUse = [];
+      // A test may have closed its store; then the next one gets a new database.
+      for (const store of used) if (await removeRows(store).catch(() => false)) empty.push(store);
+    },
     async close() {
-      await Promise.all(opened.map((store) => store.close()));
+      await Promise.all(all.map((store) => store.close()));
     },
   };
+}
+
+/** In an order in which nothing is left that refers to what goes. */
+const tables = [
+  "fixed_ips",
+  "ports",
+  "subnets",
+  "leases",
+  "network_dhcp_agents",
+  "networks",
+  "agents",
+  "outbox",
+  "streams",
+] as const;
+
+async function removeRows(store: Store): Promise<true> {
+  await store.transaction(async (trx) => {
+    for (const table of tables) await trx.deleteFrom(table).execute();
+    await trx.deleteFrom("meta").where("key", "!=", "epoch").execute();
+  });
+  return true;
 }
