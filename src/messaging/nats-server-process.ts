@@ -59,7 +59,8 @@ export async function endOrphanedNatsServer(options: Omit<NatsServerOptions, "lo
 async function launch(options: NatsServerOptions, port: number | undefined): Promise<NatsServerProcess> {
   const { directory, configFile, log } = options;
   const portArguments = port === undefined ? [] : ["-p", String(port)];
-  const child = spawn("nats-server", ["-c", configFile, ...portArguments], {
+  // A parent that is killed cannot end it; the kernel can, and setpriv (util-linux) asks it to.
+  const child = spawn("setpriv", ["--pdeathsig", "TERM", "nats-server", "-c", configFile, ...portArguments], {
     stdio: ["ignore", "ignore", "pipe"],
     // Debian puts it where the PATH of ordinary users does not look.
     env: { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin` },

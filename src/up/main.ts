@@ -30,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function prepare(config: UpConfig, log: Logger): Promise<StateLock> {
   const { stateDir, host, namespacePrefix } = config;
   requireRoot("up");
-  const needed = ["dnsmasq", "ip", "nsenter", "perl", ...(config.nats.url === undefined ? ["nats-server"] : [])];
+  const needed = ["dnsmasq", "ip", "nsenter", "perl", ...(config.nats.url === undefined ? ["nats-server", "setpriv"] : [])];
   requirePrograms(needed, process.env["PATH"] ?? "");
   const marker: Marker = { version: 1, host, namespacePrefix };
   await checkStateDirectory(stateDir, marker);

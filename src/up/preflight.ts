@@ -10,6 +10,7 @@ const packages: Readonly<Record<string, string>> = {
   nsenter: "util-linux",
   "nats-server": "nats-server",
   perl: "perl-base",
+  setpriv: "util-linux",
 };
 
 export function requireRoot(command: string): void {

@@ -82,16 +82,26 @@ export async function lockStateDirectory(stateDir: string, marker: Marker): Prom
   };
 }
 
-/** The highest directory that did not exist before. */
+/** @returns the highest directory that did not exist before */
 async function makeDirectories(stateDir: string): Promise<string | undefined> {
+  const made: string[] = [];
   try {
-    const made = await mkdir(stateDir, { recursive: true, mode: 0o755 });
-    await mkdir(layout(stateDir).runDir, { recursive: true });
-    await mkdir(layout(stateDir).logDir, { recursive: true });
-    return made;
+    for (const path of [stateDir, layout(stateDir).runDir, layout(stateDir).logDir]) await makeDirectory(path, made);
+    return made.find((path) => !path.startsWith(`${stateDir}/`));
   } catch (thrown) {
+    for (const path of made.toReversed()) await rm(path, { recursive: true, force: true });
     throw new NetloomError("CONFLICT", `state directory ${stateDir} is not writable: ${errorText(thrown)}`, {}, thrown);
   }
+}
+
+/** Not `recursive: true`: below /proc, where a directory is there and takes no children, Node 24 tries for ever. */
+async function makeDirectory(path: string, made: string[]): Promise<void> {
+  if ((await stat(path).catch(() => undefined))?.isDirectory() === true) return;
+  if (dirname(path) !== path) await makeDirectory(dirname(path), made);
+  await mkdir(path, { mode: 0o755 }).catch((thrown: unknown) => {
+    if (!isErrno(thrown, "EEXIST")) throw thrown;
+  });
+  made.push(path);
 }
 
 async function takeLock(stateDir: string, lock: string): Promise<void> {

@@ -19,9 +19,14 @@ export interface CommandResult {
 }
 
 /** Runs `netloom <args>` to its end. */
-export async function netloom(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
+export async function netloom(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  options: { readonly asNobody?: true } = {},
+): Promise<CommandResult> {
   const child = spawn(process.execPath, [launcher, ...args], {
     env: { ...process.env, ...env },
+    ...(options.asNobody === true ? { uid: 65_534, gid: 65_534 } : {}),
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = { stdout: "", stderr: "" };
@@ -54,6 +59,8 @@ export class NetloomUp {
   readonly #extra: readonly string[];
   #child: ChildProcess | undefined;
   #stderr = "";
+  /** What the last start wrote to standard output so far. */
+  stdout = "";
   /** Milliseconds from the start of the process to its ready line. */
   readyMs = 0;
 
@@ -105,12 +112,12 @@ export class NetloomUp {
       this.#stderr = (this.#stderr + chunk.toString("utf8")).slice(-20_000);
     });
     await new Promise<void>((resolve, reject) => {
-      let output = "";
+      this.stdout = "";
       child.stdout.on("data", (chunk: Buffer) => {
-        output += chunk.toString("utf8");
-        if (output.includes("netloom is ready")) resolve();
+        this.stdout += chunk.toString("utf8");
+        if (this.stdout.includes("netloom is ready")) resolve();
       });
-      child.once("exit", (code) => reject(new Error(`netloom up ended with ${code}: ${output}${this.#stderr}`)));
+      child.once("exit", (code) => reject(new Error(`netloom up ended with ${code}: ${this.stdout}${this.#stderr}`)));
     });
     this.readyMs = performance.now() - startedAt;
   }
