@@ -1,0 +1,91 @@
+// The parts of a server between the database and NATS, joined; who listens for REST is the caller's choice.
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Bus } from "../messaging/bus.ts";
+import type { ApiDeps, ApiServices } from "./api/api-deps.ts";
+import { lazyMetrics } from "./metrics.ts";
+import { OutboxPruner } from "./publisher/outbox-pruner.ts";
+import { OutboxPublisher } from "./publisher/outbox-publisher.ts";
+import { controlSender, serveAgents } from "./rpc/agent-rpc.ts";
+import { DhcpScheduler } from "./scheduler/dhcp-scheduler.ts";
+import { AgentAdmin } from "./services/agent-admin.ts";
+import { AgentStatus } from "./services/agent-status.ts";
+import { AgentSync } from "./services/agent-sync.ts";
+import { DhcpPortClaims } from "./services/dhcp-port-claims.ts";
+import { HeartbeatService } from "./services/heartbeat-service.ts";
+import { LeaseService } from "./services/lease-service.ts";
+import { LivenessTable } from "./services/liveness.ts";
+import { createNetworkService } from "./services/network-service.ts";
+import { createPortService } from "./services/port-service.ts";
+import type { ServiceDeps } from "./services/service-deps.ts";
+import { createSubnetService } from "./services/subnet-service.ts";
+import type { Store } from "./store/database.ts";
+import { readEpoch, recordItems } from "./store/outbox.ts";
+
+export interface ServerBase {
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly agentsPerNetwork: number;
+  /** Above this a page of a snapshot ends. */
+  readonly maxPageBytes?: number;
+}
+
+export interface ServerParts {
+  readonly services: ApiServices;
+  readonly readiness: ApiDeps["readiness"];
+  readonly metrics: () => Promise<string>;
+  /** Stops answering agents and publishes what is committed; store and bus stay open. */
+  close(): Promise<void>;
+}
+
+/** What DHCP agents use, too, where a network has no domain of its own. */
+const defaultDnsDomain = "openstacklocal";
+
+export async function composeServer(base: ServerBase): Promise<ServerParts> {
+  const { store, bus, clock, log } = base;
+  const epoch = await readEpoch(store.db);
+  const liveness = new LivenessTable(clock);
+  const control = controlSender(bus, log);
+  const scheduler = new DhcpScheduler({ agentsPerNetwork: base.agentsPerNetwork, liveness: (agent) => liveness.of(agent) });
+  const events = { recordItems, scheduleNetwork: scheduler.scheduleNetwork.bind(scheduler) };
+  const deps: ServiceDeps = { store, clock, events, defaultDnsDomain };
+  const publisher = new OutboxPublisher({ store, bus, epoch, clock, log });
+  const heartbeats = new HeartbeatService({ store, clock, log, epoch, liveness, control });
+  const pruner = new OutboxPruner({ store, clock, log, seen: () => heartbeats.seen() });
+  await publisher.start();
+  heartbeats.start();
+  pruner.start();
+  const paging = base.maxPageBytes === undefined ? {} : { maxPageBytes: base.maxPageBytes };
+  const sync = new AgentSync({ store, clock, epoch, scheduler, liveness, ...paging });
+  const claims = new DhcpPortClaims(deps);
+  const rpc = serveAgents({ bus, log, sync, claims, status: new AgentStatus(store, clock), heartbeats });
+  const networks = createNetworkService(deps);
+  return {
+    services: {
+      networks,
+      subnets: createSubnetService(deps),
+      ports: createPortService(deps),
+      agents: new AgentAdmin({ store, scheduler, liveness, networks, services: deps, control }),
+      leases: new LeaseService(store),
+    },
+    readiness: () => readiness(bus, publisher),
+    metrics: lazyMetrics({ store, bus, publisher }),
+    async close() {
+      rpc.close();
+      await pruner.close();
+      await heartbeats.close();
+      await publisher.close();
+    },
+  };
+}
+
+function readiness(bus: Bus, publisher: OutboxPublisher): ReturnType<ApiDeps["readiness"]> {
+  return [
+    bus.isConnected ? { check: "nats", ok: true } : { check: "nats", ok: false, reason: "not connected to NATS" },
+    publisher.canRead
+      ? { check: "database", ok: true }
+      : { check: "database", ok: false, reason: "the database does not answer" },
+  ];
+}
