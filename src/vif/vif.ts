@@ -44,7 +44,8 @@ export interface PluggedVif {
 export async function plugPort(options: PlugOptions): Promise<PluggedVif> {
   const record = buildRecord(options);
   const present = await readVifRecord(options.stateDir, record.portId);
-  if (present !== undefined && targetKey(present.target) !== targetKey(record.target)) {
+  const isPlugged = present !== undefined && readDeviceNames().has(present.tap);
+  if (isPlugged && targetKey(present.target) !== targetKey(record.target)) {
     throw new NetloomError("CONFLICT", `port ${record.portId} is plugged ${describe(present.target)}: unplug it first`);
   }
   if (record.target.kind === "netns" && !isNamespace(record.target.netns)) {

@@ -1,7 +1,6 @@
 // One network served by the real driver and device manager, with instances that have real DHCP clients.
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readFile } from "node:fs/promises";
 import { silentLogger, type Logger } from "../../src/base/logger.ts";
 import { DeviceManager } from "../../src/device-manager/device-manager.ts";
 import type { DhcpOutcome } from "../../src/drivers/dhcp-driver.ts";
@@ -10,8 +9,9 @@ import type { DnsmasqOptions } from "../../src/drivers/dnsmasq/dnsmasq-options.t
 import { type CommandRunner, processRunner } from "../../src/linux/command-runner.ts";
 import { bridgeName } from "../../src/model/device-names.ts";
 import type { Network, Port, Subnet } from "../../src/model/network.ts";
+import { DhcpProbe } from "./dhcp-probe/probe.ts";
 import { makeDhcpPort, makeNetwork, makeSubnet, makeView } from "./dhcp-network.ts";
-import { createNamespace, createTestDirectory, deleteNamespace, randomPrefix, sh } from "./namespaces.ts";
+import { createNamespace, createTestDirectory, deleteNamespace, randomMac, randomPrefix, sh } from "./namespaces.ts";
 
 export interface DhcpBenchOptions {
   readonly options?: Partial<DnsmasqOptions>;
@@ -47,6 +47,7 @@ export class DhcpBench {
   readonly #options: DhcpBenchOptions;
   readonly #removeDirectory: () => Promise<void>;
   readonly #instances: string[] = [];
+  readonly #probes: DhcpProbe[] = [];
   driver: DnsmasqDriver;
   devices: DeviceManager;
 
@@ -111,7 +112,17 @@ export class DhcpBench {
     return namespace;
   }
 
+  /** Plays any MAC address through one device: asks the server what it would offer. */
+  async startProbe(): Promise<DhcpProbe> {
+    const namespace = await this.plug(randomMac());
+    await sh("ip", "-n", namespace, "route", "add", "255.255.255.255", "dev", "eth0");
+    const probe = await DhcpProbe.start(namespace);
+    this.#probes.push(probe);
+    return probe;
+  }
+
   async close(): Promise<void> {
+    for (const probe of this.#probes) await probe.close();
     await this.newDriver().remove(this.network.id);
     for (const namespace of this.#instances) {
       await sh("ip", "link", "del", namespace).catch(() => "");

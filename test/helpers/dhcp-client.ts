@@ -103,6 +103,45 @@ async function endChild(child: ChildProcess): Promise<void> {
   await gone;
 }
 
+export interface RunningClient {
+  readonly answer: DhcpAnswer;
+  /** Asks for a renewal, unicast as RFC 2131 wants it; `undefined` when nobody answered. */
+  renew(limitMs?: number): Promise<DhcpAnswer | undefined>;
+  close(): Promise<void>;
+}
+
+/** A udhcpc that keeps running with the address on its device, as in an instance. */
+export async function startDhcpClient(namespace: string, device: string): Promise<RunningClient> {
+  const directory = await mkdtemp(join(tmpdir(), "netloom-dhcp-client-"));
+  const answerPath = join(directory, "answer");
+  await writeFile(join(directory, "script"), script);
+  await chmod(join(directory, "script"), 0o755);
+  const argv = argumentsOf("udhcpc", device, directory).filter((word) => word !== "-q");
+  const child = spawn("nsenter", [`--net=/run/netns/${namespace}`, ...argv], {
+    stdio: "ignore",
+    env: { PATH: process.env["PATH"], NETLOOM_TEST_ANSWER: answerPath, NETLOOM_TEST_APPLY: "1" },
+  });
+  const close = async (): Promise<void> => {
+    await endChild(child);
+    await rm(directory, { recursive: true, force: true });
+  };
+  const first = await untilAnswered(child, answerPath, 8000);
+  if (first === undefined) {
+    await close();
+    throw new Error(`nobody answered udhcpc in ${namespace}`);
+  }
+  return {
+    answer: parseAnswer(first),
+    close,
+    renew: async (limitMs = 4000) => {
+      await rm(answerPath, { force: true });
+      child.kill("SIGUSR1");
+      const text = await untilAnswered(child, answerPath, limitMs);
+      return text === undefined ? undefined : parseAnswer(text);
+    },
+  };
+}
+
 function parseAnswer(text: string): DhcpAnswer {
   const values = new Map(
     text.split("\n").map((line): [string, string] => {
