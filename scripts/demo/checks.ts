@@ -14,7 +14,7 @@ const defaultDomain = "openstacklocal";
 
 export function findDifferences({ network, subnet, port, client }: Told): readonly string[] {
   const fixedIps = port["fixed_ips"] as readonly { readonly ip_address: string }[];
-  const ownDomain = String(network["dns_domain"] ?? "").replace(/\.$/, "");
+  const ownDomain = String(network["dns_domain"]).replace(/\.$/, "");
   const expected: Readonly<Record<string, string>> = {
     ip: fixedIps[0]?.ip_address ?? "(none)",
     mask: String(subnet["cidr"]).split("/")[1] ?? "",

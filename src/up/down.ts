@@ -77,6 +77,7 @@ async function removeFiles(config: DownConfig): Promise<void> {
 /** A mount point or a directory of somebody else's making may refuse; it is empty then, which is what was asked for. */
 async function removeEmptyDirectory(stateDir: string): Promise<void> {
   try {
+    await rm(layout(stateDir).lock, { force: true });
     await rmdir(stateDir);
   } catch (thrown) {
     if (!isErrno(thrown, "ENOENT", "ENOTEMPTY", "EBUSY", "EROFS")) throw thrown;

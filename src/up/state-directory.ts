@@ -1,10 +1,10 @@
 // The state directory of `netloom up`: its layout, the marker that says it is ours, and its lock.
-import { randomUUID } from "node:crypto";
-import { access, constants, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { errorText, NetloomError } from "../base/errors.ts";
 import { type Marker, markerFile, readMarker } from "../config/state-marker.ts";
-import { isErrno } from "../linux/atomic-file.ts";
+import { isErrno, writeFileAtomic } from "../linux/atomic-file.ts";
 import { describeProcess, isRunning, type PidFileContent, parsePidFile } from "./pid-file.ts";
 
 export const layout = (stateDir: string) => ({
@@ -54,33 +54,44 @@ export interface StateLock {
   release(options?: { readonly undo: boolean }): Promise<void>;
 }
 
-interface LockContent extends PidFileContent {
+export interface Holder extends PidFileContent {
   readonly since: string;
 }
 
 /** The living process that holds the directory, and since when. */
-export async function readHolder(stateDir: string): Promise<LockContent | undefined> {
-  const content = await readLock(layout(stateDir).lock);
-  return content !== undefined && isRunning(content) ? content : undefined;
+export async function readHolder(stateDir: string): Promise<Holder | undefined> {
+  const text = await readFile(layout(stateDir).pidFile("up"), "utf8").catch(() => "");
+  const process = parsePidFile(text);
+  if (process === undefined || !isRunning(process)) return undefined;
+  return { ...process, since: (JSON.parse(text) as { since?: string }).since ?? "an unknown time" };
 }
 
-/** Creates directory and marker and takes the lock. A lock whose process is gone is taken over. */
+/** Creates directory and marker and takes the lock; CONFLICT with the holder's pid when somebody has it. */
 export async function lockStateDirectory(stateDir: string, marker: Marker): Promise<StateLock> {
   const paths = layout(stateDir);
   const made = await makeDirectories(stateDir);
-  await takeLock(stateDir, paths.lock);
+  const held = takeLock(paths.lock);
+  if (held === undefined) throw await heldBySomebody(stateDir);
+  const holder: Holder | undefined = withSince(describeProcess(process.pid));
+  await writeFileAtomic(paths.pidFile("up"), `${JSON.stringify(holder)}\n`);
   const isNew = (await readMarker(stateDir)) === undefined;
-  if (isNew) await writeFile(paths.marker, `${JSON.stringify(marker)}\n`);
+  if (isNew) await writeFileAtomic(paths.marker, `${JSON.stringify(marker)}\n`);
   return {
     release: async (options = { undo: false }) => {
+      await rm(paths.pidFile("up"), { force: true });
       if (options.undo && isNew) {
-        for (const path of [paths.marker, paths.runDir, paths.logDir]) await rm(path, { recursive: true, force: true });
+        for (const path of [paths.marker, paths.runDir, paths.logDir, paths.lock])
+          await rm(path, { recursive: true, force: true });
       }
-      await rm(paths.lock, { force: true });
       if (options.undo && made !== undefined) await rm(made, { recursive: true, force: true });
+      // The file stays otherwise: who has it open already must not lock a file that the next one does not see.
+      held.close();
     },
   };
 }
+
+const withSince = (process: PidFileContent | undefined): Holder | undefined =>
+  process && { ...process, since: new Date().toISOString() };
 
 /** @returns the highest directory that did not exist before */
 async function makeDirectories(stateDir: string): Promise<string | undefined> {
@@ -104,66 +115,25 @@ async function makeDirectory(path: string, made: string[]): Promise<void> {
   made.push(path);
 }
 
-async function takeLock(stateDir: string, lock: string): Promise<void> {
-  const own = describeProcess(process.pid);
-  if (own === undefined) throw new NetloomError("UNAVAILABLE", "cannot read /proc");
-  const content: LockContent = { ...own, since: new Date().toISOString() };
-  const draft = `${lock}.${randomUUID()}`;
-  await writeFile(draft, `${JSON.stringify(content)}\n`);
+/**
+ * SQLite's lock of an empty database: the kernel holds it for the process and takes it back however the process ends, so no
+ * lock can be stale and two starters cannot both have it. Node has no other way to such a lock.
+ */
+function takeLock(file: string): DatabaseSync | undefined {
+  const database = new DatabaseSync(file);
   try {
-    // link() fails when the name exists and never shows a half-written file.
-    for (let attempt = 0; attempt < 3; attempt += 1) {
-      if (await tryLink(draft, lock)) return;
-      const holder = await readLock(lock);
-      if (holder !== undefined && isRunning(holder)) throw heldBy(stateDir, holder);
-      await removeStale(stateDir, lock, holder);
-    }
-    throw new NetloomError("CONFLICT", `state directory ${stateDir} is being taken by another netloom`);
-  } finally {
-    await rm(draft, { force: true });
-  }
-}
-
-/** Two starters may see the same stale lock; whoever moved away the other's fresh one by mistake puts it back. */
-async function removeStale(stateDir: string, lock: string, stale: LockContent | undefined): Promise<void> {
-  const aside = `${lock}.stale.${randomUUID()}`;
-  try {
-    await rename(lock, aside);
-  } catch {
-    return;
-  }
-  const moved = await readLock(aside);
-  if (moved !== undefined && (moved.pid !== stale?.pid || moved.startTime !== stale.startTime)) {
-    await tryLink(aside, lock);
-    await rm(aside, { force: true });
-    throw heldBy(stateDir, moved);
-  }
-  await rm(aside, { force: true });
-}
-
-function heldBy(stateDir: string, holder: LockContent): NetloomError {
-  return new NetloomError(
-    "CONFLICT",
-    `state directory ${stateDir} is held by netloom with pid ${holder.pid} since ${holder.since}`,
-  );
-}
-
-async function tryLink(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
+    database.exec("BEGIN EXCLUSIVE");
+    return database;
   } catch (thrown) {
-    if (isErrno(thrown, "EEXIST")) return false;
+    database.close();
+    if (errorText(thrown).includes("locked")) return undefined;
     throw thrown;
   }
 }
 
-async function readLock(file: string): Promise<LockContent | undefined> {
-  try {
-    const text = await readFile(file, "utf8");
-    const holder = parsePidFile(text);
-    return holder && { ...holder, since: (JSON.parse(text) as { since?: string }).since ?? "an unknown time" };
-  } catch {
-    return undefined;
-  }
+async function heldBySomebody(stateDir: string): Promise<NetloomError> {
+  const holder = await readHolder(stateDir);
+  const who =
+    holder === undefined ? "another netloom that is just starting" : `netloom with pid ${holder.pid} since ${holder.since}`;
+  return new NetloomError("CONFLICT", `state directory ${stateDir} is held by ${who}`);
 }

@@ -1,7 +1,7 @@
 // A network with one plugged instance in a running netloom, and what the host has of a state directory.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { NetloomUp, netloom } from "./netloom-up.ts";
+import { type NetloomUp, netloom } from "./netloom-up.ts";
 import { createNamespace, deleteNamespace } from "./namespaces.ts";
 import type { Json } from "./rest-client.ts";
 import { waitFor } from "./wait-for.ts";

@@ -48,7 +48,8 @@ function addPlug(port: Command): void {
   command.action(async (nameOrId: string, options: PlugOptions) => {
     const target = readTarget(options);
     requireRoot("plug");
-    const { client, printObject } = contextOf(command);
+    const context = contextOf(command);
+    const { client } = context;
     const found = await client.find(resourceNames.port, nameOrId);
     const network = await client.show(resourceNames.network, String(found["network_id"]));
     const host = await readHost(options);
@@ -58,7 +59,7 @@ function addPlug(port: Command): void {
     const plugged = await withBinding(client, found, host, () =>
       plugPort({ runner: processRunner(), stateDir: options.stateDir, port: vifPort, target }),
     );
-    await printObject({ ...describe(plugged), mac_address: vifPort.macAddress, host });
+    await context.printObject({ ...describe(plugged), mac_address: vifPort.macAddress, host });
   });
 }
 
@@ -76,7 +77,8 @@ function readTarget({
 /** Bound first, because the server may refuse; a plug that fails leaves the port as it was. */
 async function withBinding<T>(client: ApiClient, port: ApiObject, host: string, plug: () => Promise<T>): Promise<T> {
   const id = String(port["id"]);
-  const before = String(port[bindingHost] ?? "");
+  const bound = port[bindingHost];
+  const before = typeof bound === "string" ? bound : "";
   if (before !== "" && before !== host) {
     throw new CommandFailure(exitCodes.conflict, `port ${id} is plugged on host ${before}: unplug it there first`);
   }

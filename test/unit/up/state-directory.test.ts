@@ -30,42 +30,41 @@ test("a second lock is refused with the holder's pid and time, and possible afte
   assert.equal(await readHolder(stateDir), undefined);
 });
 
-test("the lock of a process that is gone is taken over", async (context) => {
+test("the lock of a killed process is free at once", async (context) => {
   const stateDir = await directory(context);
-  const child = spawn("sleep", ["60"]);
-  await new Promise((resolve) => child.once("spawn", resolve));
-  const dead = describeProcess(child.pid ?? 0);
+  const url = new URL("../../../src/up/state-directory.ts", import.meta.url).href;
+  const program = `const { lockStateDirectory } = await import(${JSON.stringify(url)});
+    await lockStateDirectory(${JSON.stringify(stateDir)}, ${JSON.stringify(marker)});
+    process.stdout.write("locked"); setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+
+  await assert.rejects(lockStateDirectory(stateDir, marker), { message: new RegExp(`pid ${child.pid} since`) });
   child.kill("SIGKILL");
   await new Promise((resolve) => child.once("exit", resolve));
-  await writeFile(layout(stateDir).marker, JSON.stringify(marker));
-  await writeFile(layout(stateDir).lock, JSON.stringify({ ...dead, since: "before" }));
-
-  const lock = await lockStateDirectory(stateDir, marker);
-
-  assert.equal((await readHolder(stateDir))?.pid, process.pid);
-  await lock.release();
-});
-
-test("a living process with the holder's pid but another start time is not the holder", async (context) => {
-  const stateDir = await directory(context);
-  const own = describeProcess(process.pid);
-  assert.ok(own);
-  await writeFile(layout(stateDir).lock, JSON.stringify({ ...own, startTime: own.startTime - 1, since: "before" }));
 
   assert.equal(await readHolder(stateDir), undefined);
   await (await lockStateDirectory(stateDir, marker)).release();
 });
 
-test("of many that start at once, exactly one gets the lock, stale lock or none", async (context) => {
-  for (const isStale of [false, true]) {
-    const stateDir = await directory(context);
-    const own = describeProcess(process.pid);
-    if (isStale) await writeFile(layout(stateDir).lock, JSON.stringify({ ...own, bootId: "another", since: "before" }));
+test("a living process with the holder's pid but another start time is not the holder", async (context) => {
+  const stateDir = await directory(context);
+  await (await lockStateDirectory(stateDir, marker)).release();
+  const own = describeProcess(process.pid);
+  assert.ok(own);
 
-    const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => lockStateDirectory(stateDir, marker)));
+  await writeFile(layout(stateDir).pidFile("up"), JSON.stringify({ ...own, startTime: own.startTime - 1, since: "before" }));
 
-    assert.equal(attempts.filter((one) => one.status === "fulfilled").length, 1);
-  }
+  assert.equal(await readHolder(stateDir), undefined);
+});
+
+test("of many that start at once, exactly one gets the lock", async (context) => {
+  const stateDir = await directory(context);
+
+  const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => lockStateDirectory(stateDir, marker)));
+
+  assert.equal(attempts.filter((one) => one.status === "fulfilled").length, 1);
+  for (const one of attempts) if (one.status === "fulfilled") await one.value.release();
 });
 
 test("a refused start leaves nothing of a directory that it made", async (context) => {
