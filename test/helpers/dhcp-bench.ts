@@ -6,6 +6,7 @@ import { DeviceManager } from "../../src/device-manager/device-manager.ts";
 import type { DhcpOutcome } from "../../src/drivers/dhcp-driver.ts";
 import { DnsmasqDriver } from "../../src/drivers/dnsmasq/dnsmasq-driver.ts";
 import type { DnsmasqOptions } from "../../src/drivers/dnsmasq/dnsmasq-options.ts";
+import { leaseScriptPath, leaseSocketPath } from "../../src/lease-relay/lease-relay.ts";
 import { type CommandRunner, processRunner } from "../../src/linux/command-runner.ts";
 import { bridgeName } from "../../src/model/device-names.ts";
 import type { Network, Port, Subnet } from "../../src/model/network.ts";
@@ -19,6 +20,8 @@ export interface DhcpBenchOptions {
   readonly network?: Network;
   readonly subnets?: readonly Subnet[];
   readonly dhcpAddresses?: readonly string[];
+  /** dnsmasq tells leases to the socket in the state directory. */
+  readonly hasLeaseRelay?: boolean;
 }
 
 /** Counts the children that the code under test starts. */
@@ -73,7 +76,9 @@ export class DhcpBench {
 
   /** As a restarted agent would have: knows nothing. */
   newDriver(): DnsmasqDriver {
-    const { options, log } = this.#options;
+    const { log, hasLeaseRelay } = this.#options;
+    const relay = hasLeaseRelay === true ? { leaseScript: leaseScriptPath, leaseSocket: leaseSocketPath(this.stateDir) } : {};
+    const options = { ...this.#options.options, ...relay };
     return new DnsmasqDriver({ runner: this.#runner, stateDir: this.stateDir, log: log ?? silentLogger, options });
   }
 

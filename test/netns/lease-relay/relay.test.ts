@@ -1,0 +1,91 @@
+// Leases of real clients arrive through dnsmasq and the script client.
+import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { afterEach, describe, test } from "node:test";
+import { silentLogger } from "../../../src/base/logger.ts";
+import { readKnownLeases } from "../../../src/lease-relay/known-leases.ts";
+import { LeaseRelay, leaseSocketPath } from "../../../src/lease-relay/lease-relay.ts";
+import type { LeaseReport } from "../../../src/types/agent-messages.ts";
+import { DhcpBench } from "../../helpers/dhcp-bench.ts";
+import { runDhcpClient } from "../../helpers/dhcp-client.ts";
+import { makePort } from "../../helpers/dhcp-network.ts";
+import { skipWithoutRoot } from "../../helpers/namespaces.ts";
+import { waitFor } from "../../helpers/wait-for.ts";
+
+describe("the lease relay behind a real dnsmasq", { skip: skipWithoutRoot }, () => {
+  let bench: DhcpBench;
+  let relay: LeaseRelay | undefined;
+  const reports: LeaseReport[] = [];
+
+  const createBench = async (leaseSeconds: number): Promise<void> => {
+    reports.length = 0;
+    bench = await DhcpBench.create({ hasLeaseRelay: true, options: { leaseSeconds } });
+  };
+  const startRelay = async (): Promise<void> => {
+    relay = new LeaseRelay({ stateDir: bench.stateDir, log: silentLogger });
+    relay.onLease((report) => reports.push(report));
+    await relay.start();
+  };
+  const reported = async (event: string): Promise<LeaseReport> =>
+    waitFor(() => reports.find((report) => report.event === event), { limitMs: 3000, what: `a lease event ${event}` });
+
+  afterEach(async () => {
+    await relay?.close();
+    relay = undefined;
+    await bench.close();
+  });
+
+  test("a new lease is told once, and told as gone when its port goes", async () => {
+    await createBench(600);
+    await startRelay();
+    const [gone, kept] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
+    await bench.apply([gone, kept]);
+    const startedAtMs = Date.now();
+
+    await runDhcpClient(await bench.plug(gone.macAddress), "eth0");
+    const added = await reported("add");
+    await runDhcpClient(await bench.plug(kept.macAddress), "eth0");
+    await bench.apply([kept]);
+    const removed = await reported("del");
+
+    assert.equal(added.networkId, bench.network.id);
+    assert.equal(added.ipAddress, "10.20.0.5");
+    assert.equal(added.macAddress, gone.macAddress);
+    assert.equal(added.hostname, "host-10-20-0-5");
+    assert.ok(Math.abs((added.expiresAtMs ?? 0) - startedAtMs - 600_000) < 10_000, String(added.expiresAtMs));
+    assert.equal(removed.ipAddress, "10.20.0.5");
+    assert.equal(reports.filter((one) => one.ipAddress === "10.20.0.6").length, 1, "the reload repeats it, the relay does not");
+  });
+
+  test("a lease for ever has no expiry", async () => {
+    await createBench(-1);
+    await startRelay();
+    const port = makePort(bench.subnets, ["10.20.0.5"]);
+    await bench.apply([port]);
+
+    await runDhcpClient(await bench.plug(port.macAddress), "eth0");
+
+    assert.equal((await reported("add")).expiresAtMs, null);
+  });
+
+  test("clients are served while nobody listens, and the lease file tells of them later", async () => {
+    await createBench(600);
+    const port = makePort(bench.subnets, ["10.20.0.5"]);
+    await bench.apply([port]);
+
+    const answer = await runDhcpClient(await bench.plug(port.macAddress), "eth0");
+    const [known] = await readKnownLeases(bench.stateDir, Date.now());
+
+    assert.equal(answer?.ipAddress, "10.20.0.5");
+    assert.equal(known?.ipAddress, "10.20.0.5");
+    assert.equal(known.macAddress, port.macAddress);
+    assert.equal(known.networkId, bench.network.id);
+  });
+
+  test("only root can write to the socket", async () => {
+    await createBench(600);
+    await startRelay();
+
+    assert.equal(statSync(leaseSocketPath(bench.stateDir)).mode & 0o777, 0o600);
+  });
+});
