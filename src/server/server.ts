@@ -25,7 +25,7 @@ export interface RunningServer {
 
 type Closer = () => Promise<void> | void;
 
-const firstConnectTimeoutMs = 10_000;
+const firstConnectTimeoutMs = 5000;
 const apiDrainMs = 3000;
 const version = "0.1.0";
 
