@@ -1,12 +1,6 @@
 // What the NATS client throws, in our words. A missing permission arrives in three ways (the request, the callback of the
 // subscription, the status of the connection); all three carry PermissionViolationError.
-import {
-  AuthorizationError,
-  NoRespondersError,
-  PermissionViolationError,
-  RequestError,
-  TimeoutError,
-} from "@nats-io/transport-node";
+import { NoRespondersError, PermissionViolationError, RequestError, TimeoutError } from "@nats-io/transport-node";
 import { errorText, NetloomError } from "../base/errors.ts";
 
 const causes = function* (thrown: unknown): Generator<unknown> {
@@ -19,7 +13,6 @@ const has = (thrown: unknown, kind: new (...args: never[]) => Error): boolean =>
 };
 
 export const isPermissionError = (thrown: unknown): boolean => has(thrown, PermissionViolationError);
-export const isAuthorizationError = (thrown: unknown): boolean => has(thrown, AuthorizationError);
 
 export function requestFailure(thrown: unknown, subject: string, timeoutMs: number): NetloomError {
   if (thrown instanceof NetloomError) return thrown;

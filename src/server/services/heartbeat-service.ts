@@ -32,7 +32,8 @@ const lagLimitMs = 2000;
 export class HeartbeatService {
   readonly #deps: HeartbeatDeps;
   readonly #unwritten = new Map<string, Heard>();
-  readonly #known = new Set<string>();
+  /** The boot id that was heard of last, by agent: a new one is written at once. */
+  readonly #known = new Map<string, string>();
   readonly #seen = new Map<string, StreamKey & { readonly upTo: number }>();
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> = Promise.resolve();
@@ -56,12 +57,12 @@ export class HeartbeatService {
   }
 
   async receive(role: string, heartbeat: Heartbeat): Promise<void> {
-    const { host } = heartbeat.agent;
-    const key = `${role}\0${host}\0${heartbeat.agent.bootId}`;
+    const { host, bootId } = heartbeat.agent;
+    const key = `${role}\0${host}`;
     this.#deps.liveness.heard({ role, host });
-    this.#unwritten.set(`${role}\0${host}`, { role, heartbeat, atMs: this.#deps.clock.nowMs() });
-    if (!this.#known.has(key)) {
-      this.#known.add(key);
+    this.#unwritten.set(key, { role, heartbeat, atMs: this.#deps.clock.nowMs() });
+    if (this.#known.get(key) !== bootId) {
+      this.#known.set(key, bootId);
       await this.flush();
     }
     await this.#checkLag({ role, host }, heartbeat);

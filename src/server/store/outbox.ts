@@ -127,7 +127,10 @@ export async function readPositionsBefore(
   return oldest.map(({ role, host, seq }) => ({ role, host, seq: Number(seq) - 1 }));
 }
 
-/** Forgets rows that are older than `before`, of one stream only up to `upTo`. Answers how many. */
+/**
+ * Forgets rows that are older than `before`, of one stream only up to `upTo`; answers how many. The rows of `streams` always
+ * stay: a number that was given out once must never mean something else.
+ */
 export async function pruneOutbox(
   db: Kysely<Database>,
   before: Date,
@@ -139,11 +142,6 @@ export async function pruneOutbox(
   }
   const { numDeletedRows } = await query.executeTakeFirst();
   return Number(numDeletedRows);
-}
-
-/** The stream's row stays: a number that was given out once must never mean something else. */
-export async function forgetStream(trx: Trx, { role, host }: StreamKey): Promise<void> {
-  await trx.deleteFrom("outbox").where("role", "=", role).where("host", "=", host).execute();
 }
 
 export async function readEpoch(db: Kysely<Database>): Promise<string> {

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatNatsConfig } from "../../../src/messaging/nats-config.ts";
+
+test("each program may use its own subjects only, and the server listens on loopback", () => {
+  const text = formatNatsConfig({
+    port: -1,
+    server: "USERVER",
+    agents: [{ role: "dhcp", host: "Node-1.example", publicKey: "UAGENT" }],
+    storeDir: "/var/lib/netloom/jetstream",
+  });
+
+  assert.equal(
+    text,
+    `# Made by netloom; changes are overwritten.
+listen: "127.0.0.1:-1"
+jetstream: { store_dir: "/var/lib/netloom/jetstream" }
+authorization: {
+  users: [
+    {
+      nkey: USERVER
+      permissions: {
+        publish: { allow: ["nl.ev.>", "nl.net.>", "nl.sg.>", "nl.notify.>"] }
+        subscribe: { allow: ["nl.rpc.>", "nl.hb.>", "nl.st.>"] }
+        allow_responses: true
+      }
+    }
+    {
+      nkey: UAGENT
+      permissions: {
+        publish: { allow: ["nl.rpc.dhcp.*.node-1_example", "nl.hb.dhcp.node-1_example", "nl.st.dhcp.node-1_example"] }
+        subscribe: { allow: ["nl.ev.dhcp.node-1_example", "nl.ev.dhcp.node-1_example.ctl", "_INBOX_dhcp_node-1_example.>"] }
+      }
+    }
+  ]
+}
+`,
+  );
+});
+
+test("a host that could mean more than one subject does not get in", () => {
+  for (const host of ["*", ">", "a b", "", 'x"]', "a\nb"]) {
+    assert.throws(
+      () => formatNatsConfig({ port: -1, server: "U", agents: [{ role: "dhcp", host, publicKey: "U" }] }),
+      RangeError,
+    );
+  }
+});
