@@ -145,7 +145,16 @@ function installModules() {
   const node = process.env.npm_node_execpath ?? process.execPath;
   const [command, prefix] = npm?.endsWith(".js") ? [node, [npm]] : ["npm", []];
   // --include=optional: Node itself is an optional package, one for each kind of machine.
-  const args = [...prefix, "ci", "--ignore-scripts", "--include=optional", "--include=dev", "--no-audit", "--no-fund"];
+  const args = [
+    ...prefix,
+    "ci",
+    "--ignore-scripts",
+    "--include=optional",
+    "--include=dev",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ];
   run("npm packages", command, args, { env: { ...process.env, NODE_ENV: "development" } });
   if (!existsSync(join(home, "node_modules", ".bin", "node"))) fail("npm ci did not bring Node 24 (node_modules/.bin/node)");
 }
