@@ -23,7 +23,7 @@ const applyScript = `
 for d in default "$1"; do
   c=/proc/sys/net/ipv6/conf/$d
   if [ -d "$c" ]; then
-    echo 0 > "$c/accept_ra"; echo 0 > "$c/autoconf"; echo 0 > "$c/dad_transmits"
+    echo 0 > "$c/accept_ra"; echo 0 > "$c/autoconf"; echo 0 > "$c/accept_dad"
   fi
 done
 if [ "$2" = new ]; then

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { processRunner } from "../../../src/linux/command-runner.ts";
+import { parseDevices } from "../../../src/linux/ip.ts";
+import { bridgeName, tapName } from "../../../src/model/device-names.ts";
+import { networkId, portId } from "../../../src/model/ids.ts";
+import { listPlugged, type PluggedVif, type PlugOptions, plugPort, unplugPort, type VifPort } from "../../../src/vif/vif.ts";
+import {
+  createNamespace,
+  createTestDirectory,
+  deleteNamespace,
+  deviceNames,
+  randomId,
+  randomMac,
+  randomPrefix,
+  sh,
+  skipWithoutRoot,
+  type TestDirectory,
+} from "../../helpers/namespaces.ts";
+
+describe("the interface of an instance", { skip: skipWithoutRoot }, () => {
+  const runner = processRunner();
+  const netns = `${randomPrefix()}i`;
+  const network = networkId(randomId());
+  let directory: TestDirectory;
+  let port: VifPort;
+
+  const newPort = (): VifPort => ({ id: portId(randomId()), networkId: network, macAddress: randomMac(), mtuBytes: 1442 });
+  const plug = async (target: PlugOptions["target"] = { netns }, of: VifPort = port): Promise<PluggedVif> =>
+    plugPort({ runner, stateDir: directory.path, port: of, target });
+  const unplug = async (of: VifPort = port): Promise<PluggedVif | undefined> =>
+    unplugPort({ runner, stateDir: directory.path, portId: of.id });
+
+  beforeEach(async () => {
+    directory = await createTestDirectory();
+    port = newPort();
+    await createNamespace(netns);
+  });
+  afterEach(async () => {
+    for (const { portId: id } of await listPlugged(directory.path))
+      await unplugPort({ runner, stateDir: directory.path, portId: id });
+    await deleteNamespace(netns);
+    await directory.remove();
+  });
+
+  test("joins a namespace to the network's bridge, with the port's MAC and MTU", async () => {
+    const plugged = await plug();
+
+    assert.deepEqual(plugged.target, { kind: "netns", netns, deviceName: "eth0" });
+    const inside = parseDevices(await sh("ip", "-j", "-n", netns, "addr")).find((one) => one.name === "eth0");
+    assert.equal(inside?.macAddress, port.macAddress);
+    assert.equal(inside.mtuBytes, 1442);
+    assert.equal(inside.isUp, true);
+    assert.match(await sh("ip", "link", "show", tapName(port.id)), new RegExp(`master ${bridgeName(network)}.*state UP`));
+    assert.deepEqual(
+      (await listPlugged(directory.path)).map((one) => one.portId),
+      [port.id],
+    );
+  });
+
+  test("a second time changes nothing", async () => {
+    await plug();
+    const before = await sh("ip", "-o", "link", "show", tapName(port.id));
+
+    await plug();
+
+    assert.equal(await sh("ip", "-o", "link", "show", tapName(port.id)), before);
+  });
+
+  test("unplugging removes device, record and the empty bridge, and may be repeated", async () => {
+    const neighbour = newPort();
+    await plug();
+    await plug({ netns, deviceName: "eth1" }, neighbour);
+
+    await unplug();
+    assert.equal((await deviceNames()).has(bridgeName(network)), true, "the neighbour is still in it");
+    await unplug(neighbour);
+
+    const names = await deviceNames();
+    assert.equal(names.has(tapName(port.id)), false);
+    assert.equal(names.has(bridgeName(network)), false);
+    assert.deepEqual(await listPlugged(directory.path), []);
+    assert.equal(await unplug(), undefined);
+  });
+
+  test("a name that is taken in the instance is refused, and nothing is left", async () => {
+    await plug();
+    const second = newPort();
+
+    await assert.rejects(plug({ netns }, second), (error: { code?: string; message: string }) => {
+      return error.code === "CONFLICT" && error.message.includes("eth0") && error.message.includes(netns);
+    });
+
+    assert.equal((await deviceNames()).has(tapName(second.id)), false);
+    assert.deepEqual(
+      (await listPlugged(directory.path)).map((one) => one.portId),
+      [port.id],
+    );
+  });
+
+  test("a port that is plugged elsewhere is refused until it is unplugged", async () => {
+    await plug();
+
+    await assert.rejects(plug({ tap: true }), { code: "CONFLICT" });
+    await unplug();
+
+    assert.deepEqual((await plug({ tap: true })).target, { kind: "tap" });
+  });
+
+  test("a namespace that does not exist is refused", async () => {
+    await assert.rejects(plug({ netns: `${netns}-none` }), { code: "NOT_FOUND" });
+
+    assert.deepEqual(await listPlugged(directory.path), []);
+  });
+
+  test("a name that is no name is refused before it reaches a command", async () => {
+    await assert.rejects(plug({ netns, deviceName: "eth0 up" }), { code: "INVALID" });
+    await assert.rejects(plug({ netns: "../x" }), { code: "INVALID" });
+  });
+
+  test("an instance that was made anew is plugged anew", async () => {
+    await plug();
+    await deleteNamespace(netns);
+    await createNamespace(netns);
+
+    await plug();
+
+    assert.match(await sh("ip", "-n", netns, "link", "show", "eth0"), new RegExp(port.macAddress));
+  });
+
+  test("a tap for a hypervisor is made in the bridge, up, and kept by a second plug", async () => {
+    await plug({ tap: true });
+    const before = await sh("ip", "-o", "link", "show", tapName(port.id));
+    await plug({ tap: true });
+
+    const after = await sh("ip", "-o", "-d", "link", "show", tapName(port.id));
+    assert.match(after, /tun type tap/);
+    assert.match(after, new RegExp(`mtu 1442 .*master ${bridgeName(network)}`));
+    assert.equal(before.split(":")[0], after.split(":")[0], "same device");
+  });
+
+  test("two plugs at once on one new network both end in its bridge", async () => {
+    const other = newPort();
+
+    await Promise.all([plug(), plug({ netns, deviceName: "eth1" }, other)]);
+
+    for (const one of [port, other]) {
+      assert.match(await sh("ip", "link", "show", tapName(one.id)), new RegExp(`master ${bridgeName(network)}`));
+    }
+  });
+});
