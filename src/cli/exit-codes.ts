@@ -1,4 +1,4 @@
-// What the exit status of `netloom` means; the same table is in the reference of the command line.
+// What the exit status of `netloom` means; `netloom --help` says the same.
 import type { ErrorCode } from "../base/errors.ts";
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2, notFound: 3, conflict: 4, unreachable: 5 } as const;
