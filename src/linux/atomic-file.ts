@@ -1,4 +1,5 @@
 // Files that another process reads are replaced whole: a reader sees the old text or the new, never a part.
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, open, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
@@ -22,6 +23,19 @@ export async function writeFileAtomic(path: string, text: string, options: Atomi
     throw error;
   }
   if (options.isDurable === true) await syncDirectory(dirname(path));
+}
+
+/** For a small file on a hot path, where the hand-over to a thread costs more than the write. */
+export function writeFileAtomicSync(path: string, text: string): void {
+  counter += 1;
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${counter}`);
+  try {
+    writeFileSync(temporary, text, { mode: 0o644 });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -4,13 +4,14 @@ import type { PortId } from "../../model/ids.ts";
 import type { NetworkView, Port } from "../../model/network.ts";
 import type { DesiredDhcp } from "../dhcp-driver.ts";
 import type { DnsmasqOptions } from "./dnsmasq-options.ts";
-import { buildPortLines, type PortLines } from "./host-file.ts";
+import { buildPortLines, type HostLine, type PortLines } from "./host-file.ts";
 import { domainOf } from "./names.ts";
 import { buildPortOptions, buildSubnetOptions } from "./opts-file.ts";
 
 export interface DesiredFiles {
-  readonly hostLines: ReadonlySet<string>;
-  readonly dnsLines: ReadonlySet<string>;
+  /** No line twice: no two of them name the same address. */
+  readonly hostLines: readonly string[];
+  readonly dnsLines: readonly string[];
   readonly optsLines: readonly string[];
   readonly domain: string;
   /** Ports that no line can be written for; the others are complete. */
@@ -93,23 +94,37 @@ interface OwnedText {
  * While events are on their way two ports may claim one address. The newer revision has it; dnsmasq would refuse the
  * second line, whichever that is.
  */
-function withoutDuplicates(texts: readonly OwnedText[]): {
-  readonly hostLines: ReadonlySet<string>;
-  readonly dnsLines: ReadonlySet<string>;
-} {
-  const owners = new Map<string, Port>();
-  for (const { port } of texts) {
-    for (const { ipAddress } of port.fixedIps) {
-      const owner = owners.get(ipAddress);
-      if (owner === undefined || port.revision > owner.revision) owners.set(ipAddress, port);
-    }
-  }
-  const hostLines = new Set<string>();
-  const dnsLines = new Set<string>();
+function withoutDuplicates(texts: readonly OwnedText[]): Pick<DesiredFiles, "hostLines" | "dnsLines"> {
+  const owners = disputedOwners(texts);
+  const hostLines: string[] = [];
+  const dnsLines: string[] = [];
   for (const { port, text } of texts) {
-    const isOwner = (addresses: readonly string[]): boolean => addresses.every((address) => owners.get(address) === port);
-    for (const line of text.lines.host) if (isOwner(line.addresses)) hostLines.add(line.text);
-    for (const line of text.lines.dns) if (isOwner(line.addresses)) dnsLines.add(line.text);
+    for (const line of text.lines.host) if (isOwner(owners, port, line)) hostLines.push(line.text);
+    for (const line of text.lines.dns) if (isOwner(owners, port, line)) dnsLines.push(line.text);
   }
   return { hostLines, dnsLines };
+}
+
+function isOwner(owners: ReadonlyMap<string, Port>, port: Port, line: HostLine): boolean {
+  return owners.size === 0 || line.addresses.every((address) => (owners.get(address) ?? port) === port);
+}
+
+/** Only addresses that more than one port claims: there are hardly ever any, and this runs for each port that is added. */
+function disputedOwners(texts: readonly OwnedText[]): ReadonlyMap<string, Port> {
+  const claimed = new Set<string>();
+  const disputed = new Map<string, Port>();
+  for (const { port } of texts) {
+    for (const { ipAddress } of port.fixedIps) {
+      if (claimed.has(ipAddress)) disputed.set(ipAddress, port);
+      else claimed.add(ipAddress);
+    }
+  }
+  if (disputed.size === 0) return disputed;
+  for (const { port } of texts) {
+    for (const { ipAddress } of port.fixedIps) {
+      const owner = disputed.get(ipAddress);
+      if (owner !== undefined && port.revision > owner.revision) disputed.set(ipAddress, port);
+    }
+  }
+  return disputed;
 }

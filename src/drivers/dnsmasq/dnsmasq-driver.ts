@@ -116,7 +116,7 @@ export class DnsmasqDriver implements DhcpDriver {
       case "unchanged":
         return "unchanged";
       case "add":
-        await this.#add(work, plan.hostLines, plan.dnsLines);
+        this.#add(work, plan.hostLines, plan.dnsLines);
         return "added";
       case "reload":
         return this.#reload(work);
@@ -129,20 +129,21 @@ export class DnsmasqDriver implements DhcpDriver {
     }
   }
 
-  async #add(work: Work, hostLines: readonly string[], dnsLines: readonly string[]): Promise<void> {
-    const { loaded, server, desired, files, argv, target } = work;
+  #add(work: Work, hostLines: readonly string[], dnsLines: readonly string[]): void {
+    const { loaded, server, desired, files, argv } = work;
     if (loaded === undefined || server === undefined) throw new NetloomError("CONFLICT", "no running dnsmasq to add to");
     // Until it is done nobody may believe the old picture.
     this.#pictures.delete(desired.view.network.id);
     this.#smallFiles += 1;
     const name = `${Date.now().toString(36)}-${process.pid}-${this.#smallFiles}`;
-    await files.addSmallFiles(name, hostLines, dnsLines);
-    const added = (hostLines.length > 0 ? 1 : 0) + (dnsLines.length > 0 ? 1 : 0);
+    const addedDnsLines = [...loaded.addedDnsLines, ...dnsLines];
+    files.addLines(name, hostLines, addedDnsLines);
     this.#remember(desired, argv, server, {
-      hostLines: target.hostLines,
-      dnsLines: target.dnsLines,
+      hostLines: new Set([...loaded.hostLines, ...hostLines]),
+      dnsLines: new Set([...loaded.dnsLines, ...dnsLines]),
       optsText: loaded.optsText,
-      deltaCount: loaded.deltaCount + added,
+      deltaCount: loaded.deltaCount + (hostLines.length > 0 ? 1 : 0),
+      addedDnsLines,
     });
   }
 

@@ -2,7 +2,14 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { ensureDirectory, isErrno, readFileIfPresent, removeFile, writeFileAtomic } from "../../linux/atomic-file.ts";
+import {
+  ensureDirectory,
+  isErrno,
+  readFileIfPresent,
+  removeFile,
+  writeFileAtomic,
+  writeFileAtomicSync,
+} from "../../linux/atomic-file.ts";
 import { type DnsmasqLease, filterLeaseFile, parseLeases } from "../../linux/dnsmasq-leases.ts";
 import type { DesiredFiles } from "./desired-files.ts";
 import { formatLines, type LoadedFiles } from "./plan.ts";
@@ -73,7 +80,8 @@ export class NetworkFiles {
       hostLines: new Set([...linesOf(host), ...hostDelta.flatMap(linesOf)]),
       dnsLines: new Set([...linesOf(dns), ...dnsDelta.flatMap(linesOf)]),
       optsText,
-      deltaCount: hostDelta.length + dnsDelta.length,
+      deltaCount: hostDelta.length,
+      addedDnsLines: dnsDelta.flatMap(linesOf),
     };
   }
 
@@ -95,8 +103,14 @@ export class NetworkFiles {
       this.#emptyDirectory("host.d"),
       this.#emptyDirectory("dns.d"),
     ]);
-    const { hostLines, dnsLines } = desired;
-    return { loaded: { hostLines, dnsLines, optsText, deltaCount: 0 }, baseHash: hashOf(host, dns, optsText) };
+    const loaded = {
+      hostLines: new Set(desired.hostLines),
+      dnsLines: new Set(desired.dnsLines),
+      optsText,
+      deltaCount: 0,
+      addedDnsLines: [],
+    };
+    return { loaded, baseHash: hashOf(host, dns, optsText) };
   }
 
   async #emptyDirectory(name: string): Promise<void> {
@@ -105,12 +119,18 @@ export class NetworkFiles {
     await Promise.all(entries.map(async (entry) => removeFile(this.path(`${name}/${entry}`))));
   }
 
-  /** @param name of the small file; must be new, because dnsmasq never forgets what an older one said */
-  async addSmallFiles(name: string, hostLines: readonly string[], dnsLines: readonly string[]): Promise<void> {
-    await Promise.all([
-      ...(hostLines.length > 0 ? [writeFileAtomic(this.path(`host.d/${name}`), formatLines(hostLines))] : []),
-      ...(dnsLines.length > 0 ? [writeFileAtomic(this.path(`dns.d/${name}`), formatLines(dnsLines))] : []),
-    ]);
+  /**
+   * One more file of host lines, because dnsmasq never forgets what an earlier one said; one file of all the DNS lines that
+   * came since the base, because of those it does forget, and each file that a reload folds in costs it as much as a reload.
+   *
+   * Not handed to the thread pool: these few bytes reach the page cache in some 50 µs, and each step of an asynchronous
+   * write costs more than that.
+   *
+   * @param name of the file of host lines; must be new
+   */
+  addLines(name: string, hostLines: readonly string[], allAddedDnsLines: readonly string[]): void {
+    if (hostLines.length > 0) writeFileAtomicSync(this.path(`host.d/${name}`), formatLines(hostLines));
+    writeFileAtomicSync(this.path("dns.d/added"), formatLines(allAddedDnsLines));
   }
 
   async writeInterface(name: string): Promise<void> {

@@ -6,8 +6,10 @@ export interface LoadedFiles {
   readonly hostLines: ReadonlySet<string>;
   readonly dnsLines: ReadonlySet<string>;
   readonly optsText: string;
-  /** Small files beside the base. */
+  /** Small files with host lines beside the base. */
   readonly deltaCount: number;
+  /** Those of `dnsLines` that stand beside the base. */
+  readonly addedDnsLines: readonly string[];
 }
 
 /** `fits`: it runs with the wanted arguments in the wanted namespace. `differs`: ours, but with others. */
@@ -25,7 +27,7 @@ export const formatLines = (lines: Iterable<string>): string => [...lines].map((
 
 const macOf = (hostLine: string): string => hostLine.slice(0, 17);
 
-function missingFrom(lines: ReadonlySet<string>, others: ReadonlySet<string>): readonly string[] {
+function missingFrom(lines: readonly string[], others: ReadonlySet<string>): readonly string[] {
   const missing: string[] = [];
   for (const line of lines) if (!others.has(line)) missing.push(line);
   return missing;
@@ -33,7 +35,19 @@ function missingFrom(lines: ReadonlySet<string>, others: ReadonlySet<string>): r
 
 /** Small files are cheap to add and dear to read again (one open each at SIGHUP and start). */
 function isFull(loaded: LoadedFiles): boolean {
-  return loaded.deltaCount >= Math.max(256, (loaded.hostLines.size + loaded.dnsLines.size) / 4);
+  const limit = Math.max(256, loaded.dnsLines.size / 4);
+  return loaded.deltaCount >= limit || loaded.addedDnsLines.length >= 2 * limit;
+}
+
+function hasMacOf(known: ReadonlySet<string>, added: readonly string[]): boolean {
+  const macs = new Set(added.map(macOf));
+  // Cutting every known line is the dearer way when only one port comes, which is the usual case.
+  const isFew = macs.size <= 8;
+  for (const line of known) {
+    if (!isFew && macs.has(macOf(line))) return true;
+    if (isFew) for (const mac of macs) if (line.startsWith(mac)) return true;
+  }
+  return false;
 }
 
 /** @param loaded undefined when it is not certain what the server has read */
@@ -46,16 +60,13 @@ export function planDnsmasq(desired: DesiredFiles, loaded: LoadedFiles | undefin
   const hostLines = missingFrom(desired.hostLines, loaded.hostLines);
   const dnsLines = missingFrom(desired.dnsLines, loaded.dnsLines);
   const hasGone =
-    desired.hostLines.size - hostLines.length < loaded.hostLines.size ||
-    desired.dnsLines.size - dnsLines.length < loaded.dnsLines.size;
+    desired.hostLines.length - hostLines.length < loaded.hostLines.size ||
+    desired.dnsLines.length - dnsLines.length < loaded.dnsLines.size;
   if (hasGone) return { action: "reload", reason: "lines must go" };
   if (hostLines.length === 0 && dnsLines.length === 0) return { action: "unchanged" };
   if (isFull(loaded)) return { action: "reload", reason: "many small files" };
 
   // A second line of a MAC would stand behind the first in the order of reading, and order decides between them.
-  const newMacs = new Set(hostLines.map(macOf));
-  for (const line of loaded.hostLines) {
-    if (newMacs.has(macOf(line))) return { action: "reload", reason: "lines of a known MAC are added" };
-  }
+  if (hasMacOf(loaded.hostLines, hostLines)) return { action: "reload", reason: "lines of a known MAC are added" };
   return { action: "add", hostLines, dnsLines };
 }

@@ -9,8 +9,8 @@ const desired = (
   dnsLines: readonly string[] = [],
   optsLines: readonly string[] = ["a"],
 ): DesiredFiles => ({
-  hostLines: new Set(hostLines),
-  dnsLines: new Set(dnsLines),
+  hostLines,
+  dnsLines,
   optsLines,
   domain: "",
   refused: [],
@@ -20,6 +20,7 @@ const loaded = (hostLines: readonly string[], values: Partial<LoadedFiles> = {})
   dnsLines: new Set(),
   optsText: "a\n",
   deltaCount: 0,
+  addedDnsLines: [],
   ...values,
 });
 
