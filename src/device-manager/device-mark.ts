@@ -1,8 +1,15 @@
 // `<state>/dhcp/<network id>/device.json`: written before anything is made, removed after everything is gone. So a kill at
 // any line leaves it naming at least all that exists, and any later agent — or `netloom down` — can remove that.
-import { readdir, rmdir } from "node:fs/promises";
+import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { ensureDirectory, isErrno, readFileIfPresent, removeFile, writeFileAtomic } from "../linux/atomic-file.ts";
+import {
+  ensureDirectory,
+  isErrno,
+  readDirectoryIfPresent,
+  readFileIfPresent,
+  removeFile,
+  writeFileAtomic,
+} from "../linux/atomic-file.ts";
 import { bridgeName, dhcpNamespaceName } from "../model/device-names.ts";
 import { isUuid, type NetworkId, networkId } from "../model/ids.ts";
 
@@ -63,11 +70,8 @@ export async function removeMark(stateDir: string, id: NetworkId): Promise<void>
 }
 
 export async function listMarks(stateDir: string): Promise<readonly NetworkId[]> {
-  const entries = await readdir(join(stateDir, "dhcp"), { withFileTypes: true }).catch((error: unknown) => {
-    if (isErrno(error, "ENOENT")) return [];
-    throw error;
-  });
-  const ids = entries.filter((entry) => entry.isDirectory() && isUuid(entry.name)).map((entry) => networkId(entry.name));
+  const entries = await readDirectoryIfPresent(join(stateDir, "dhcp"));
+  const ids = entries.filter(isUuid).map(networkId);
   const marks = await Promise.all(ids.map(async (id) => readFileIfPresent(join(networkDirectory(stateDir, id), fileName))));
   return ids.filter((_, index) => marks[index] !== undefined);
 }

@@ -1,7 +1,6 @@
 // What the lease files say: for the time in which no agent listened to the relay.
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isErrno, readFileIfPresent } from "../linux/atomic-file.ts";
+import { readDirectoryIfPresent, readFileIfPresent } from "../linux/atomic-file.ts";
 import { canonicalAddress } from "../linux/addresses.ts";
 import { parseLeases } from "../linux/dnsmasq-leases.ts";
 import { isUuid, type NetworkId, networkId } from "../model/ids.ts";
@@ -25,10 +24,7 @@ export function readLeaseFile(id: NetworkId, text: string, nowMs: number): reado
 /** Leases of all networks below the state directory. */
 export async function readKnownLeases(stateDir: string, nowMs: number): Promise<readonly LeaseReport[]> {
   const directory = join(stateDir, "dhcp");
-  const entries = await readdir(directory).catch((error: unknown) => {
-    if (isErrno(error, "ENOENT")) return [];
-    throw error;
-  });
+  const entries = await readDirectoryIfPresent(directory);
   const reports: LeaseReport[] = [];
   for (const id of entries.filter(isUuid).map(networkId)) {
     reports.push(...readLeaseFile(id, (await readFileIfPresent(join(directory, id, "leases"))) ?? "", nowMs));

@@ -1,6 +1,6 @@
 // Files that another process reads are replaced whole: a reader sees the old text or the new, never a part.
 import { renameSync, rmSync, writeFileSync } from "node:fs";
-import { mkdir, open, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 export interface AtomicWriteOptions {
@@ -57,6 +57,16 @@ export async function readFileIfPresent(path: string): Promise<string | undefine
     return await readFile(path, "utf8");
   } catch (error) {
     if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
+  }
+}
+
+/** Names in a directory; none when there is no such directory. */
+export async function readDirectoryIfPresent(path: string): Promise<readonly string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR")) return [];
     throw error;
   }
 }

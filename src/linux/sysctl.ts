@@ -31,20 +31,23 @@ export function hasIpv6(): boolean {
 
 const instancesSetting = "fs/inotify/max_user_instances";
 
+// Enough for what fits on a host; an instance that nobody opens costs nothing.
+const roomyInstances = 8192;
+
 /**
- * Each dnsmasq takes one inotify instance of its user's allowance; the usual 128 stop a host at about 125 networks.
- * Raised where that is allowed, said in one line where it is not.
+ * Each dnsmasq takes one inotify instance of root's allowance; the usual 128 stop a host at about 125 networks. Raised
+ * only when it gets tight, and where that is allowed; said in one line where it is not.
  */
-export function ensureInotifyInstances(wanted: number, log: Logger): void {
-  const present = Number(readSysctl(instancesSetting) ?? wanted);
-  if (present >= wanted) return;
+export function ensureInotifyInstances(needed: number, log: Logger): void {
+  const present = Number(readSysctl(instancesSetting) ?? needed);
+  if (present >= needed) return;
   try {
-    writeSysctl(instancesSetting, wanted);
-    log.info({ outcome: "raised", setting: instancesSetting, present, wanted }, "inotify limit raised");
+    writeSysctl(instancesSetting, Math.max(needed, roomyInstances));
+    log.info({ outcome: "raised", setting: instancesSetting, present, needed }, "inotify limit raised");
   } catch (error) {
     log.warn(
-      { setting: instancesSetting, present, wanted, err: errorText(error) },
-      "inotify limit is low and cannot be raised: networks beyond it get no live changes",
+      { setting: instancesSetting, present, needed, err: errorText(error) },
+      "inotify limit is low and cannot be raised: dnsmasq of more networks will not start",
     );
   }
 }

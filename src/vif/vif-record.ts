@@ -1,9 +1,14 @@
 // `<state>/vif/<port id>.json`: written before an instance's interface is made and removed after it is gone, so that an
 // unplug, or `netloom down`, finds all that may be there.
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { NetloomError } from "../base/errors.ts";
-import { ensureDirectory, isErrno, readFileIfPresent, removeFile, writeFileAtomic } from "../linux/atomic-file.ts";
+import {
+  ensureDirectory,
+  readDirectoryIfPresent,
+  readFileIfPresent,
+  removeFile,
+  writeFileAtomic,
+} from "../linux/atomic-file.ts";
 import { isUuid, networkId, type NetworkId, portId, type PortId } from "../model/ids.ts";
 
 /** `netns`: a device inside a namespace, as containers have; `tap`: a device for a hypervisor to open. */
@@ -67,10 +72,7 @@ export async function removeVifRecord(stateDir: string, id: PortId): Promise<voi
 }
 
 export async function listVifRecords(stateDir: string): Promise<readonly VifRecord[]> {
-  const names = await readdir(directoryOf(stateDir)).catch((error: unknown) => {
-    if (isErrno(error, "ENOENT")) return [];
-    throw error;
-  });
+  const names = await readDirectoryIfPresent(directoryOf(stateDir));
   const ids = names.filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -5));
   const records = await Promise.all(ids.filter(isUuid).map(async (id) => readVifRecord(stateDir, portId(id))));
   return records.filter((record) => record !== undefined);

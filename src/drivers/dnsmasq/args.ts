@@ -20,7 +20,8 @@ export const pidFileArgument = (directory: string): string => `--pid-file=${join
 
 export function buildArguments(context: ArgumentContext): readonly string[] {
   const { directory, domain, options, view, user } = context;
-  const served = view.subnets.filter((subnet) => serviceOf(subnet) !== "nothing");
+  const subnets = view.subnets.toSorted((one, other) => (one.id < other.id ? -1 : 1));
+  const served = subnets.filter((subnet) => serviceOf(subnet) !== "nothing");
   const file = (name: string): string => join(directory, name);
   return [
     "dnsmasq",

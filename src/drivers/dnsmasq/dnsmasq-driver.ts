@@ -1,12 +1,12 @@
 // One dnsmasq per network. Ports come by a small file that dnsmasq reads at once; they go by new base files and SIGHUP; it
 // is started anew only when its arguments change.
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { NetloomError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import { ensureDirectory, isErrno } from "../../linux/atomic-file.ts";
+import { ensureDirectory, readDirectoryIfPresent } from "../../linux/atomic-file.ts";
 import type { CommandRunner } from "../../linux/command-runner.ts";
 import { isAlive, type ProcessIdentity, sendSignal } from "../../linux/process-table.ts";
+import { ensureInotifyInstances } from "../../linux/sysctl.ts";
 import { isUuid, type NetworkId, networkId } from "../../model/ids.ts";
 import type { DesiredDhcp, DhcpDriver, DhcpOutcome } from "../dhcp-driver.ts";
 import { buildArguments } from "./args.ts";
@@ -24,6 +24,9 @@ export interface DnsmasqDriverDeps {
   /** What is not given is the default. */
   readonly options?: Partial<DnsmasqOptions> | undefined;
 }
+
+/** inotify instances that others on the host may want. */
+const inotifyMargin = 64;
 
 /** What this process knows of a running server. */
 interface Picture {
@@ -85,7 +88,7 @@ export class DnsmasqDriver implements DhcpDriver {
     const files = this.#filesOf(view.network.id);
     const target = this.#builder.build(desired);
     const argv = buildArguments({
-      view: { ...view, subnets: view.subnets.toSorted((one, other) => (one.id < other.id ? -1 : 1)) },
+      view,
       directory: files.directory,
       domain: target.domain,
       options: this.#options,
@@ -174,6 +177,7 @@ export class DnsmasqDriver implements DhcpDriver {
     const before = await files.readState();
     await files.markChanging();
     await stopServers(files, before?.phase === "running");
+    ensureInotifyInstances(this.#pictures.size + inotifyMargin, this.#deps.log);
     const { loaded, baseHash } = await files.writeBase(target);
     await files.writeInterface(desired.device.interfaceName);
     await this.#cleaner.prune(work);
@@ -225,10 +229,7 @@ export class DnsmasqDriver implements DhcpDriver {
   }
 
   async list(): Promise<readonly NetworkId[]> {
-    const entries = await readdir(join(this.#deps.stateDir, "dhcp")).catch((error: unknown) => {
-      if (isErrno(error, "ENOENT")) return [];
-      throw error;
-    });
+    const entries = await readDirectoryIfPresent(join(this.#deps.stateDir, "dhcp"));
     const ids = entries.filter(isUuid).map(networkId);
     const isPresent = await Promise.all(ids.map(async (id) => this.#filesOf(id).isPresent()));
     return ids.filter((_, index) => isPresent[index] === true);

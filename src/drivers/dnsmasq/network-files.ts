@@ -5,6 +5,7 @@ import { join } from "node:path";
 import {
   ensureDirectory,
   isErrno,
+  readDirectoryIfPresent,
   readFileIfPresent,
   removeFile,
   writeFileAtomic,
@@ -163,10 +164,7 @@ export class NetworkFiles {
 
   /** The driver has something here. */
   async isPresent(): Promise<boolean> {
-    const entries = await readdir(this.directory).catch((error: unknown) => {
-      if (isErrno(error, "ENOENT", "ENOTDIR")) return [];
-      throw error;
-    });
+    const entries = await readDirectoryIfPresent(this.directory);
     return entries.some((entry) => !foreignFiles.has(entry) && !entry.startsWith("."));
   }
 }
