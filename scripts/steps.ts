@@ -1,5 +1,5 @@
 // One command of `npm run check` or `npm test`: run, timed, its output kept for when it fails.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -7,6 +7,11 @@ export const home = fileURLToPath(new URL("..", import.meta.url));
 const binaries = fileURLToPath(new URL("../node_modules/.bin", import.meta.url));
 const reporter = fileURLToPath(new URL("./test-reporter.mjs", import.meta.url));
 const summaryMark = "#summary ";
+const startMark = "#start ";
+const endMark = "#end ";
+const defaultLimitMs = 300_000;
+/** How long the output may stay open after the end of the process. */
+const graceMs = 1_000;
 
 export interface Counts {
   readonly passed: number;
@@ -19,6 +24,8 @@ export interface Step {
   readonly command: readonly string[];
   /** Its output is printed also when it succeeds: reasons of skipped tests. */
   readonly isTest?: true;
+  /** Milliseconds after which it is killed; five minutes if not said. */
+  readonly limitMs?: number;
 }
 
 export interface StepResult {
@@ -37,26 +44,79 @@ export const addCounts = (a: Counts, b: Counts): Counts => ({
 
 export const noCounts: Counts = { passed: 0, failed: 0, skipped: 0 };
 
+/**
+ * Runs one step in a process group of its own. After `limitMs` the whole group is killed and the step counts as failed: a
+ * test that spins must not take the rest of the run with it. Processes that a step leaves behind and that hold its output
+ * open are not waited for.
+ */
 export async function runStep(step: Step): Promise<StepResult> {
   const [command = "", ...args] = step.command;
   const startedAt = performance.now();
   const env = { ...process.env, PATH: `${binaries}:${process.env["PATH"] ?? ""}`, NODE_TEST_CONTEXT: undefined };
-  const child = spawn(command, args, { cwd: home, stdio: ["ignore", "pipe", "pipe"], env });
+  const child = spawn(command, args, { cwd: home, stdio: ["ignore", "pipe", "pipe"], env, detached: true });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (chunk: string) => {
       output += chunk;
     });
   }
-  const exitCode = await new Promise<number>((resolve) => {
-    child.once("error", (error) => {
-      output += error.message;
-      resolve(127);
-    });
-    child.once("close", (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
-  });
+  const limitMs = step.limitMs ?? defaultLimitMs;
+  const exit = await endOf(child, limitMs);
+  output += exit.note;
+  if (exit.timedOut) output += `no end within ${limitMs / 1000} s: killed\n${unfinished(output)}`;
   const ms = Math.round(performance.now() - startedAt);
-  return { name: step.name, ms, output: withoutSummary(output), counts: readCounts(step, exitCode, output) };
+  return { name: step.name, ms, output: withoutMarks(output), counts: readCounts(step, exit.code, output) };
+}
+
+interface End {
+  readonly code: number;
+  readonly timedOut: boolean;
+  readonly note: string;
+}
+
+function endOf(child: ChildProcess, limitMs: number): Promise<End> {
+  return new Promise((resolve) => {
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      killGroup(child.pid);
+    }, limitMs);
+    const end = (code: number, note: string): void => {
+      clearTimeout(timer);
+      killGroup(child.pid);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      resolve({ code, timedOut, note });
+    };
+    child.once("error", (error) => end(127, error.message));
+    child.once("exit", (code, signal) => {
+      const exitCode = code ?? (signal === null ? 1 : 128);
+      const grace = setTimeout(() => end(exitCode, "a process was left behind that held the output open\n"), graceMs);
+      child.once("close", () => {
+        clearTimeout(grace);
+        end(exitCode, "");
+      });
+    });
+  });
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // All of the group have ended.
+  }
+}
+
+/** The tests that had begun and not ended, by the marks of the reporter. */
+function unfinished(output: string): string {
+  const open = new Set<string>();
+  for (const line of output.split("\n")) {
+    if (line.startsWith(startMark)) open.add(line.slice(startMark.length));
+    if (line.startsWith(endMark)) open.delete(line.slice(endMark.length));
+  }
+  return [...open].map((name) => `  unfinished: ${name}\n`).join("");
 }
 
 function readCounts(step: Step, exitCode: number, output: string): Counts {
@@ -69,10 +129,10 @@ function readCounts(step: Step, exitCode: number, output: string): Counts {
   return exitCode !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
-const withoutSummary = (output: string): string =>
+const withoutMarks = (output: string): string =>
   output
     .split("\n")
-    .filter((line) => !line.startsWith(summaryMark))
+    .filter((line) => ![summaryMark, startMark, endMark].some((mark) => line.startsWith(mark)))
     .join("\n");
 
 export function testFiles(folder: string): readonly string[] {
@@ -82,17 +142,19 @@ export function testFiles(folder: string): readonly string[] {
 export interface TestRun {
   readonly isolation: "none" | "process";
   readonly concurrency: number;
+  readonly limitMs?: number;
 }
 
 export function testStep(name: string, files: readonly string[], run: TestRun): Step {
   const options = [
     "--test",
     `--test-isolation=${run.isolation}`,
-    "--test-timeout=300000",
+    "--test-timeout=120000",
     `--test-reporter=${reporter}`,
     ...(run.isolation === "process" ? [`--test-concurrency=${run.concurrency}`] : []),
   ];
-  return { name, command: [process.execPath, ...options, ...files], isTest: true };
+  const { limitMs = defaultLimitMs } = run;
+  return { name, command: [process.execPath, ...options, ...files], isTest: true, limitMs };
 }
 
 /** Runs all, `width` at a time, and tells each when it has ended. */

@@ -3,11 +3,16 @@
 import { relative } from "node:path";
 import { inspect } from "node:util";
 
-export const summaryMark = "#summary ";
+const summaryMark = "#summary ";
+// scripts/steps.ts tells by these which tests had not ended when it killed a run.
+const startMark = "#start ";
+const endMark = "#end ";
 
 /** @param {AsyncIterable<{type: string, data: any}>} events */
 export default async function* reporter(events) {
   for await (const { type, data } of events) {
+    if (type === "test:start") yield `${startMark}${label(data)}\n`;
+    if (type === "test:pass" || type === "test:fail") yield `${endMark}${label(data)}\n`;
     if (type === "test:fail" && !isFileOfFailures(data)) yield failure(data);
     if (type === "test:pass" && data.skip !== undefined && data.skip !== false) yield skipped(data);
     if (type === "test:stdout" || type === "test:stderr") yield data.message;
@@ -19,6 +24,8 @@ export default async function* reporter(events) {
 const isFileOfFailures = (data) => data.details?.error?.failureType === "subtestsFailed";
 
 const place = (data) => (data.file === undefined ? "" : ` (${relative(process.cwd(), data.file)}:${data.line})`);
+
+const label = (data) => `${data.name}${place(data)}`.replaceAll("\n", " ");
 
 function failure(data) {
   const error = data.details?.error;

@@ -22,10 +22,13 @@ function skip(files: readonly string[], reason: string): void {
 await run(checkSteps(), 2);
 const needRoot = [...testFiles("netns"), ...testFiles("e2e")];
 const parallel = [...testFiles("contract"), ...testFiles("nats"), ...(isRoot ? testFiles("netns") : [])];
-await run([testStep("tests with databases, NATS and namespaces", parallel, { isolation: "process", concurrency: 2 })], 1);
+await run(
+  [testStep("tests with databases, NATS and namespaces", parallel, { isolation: "process", concurrency: 2, limitMs: 600_000 })],
+  1,
+);
 if (isRoot) {
   // One at a time: they measure how long a start and an end take, and two would share two cores.
-  await run([testStep("tests of the whole", testFiles("e2e"), { isolation: "process", concurrency: 1 })], 1);
+  await run([testStep("tests of the whole", testFiles("e2e"), { isolation: "process", concurrency: 1, limitMs: 600_000 })], 1);
 } else {
   skip(needRoot, "needs root, because it makes network namespaces");
 }

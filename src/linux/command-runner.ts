@@ -60,9 +60,9 @@ async function runProcess(searchPath: string, argv: readonly string[], options: 
     env: { PATH: searchPath, LC_ALL: "C", ...options.env },
     stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     signal: options.signal,
-    timeout: timeoutMs,
-    killSignal: "SIGKILL",
   });
+  // Not spawn's own timeout: its timer outlives a spawn that failed, and holds the process up for that long.
+  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   // A tool that ends without reading its input breaks the pipe; its exit code says what went wrong.
@@ -70,9 +70,11 @@ async function runProcess(searchPath: string, argv: readonly string[], options: 
   child.stdin?.end(options.stdin);
   return new Promise((resolve, reject) => {
     child.once("error", (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
       reject(error.code === "ENOENT" ? notInstalled(tool) : error);
     });
     child.once("close", (exitCode, signal) => {
+      clearTimeout(timer);
       if (exitCode !== null) {
         const missing = /failed to execute ([\w.-]+): No such file/.exec(stderr())?.[1];
         if (exitCode === 127 && missing !== undefined) reject(notInstalled(missing));

@@ -3,7 +3,6 @@
 export type NetworkId = string & { readonly __brand: "NetworkId" };
 export type SubnetId = string & { readonly __brand: "SubnetId" };
 export type PortId = string & { readonly __brand: "PortId" };
-export type AgentId = string & { readonly __brand: "AgentId" };
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -20,4 +19,3 @@ function checked(kind: string, text: string): string {
 export const networkId = (text: string): NetworkId => checked("network", text) as NetworkId;
 export const subnetId = (text: string): SubnetId => checked("subnet", text) as SubnetId;
 export const portId = (text: string): PortId => checked("port", text) as PortId;
-export const agentId = (text: string): AgentId => checked("agent", text) as AgentId;

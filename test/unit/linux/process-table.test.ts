@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { afterEach, describe, test } from "node:test";
 import { readFileIfPresent, writeFileAtomic } from "../../../src/linux/atomic-file.ts";
 import { processRunner, runChecked } from "../../../src/linux/command-runner.ts";
 import {
@@ -16,8 +16,22 @@ import {
 } from "../../../src/linux/process-table.ts";
 import { waitFor } from "../../helpers/wait-for.ts";
 
-async function start(script: string): Promise<{ readonly child: ChildProcess; readonly identity: ProcessIdentity }> {
-  const child = spawn("sh", ["-c", script], { stdio: ["pipe", "pipe", "ignore"] });
+const children: ChildProcess[] = [];
+
+// A child that a failed test leaves would keep this process alive for ever.
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+});
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly identity: ProcessIdentity;
+}
+
+/** The program must print something once it is as the test wants it. */
+async function start(program: string, args: readonly string[]): Promise<Started> {
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "ignore"] });
+  children.push(child);
   await new Promise((resolve) => child.stdout?.once("data", resolve));
   const identity = readProcess(child.pid ?? 0);
   if (identity === undefined) throw new Error("child is not in the process table");
@@ -27,7 +41,7 @@ async function start(script: string): Promise<{ readonly child: ChildProcess; re
 describe("the process table", () => {
   test("finds a process by its arguments and tells it from a later holder of its pid", async () => {
     const mark = `mark-${Math.random()}`;
-    const { child, identity } = await start(`: ${mark}; echo up; read line`);
+    const { child, identity } = await start("sh", ["-c", `: ${mark}; echo up; read line`]);
 
     assert.deepEqual(
       findProcesses((argv) => argv.some((word) => word.includes(mark))).map((one) => one.pid),
@@ -41,7 +55,7 @@ describe("the process table", () => {
   });
 
   test("kills what does not obey, after the time it was given", async () => {
-    const { child, identity } = await start("trap '' TERM; echo up; while :; do sleep 0.05; done");
+    const { child, identity } = await start("sh", ["-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"]);
     const ended = new Promise((resolve) => child.once("exit", (_code, signal) => resolve(signal)));
 
     await terminate(identity, 100);
@@ -56,8 +70,8 @@ describe("the process table", () => {
   });
 
   test("counts a zombie as gone", async () => {
-    // The shell never waits for its child.
-    const { child } = await start("sh -c 'exit 0' & echo $!; exec tail -f /dev/null");
+    // Perl never waits for its child unless it is told to, as a shell may.
+    const { child } = await start("perl", ["-e", "fork or exit 0; $| = 1; print 'up'; sleep 60"]);
     const isZombie = async (): Promise<string | undefined> => {
       for (const entry of await readdir("/proc")) {
         const text = /^\d+$/.test(entry) ? await readFileIfPresent(`/proc/${entry}/stat`).catch(() => undefined) : undefined;
@@ -68,7 +82,6 @@ describe("the process table", () => {
     const pid = await waitFor(isZombie, { limitMs: 2000, what: "a zombie" });
 
     assert.equal(readProcess(Number(pid)), undefined);
-    child.kill("SIGKILL");
   });
 
   test("reads a pid file's number and nothing else", () => {
