@@ -1,9 +1,10 @@
 // One agent per state directory. The lock is a listening socket in the abstract name space: the kernel gives it back when
 // its holder dies, however that happens, so that no stale lock can exist. A file beside it tells people who holds it.
 import { createHash } from "node:crypto";
-import { mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
+import { makeDirectories } from "../base/directories.ts";
 import { errorText, NetloomError } from "../base/errors.ts";
 
 export interface AgentLock {
@@ -15,7 +16,7 @@ export interface AgentLock {
 /** Throws CONFLICT while another process holds it, FORBIDDEN where the directory cannot be written to. */
 export async function lockAgent(stateDir: string): Promise<AgentLock> {
   const runDirectory = join(stateDir, "run");
-  const made = await mkdir(runDirectory, { recursive: true }).catch(notWritable(stateDir));
+  const made = await makeDirectories(runDirectory).catch(notWritable(stateDir));
   const holderFile = join(runDirectory, "dhcp-agent.lock");
   const server = await listen(socketName(await realpath(stateDir))).catch(async (thrown: unknown) => {
     const holder = await readFile(holderFile, "utf8").catch(() => "unknown pid");

@@ -1,7 +1,7 @@
 // The command tree of `netloom`. Which commands there are is here; what they do is in commands/.
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { errorText, NetloomError } from "../base/errors.ts";
+import { readVersion } from "../base/version.ts";
 import { addAgentCommands } from "./commands/agents.ts";
 import { addLeaseCommands } from "./commands/leases.ts";
 import { addPlugCommands } from "./commands/plug.ts";
@@ -81,9 +81,4 @@ function explain(thrown: unknown): ExitCode {
   process.stderr.write(`netloom: ${isKnown ? errorText(thrown) : bug}\n`);
   if (thrown instanceof CommandFailure) return thrown.exitCode;
   return thrown instanceof NetloomError ? exitCodeOf(thrown.code) : exitCodes.failure;
-}
-
-function readVersion(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return String((JSON.parse(readFileSync(file, "utf8")) as { version?: unknown }).version);
 }

@@ -70,19 +70,22 @@ export const namespacePrefix = z
   .default("")
   .describe("Put before the names of namespaces, so that several simulated hosts can share one kernel");
 
+const dnsDomain = z
+  .string()
+  .regex(/^[A-Za-z0-9.-]*$/, "must be a domain name")
+  .default("openstacklocal")
+  .describe("Domain of ports on networks without dns_domain; the same on the server and its agents");
+
 export const serverDhcp = z
   .strictObject({
     agentsPerNetwork: z.int().min(1).max(16).default(1).describe("DHCP agents that serve one network"),
+    dnsDomain,
   })
   .prefault({});
 
 export const agentDhcp = {
   leaseSeconds: z.int().min(-1).default(86400).describe("Lease time; -1: for ever"),
-  dnsDomain: z
-    .string()
-    .regex(/^[A-Za-z0-9.-]*$/, "must be a domain name")
-    .default("openstacklocal")
-    .describe("Domain of ports on networks without dns_domain"),
+  dnsDomain,
   dnsServers: z
     .array(z.union([z.ipv4(), z.ipv6()]))
     .default([])

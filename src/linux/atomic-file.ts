@@ -1,7 +1,8 @@
 // Files that another process reads are replaced whole: a reader sees the old text or the new, never a part.
 import { renameSync, rmSync, writeFileSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { makeDirectories } from "../base/directories.ts";
 
 export interface AtomicWriteOptions {
   readonly mode?: number;
@@ -80,7 +81,7 @@ export async function removeFile(path: string): Promise<void> {
   }
 }
 
-/** Also for parents; the mode is set whatever the umask of this process. */
+/** Also for parents. */
 export async function ensureDirectory(path: string, mode = 0o755): Promise<void> {
-  await mkdir(path, { recursive: true, mode });
+  await makeDirectories(path, mode);
 }

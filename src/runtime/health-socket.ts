@@ -1,7 +1,8 @@
 // A program's own HTTP listener on a Unix socket: alive, ready, metrics, and a status for people.
-import { chmod, mkdir, rm } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { dirname } from "node:path";
+import { makeDirectories } from "../base/directories.ts";
 
 export interface HealthSource {
   readonly path: string;
@@ -20,7 +21,7 @@ export interface HealthSocket {
  * Whoever calls this must already hold the state directory's lock: a socket file that is in the way is a dead one's, and removed.
  */
 export async function openHealthSocket(source: HealthSource): Promise<HealthSocket> {
-  await mkdir(dirname(source.path), { recursive: true });
+  await makeDirectories(dirname(source.path));
   await rm(source.path, { force: true });
   const server = createServer({ keepAliveTimeout: 1000 }, (request, response) => {
     answer(source, request).then(

@@ -28,6 +28,8 @@ export interface ServerBase {
   readonly clock: Clock;
   readonly log: Logger;
   readonly agentsPerNetwork: number;
+  /** Of networks without a domain of their own; the DHCP agents must be told the same. */
+  readonly dnsDomain: string;
   /** Above this a page of a snapshot ends. */
   readonly maxPageBytes?: number;
 }
@@ -40,9 +42,6 @@ export interface ServerParts {
   close(): Promise<void>;
 }
 
-/** What DHCP agents use, too, where a network has no domain of its own. */
-const defaultDnsDomain = "openstacklocal";
-
 export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const { store, bus, clock, log } = base;
   const epoch = await readEpoch(store.db);
@@ -50,7 +49,7 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const control = controlSender(bus, log);
   const scheduler = new DhcpScheduler({ agentsPerNetwork: base.agentsPerNetwork, liveness: (agent) => liveness.of(agent) });
   const events = { recordItems, scheduleNetwork: scheduler.scheduleNetwork.bind(scheduler) };
-  const deps: ServiceDeps = { store, clock, events, defaultDnsDomain };
+  const deps: ServiceDeps = { store, clock, events, defaultDnsDomain: base.dnsDomain };
   const publisher = new OutboxPublisher({ store, bus, epoch, clock, log });
   const heartbeats = new HeartbeatService({ store, clock, log, epoch, liveness, control });
   const pruner = new OutboxPruner({ store, clock, log, seen: () => heartbeats.seen() });

@@ -2,6 +2,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import { readVersion } from "../base/version.ts";
 import { connectBus, type NatsBus } from "../messaging/nats-bus.ts";
 import { createApi } from "./api/api.ts";
 import type { ApiDeps } from "./api/api-deps.ts";
@@ -13,7 +14,7 @@ export interface ServerSettings {
   readonly listen: { readonly address: string; readonly port: number };
   readonly db: string;
   readonly nats: { readonly url: string; readonly nkeySeedFile?: string | undefined };
-  readonly dhcp: { readonly agentsPerNetwork: number };
+  readonly dhcp: { readonly agentsPerNetwork: number; readonly dnsDomain: string };
 }
 
 export interface RunningServer {
@@ -27,7 +28,6 @@ type Closer = () => Promise<void> | void;
 
 const firstConnectTimeoutMs = 5000;
 const apiDrainMs = 3000;
-const version = "0.1.0";
 
 /** Rejects with one clear line when the database, NATS or the listening port is not to be had; then nothing stays open. */
 export async function startServer(settings: ServerSettings, log: Logger, clock: Clock = systemClock): Promise<RunningServer> {
@@ -46,10 +46,13 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
     closers.push(() => store.close());
     const bus = await connect(settings, log);
     closers.push(() => bus.close());
-    const parts = await composeServer({ store, bus, clock, log, agentsPerNetwork: settings.dhcp.agentsPerNetwork });
+    const parts = await composeServer({ store, bus, clock, log, ...settings.dhcp });
     closers.push(() => parts.close());
     const { services, metrics, readiness } = parts;
-    return { url: await listen({ services, log, clock, version, metrics, readiness }, settings, closers), close };
+    return {
+      url: await listen({ services, log, clock, version: readVersion(), metrics, readiness }, settings, closers),
+      close,
+    };
   } catch (thrown) {
     await close();
     throw thrown;

@@ -29,6 +29,7 @@ export function serverArguments(config: UpConfig, nats: NatsAccess): readonly st
     ...commonArguments(config, nats),
     ...["--listen", `${address}:${listen.port}`, "--db", config.db, "--auth", config.auth],
     ...(config.forceAuthNone ? ["--force-auth-none"] : []),
+    `--dhcp-dns-domain=${config.dhcp.dnsDomain}`,
   ];
 }
 

@@ -30,7 +30,15 @@ export class ServerRig {
     const hub = new FakeHub();
     const bus = hub.connect();
     const { agentsPerNetwork = 1, ...paging } = options;
-    const parts = await composeServer({ store, bus, clock: systemClock, log: silentLogger, agentsPerNetwork, ...paging });
+    const parts = await composeServer({
+      store,
+      bus,
+      clock: systemClock,
+      log: silentLogger,
+      agentsPerNetwork,
+      dnsDomain: "openstacklocal",
+      ...paging,
+    });
     return new ServerRig(store, hub, bus, parts);
   }
 

@@ -74,7 +74,14 @@ before(async () => {
   nats = await startTestNats(hosts.map((host) => ({ role: "dhcp", host })));
   store = await openStore(`sqlite:${join(directory, "test.db")}`, silentLogger);
   const bus = await nats.connectServer();
-  server = await composeServer({ store, bus, clock: systemClock, log: silentLogger, agentsPerNetwork: 1 });
+  server = await composeServer({
+    store,
+    bus,
+    clock: systemClock,
+    log: silentLogger,
+    agentsPerNetwork: 1,
+    dnsDomain: "openstacklocal",
+  });
   copies = await Promise.all(hosts.map(async (host) => new Copy(new RawAgent(await nats.connectAgent("dhcp", host), host))));
   await waitFor(() => copies.every(({ syncs }) => syncs.length > 0), { ...limit, what: "both to have synced" });
   const made: string[] = [];

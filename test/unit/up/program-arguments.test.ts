@@ -14,6 +14,7 @@ const flags = [
     "--availability-zone",
     "zone",
     "--dhcp-lease-seconds=-1",
+    "--dhcp-dns-domain=cloud.example",
     "--dhcp-dns-servers",
     "192.0.2.1,::1",
   ],
@@ -43,9 +44,10 @@ test("the programs understand what up was told", async () => {
       logLevel: "debug",
     },
   );
+  assert.equal(server.dhcp.dnsDomain, "cloud.example");
   assert.equal(agent.namespacePrefix, "a-");
   assert.equal(agent.availabilityZone, "zone");
-  assert.deepEqual(agent.dhcp, { leaseSeconds: -1, dnsDomain: "openstacklocal", dnsServers: ["192.0.2.1", "::1"] });
+  assert.deepEqual(agent.dhcp, { leaseSeconds: -1, dnsDomain: "cloud.example", dnsServers: ["192.0.2.1", "::1"] });
 });
 
 test("empty texts and lists reach the programs as empty", async () => {

@@ -1,0 +1,29 @@
+// Node 24's recursive mkdir tries for ever below /proc, where a directory is there and takes no children; a mistyped state
+// directory must not hang a program.
+import { mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/**
+ * Makes a directory and those above it that are missing; one that is there keeps its mode.
+ *
+ * @param mode of each directory that is made, less the umask
+ * @returns the highest directory that did not exist before; `undefined` when all were there
+ */
+export async function makeDirectories(path: string, mode = 0o755): Promise<string | undefined> {
+  if (await isDirectory(path)) return undefined;
+  const parent = dirname(path);
+  const highest = parent === path ? undefined : await makeDirectories(parent, mode);
+  try {
+    await mkdir(path, { mode });
+  } catch (thrown) {
+    // Somebody else was faster.
+    if (await isDirectory(path)) return highest;
+    throw thrown;
+  }
+  return highest ?? path;
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() === true;
+}
