@@ -23,6 +23,7 @@ const testPrograms = {
   ...demoPrograms,
   dhclient: "isc-dhcp-client",
   dhcp_release: "dnsmasq-utils",
+  ethtool: "ethtool",
   ping: "iputils-ping",
   setpriv: "util-linux",
   initdb: "postgresql",
