@@ -6,6 +6,7 @@ import { KeyedMutex } from "../base/keyed-mutex.ts";
 import type { Logger } from "../base/logger.ts";
 import type { DesiredDhcp, DhcpDeviceManager, DhcpDriver, DhcpOutcome } from "../drivers/dhcp-driver.ts";
 import type { NetworkId, SubnetId } from "../model/ids.ts";
+import { noMetadata } from "../model/metadata-plan.ts";
 import type { NetworkView, Port } from "../model/network.ts";
 import type { DhcpPluginApi } from "./dhcp-plugin-api.ts";
 import { dhcpSubnetIds, findOwnPort, lackingSubnets, wantsDhcp, withoutDhcpOn } from "./own-port.ts";
@@ -100,8 +101,8 @@ export class NetworkHelpers {
     this.#present.add(id);
     const { dhcpPort, unserved } = own;
     const servedView = withoutDhcpOn(own.view, unserved);
-    const device = await this.#parts.deviceManager.setup(servedView, dhcpPort, { verify });
-    const { outcome, refusedPorts } = await this.#apply({ view: servedView, dhcpPort, device });
+    const device = await this.#parts.deviceManager.setup(servedView, dhcpPort, { verify, metadata: noMetadata });
+    const { outcome, refusedPorts } = await this.#apply({ view: servedView, dhcpPort, device, metadata: noMetadata });
     this.#served.add(id);
     this.#parts.onServed({ view: own.view, unservedSubnets: unserved, unservedPorts: refusedPorts });
     return outcome;

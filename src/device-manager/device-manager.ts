@@ -1,5 +1,5 @@
 // The agent's DHCP port as a device inside `qdhcp-<network>`, joined to the network's Linux bridge.
-import type { DhcpDevice, DhcpDeviceManager } from "../drivers/dhcp-driver.ts";
+import type { DhcpDevice, DhcpDeviceManager, SetupOptions } from "../drivers/dhcp-driver.ts";
 import type { CommandRunner } from "../linux/command-runner.ts";
 import { readDeviceNames } from "../linux/ip.ts";
 import { namespaceInode } from "../linux/netns.ts";
@@ -41,7 +41,7 @@ export class DeviceManager implements DhcpDeviceManager {
     return listMarks(this.#options.stateDir);
   }
 
-  async setup(view: NetworkView, dhcpPort: Port, options: { readonly verify: boolean }): Promise<DhcpDevice> {
+  async setup(view: NetworkView, dhcpPort: Port, options: SetupOptions): Promise<DhcpDevice> {
     const spec = buildDeviceSpec(this.#prefix, view, dhcpPort);
     const device = { namespace: spec.namespace, interfaceName: spec.device };
     if (!options.verify && (await this.#isReady(spec))) return device;

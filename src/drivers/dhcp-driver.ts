@@ -1,5 +1,6 @@
 // What the DHCP agent asks of whatever answers DHCP. The agent knows no more than this.
 import type { NetworkId, PortId } from "../model/ids.ts";
+import type { MetadataPlan } from "../model/metadata-plan.ts";
 import type { NetworkView, Port } from "../model/network.ts";
 
 /** What one network should be on this host. `dhcpPort` is this agent's own port: its addresses are the server's. */
@@ -7,6 +8,7 @@ export interface DesiredDhcp {
   readonly view: NetworkView;
   readonly dhcpPort: Port;
   readonly device: DhcpDevice;
+  readonly metadata: MetadataPlan;
 }
 
 /** Where the device manager put the agent's port. */
@@ -23,6 +25,9 @@ export type DhcpOutcome = "unchanged" | "added" | "reloaded" | "started" | "rest
  * `apply` is idempotent: called twice with the same value it changes nothing the second time. It reaches the asked state or
  * throws; after a throw or a kill at any line, the next `apply` with any value repairs. A running server whose argument
  * vector still fits is adopted, never restarted. Calls for one network must not overlap; calls for different networks may.
+ *
+ * When single ports cannot be served (a value that has no place in the server's files), everything else is put in effect and
+ * INVALID is thrown with `detail.portIds`, the ports left out, and `detail.outcome`, what was done for the others.
  */
 export interface DhcpDriver {
   apply(desired: DesiredDhcp): Promise<DhcpOutcome>;
@@ -34,13 +39,20 @@ export interface DhcpDriver {
   findDead(): Promise<readonly NetworkId[]>;
 }
 
+export interface SetupOptions {
+  /** Look at the kernel again even where this process believes to know. */
+  readonly verify: boolean;
+  /** Which metadata addresses the device carries beside the port's own. */
+  readonly metadata: MetadataPlan;
+}
+
 /** The agent's port as a device inside the network's namespace, joined to the network's bridge. */
 export interface DhcpDeviceManager {
   /**
    * Namespace, bridge, device, addresses and routes as asked; idempotent, and cheap (no fork) when this process already
    * made exactly this, unless `verify`.
    */
-  setup(view: NetworkView, dhcpPort: Port, options: { readonly verify: boolean }): Promise<DhcpDevice>;
+  setup(view: NetworkView, dhcpPort: Port, options: SetupOptions): Promise<DhcpDevice>;
   /** Removes namespace, device and, when no tap is left in it, the bridge. Absent is success. */
   destroy(network: NetworkId): Promise<void>;
   /** Networks that have a namespace or device of ours, by the marks in the state directory. */

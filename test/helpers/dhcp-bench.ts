@@ -13,6 +13,7 @@ import type { Network, Port, Subnet } from "../../src/model/network.ts";
 import { DhcpProbe } from "./dhcp-probe/probe.ts";
 import { makeDhcpPort, makeNetwork, makeSubnet, makeView } from "./dhcp-network.ts";
 import { createNamespace, createTestDirectory, deleteNamespace, randomMac, randomPrefix, sh } from "./namespaces.ts";
+import { noMetadata } from "../../src/model/metadata-plan.ts";
 
 export interface DhcpBenchOptions {
   readonly options?: Partial<DnsmasqOptions>;
@@ -89,8 +90,8 @@ export class DhcpBench {
   /** The whole way of a reconcile. */
   async apply(ports: readonly Port[], network: Network = this.network): Promise<DhcpOutcome> {
     const view = makeView(network, this.subnets, [this.dhcpPort, ...ports]);
-    const device = await this.devices.setup(view, this.dhcpPort, { verify: false });
-    return this.driver.apply({ view, dhcpPort: this.dhcpPort, device });
+    const device = await this.devices.setup(view, this.dhcpPort, { verify: false, metadata: noMetadata });
+    return this.driver.apply({ view, dhcpPort: this.dhcpPort, device, metadata: noMetadata });
   }
 
   file(name: string): string {

@@ -3,6 +3,7 @@ import type { DesiredDhcp } from "../../src/drivers/dhcp-driver.ts";
 import { networkId, portId, subnetId } from "../../src/model/ids.ts";
 import type { Network, NetworkView, Port, Subnet } from "../../src/model/network.ts";
 import { randomId, randomMac } from "./namespaces.ts";
+import { noMetadata } from "../../src/model/metadata-plan.ts";
 
 export function makeNetwork(values: Partial<Network> = {}): Network {
   return {
@@ -64,5 +65,10 @@ export function makeView(network: Network, subnets: readonly Subnet[], ports: re
 }
 
 export function makeDesired(view: NetworkView, dhcpPort: Port): DesiredDhcp {
-  return { view, dhcpPort, device: { namespace: `qdhcp-${view.network.id}`, interfaceName: `ns-${dhcpPort.id.slice(0, 11)}` } };
+  return {
+    view,
+    dhcpPort,
+    device: { namespace: `qdhcp-${view.network.id}`, interfaceName: `ns-${dhcpPort.id.slice(0, 11)}` },
+    metadata: noMetadata,
+  };
 }

@@ -17,6 +17,7 @@ import {
   skipWithoutRoot,
   type TestDirectory,
 } from "../../helpers/namespaces.ts";
+import { noMetadata } from "../../../src/model/metadata-plan.ts";
 
 describe("DeviceManager", { skip: skipWithoutRoot }, () => {
   const prefix = randomPrefix();
@@ -41,7 +42,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
   const readAddresses = async (): Promise<readonly string[]> =>
     (await readDevice()).addresses.filter((one) => one.scope === "global").map((one) => `${one.address}/${one.prefixLength}`);
   const setup = async (verify = false): Promise<void> => {
-    await manager.setup(view, port, { verify });
+    await manager.setup(view, port, { verify, metadata: noMetadata });
   };
   /** The same network with other subnets, and the port on them. */
   const change = (subnets: readonly Parameters<typeof makeSubnet>[1][], addresses: readonly string[]): void => {
@@ -67,7 +68,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
   });
 
   test("makes namespace, bridge and device in two children", async () => {
-    const made = await manager.setup(view, port, { verify: false });
+    const made = await manager.setup(view, port, { verify: false, metadata: noMetadata });
 
     assert.deepEqual(made, { namespace: namespace(), interfaceName: device() });
     assert.equal(children.length, 2);
@@ -246,7 +247,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     };
     const broken = new DeviceManager({ runner: failing, stateDir: directory.path, host: "h1", namespacePrefix: prefix });
 
-    await assert.rejects(broken.setup(view, port, { verify: false }), /Operation not permitted/);
+    await assert.rejects(broken.setup(view, port, { verify: false, metadata: noMetadata }), /Operation not permitted/);
 
     assert.deepEqual(await broken.list(), []);
     assert.equal(existsSync(`/run/netns/${namespace()}`), false);

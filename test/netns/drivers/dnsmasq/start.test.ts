@@ -10,6 +10,7 @@ import { runDhcpClient } from "../../../helpers/dhcp-client.ts";
 import { makeNetwork, makePort, makeSubnet, makeView } from "../../../helpers/dhcp-network.ts";
 import { sh, skipWithoutRoot } from "../../../helpers/namespaces.ts";
 import { waitFor } from "../../../helpers/wait-for.ts";
+import { noMetadata } from "../../../../src/model/metadata-plan.ts";
 
 describe("a start of dnsmasq", { skip: skipWithoutRoot }, () => {
   let bench: DhcpBench;
@@ -56,12 +57,12 @@ describe("a start of dnsmasq", { skip: skipWithoutRoot }, () => {
   test("without dnsmasq installed says what to install", async () => {
     bench = await DhcpBench.create();
     const view = makeView(bench.network, bench.subnets, [bench.dhcpPort]);
-    const device = await bench.devices.setup(view, bench.dhcpPort, { verify: false });
+    const device = await bench.devices.setup(view, bench.dhcpPort, { verify: false, metadata: noMetadata });
     // nsenter is in /usr/bin, dnsmasq is not.
     const runner = processRunner("/usr/bin:/bin");
     const driver = new DnsmasqDriver({ runner, stateDir: bench.stateDir, log: silentLogger });
 
-    await assert.rejects(driver.apply({ view, dhcpPort: bench.dhcpPort, device }), {
+    await assert.rejects(driver.apply({ view, dhcpPort: bench.dhcpPort, device, metadata: noMetadata }), {
       code: "UNAVAILABLE",
       message: "dnsmasq is not installed: apt-get install dnsmasq-base",
     });
