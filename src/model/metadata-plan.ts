@@ -1,5 +1,8 @@
 // Whether and how a DHCP port carries the metadata address of its network.
+import { contains, parseCidr } from "./addresses.ts";
+import { deviceOwners } from "./device-names.ts";
 import type { SubnetId } from "./ids.ts";
+import type { NetworkView, Port, Subnet } from "./network.ts";
 
 export interface MetadataOptions {
   /** Serve subnets that no router serves. */
@@ -8,6 +11,8 @@ export interface MetadataOptions {
   readonly force: boolean;
   /** Serve routers over a network inside 169.254.0.0/16. */
   readonly metadataNetwork: boolean;
+  /** False on a host without IPv6; then nothing of it is planned. */
+  readonly hasIpv6?: boolean | undefined;
 }
 
 export interface MetadataPlan {
@@ -22,3 +27,94 @@ export interface MetadataPlan {
 }
 
 export const noMetadata: MetadataPlan = { v4: false, v6: false, routedSubnetIds: new Set() };
+
+export const metadataIpv4 = "169.254.169.254";
+export const metadataIpv6 = "fe80::a9fe:a9fe";
+
+const routerOwners: ReadonlySet<string> = new Set([
+  deviceOwners.routerInterface,
+  "network:ha_router_replicated_interface",
+  "network:router_interface_distributed",
+]);
+
+/** IPv6 does not run on links below this. */
+const leastIpv6MtuBytes = 1280;
+
+/** True unless a router holds the subnet's gateway address: then the router would serve metadata. */
+export function isIsolated(view: NetworkView, subnet: Subnet): boolean {
+  return !view.ports.some(
+    (port) =>
+      routerOwners.has(port.deviceOwner) &&
+      port.fixedIps.some((ip) => ip.subnetId === subnet.id && ip.ipAddress === subnet.gatewayIp),
+  );
+}
+
+/** Routers joined to a metadata network: device ids of their ports, in the order of the ports. */
+export function metadataRouters(view: NetworkView): readonly string[] {
+  if (!view.subnets.some(isMetadataSubnet)) return [];
+  return view.ports.filter((port) => routerOwners.has(port.deviceOwner)).map((port) => port.deviceId);
+}
+
+function isMetadataSubnet(subnet: Subnet): boolean {
+  const linkLocal = parseCidr("169.254.0.0/16");
+  const cidr = parseCidr(subnet.cidr);
+  return (
+    linkLocal !== undefined &&
+    cidr !== undefined &&
+    cidr.prefixLength >= linkLocal.prefixLength &&
+    contains(linkLocal, { version: cidr.version, value: cidr.first })
+  );
+}
+
+/** OVN answers metadata itself where it has a port of this kind. */
+function isOvnMetadataPort(port: Port): boolean {
+  const isOfService = port.deviceOwner === "network:distributed" || port.deviceOwner === deviceOwners.dhcp;
+  return isOfService && port.deviceId.startsWith("ovnmeta");
+}
+
+/**
+ * What the DHCP port should do about metadata. A network's metadata are served when that is forced, or when it is asked for
+ * and one of the DHCP subnets is isolated or the network is one for the metadata of routers; and never where OVN does it.
+ *
+ * @param dhcpPort this agent's own; without one that is up nothing can carry the IPv6 address.
+ */
+export function planMetadata(view: NetworkView, dhcpPort: Port | undefined, options: MetadataOptions): MetadataPlan {
+  const served = view.subnets.filter((subnet) => subnet.enableDhcp);
+  const [router] = options.metadataNetwork ? metadataRouters(view) : [];
+  if (!isServed(view, served, options)) return noMetadata;
+  const ipv4 = served.filter((subnet) => subnet.ipVersion === 4);
+  const routed = ipv4.filter((subnet) => hasAddressOn(dhcpPort, subnet) && (options.force || isIsolated(view, subnet)));
+  return {
+    v4: ipv4.length > 0,
+    v6: served.length > ipv4.length && canServeIpv6(view, dhcpPort, options),
+    routedSubnetIds: new Set(routed.map((subnet) => subnet.id)),
+    ...(router === undefined ? {} : { routerId: router }),
+  };
+}
+
+function isServed(view: NetworkView, served: readonly Subnet[], options: MetadataOptions): boolean {
+  if (served.length === 0 || view.ports.some(isOvnMetadataPort)) return false;
+  if (options.force) return true;
+  if (!options.isolated) return false;
+  if (options.metadataNetwork && view.subnets.some(isMetadataSubnet)) return true;
+  return served.some((subnet) => isIsolated(view, subnet));
+}
+
+function hasAddressOn(port: Port | undefined, subnet: Subnet): boolean {
+  return port !== undefined && port.fixedIps.some((ip) => ip.subnetId === subnet.id);
+}
+
+function canServeIpv6(view: NetworkView, dhcpPort: Port | undefined, options: MetadataOptions): boolean {
+  const { mtuBytes } = view.network;
+  if (options.hasIpv6 === false || (mtuBytes !== 0 && mtuBytes < leastIpv6MtuBytes)) return false;
+  if (dhcpPort === undefined || !dhcpPort.adminStateUp) return false;
+  // A second port of this host would fight with ours over the address; other agents' ports are told apart by their device id.
+  return !view.ports.some(
+    (port) =>
+      port.id !== dhcpPort.id &&
+      port.adminStateUp &&
+      port.deviceOwner === deviceOwners.dhcp &&
+      port.deviceId !== "" &&
+      port.deviceId === dhcpPort.deviceId,
+  );
+}
