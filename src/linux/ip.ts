@@ -53,6 +53,8 @@ export interface DeviceAddress {
   /** "link" for link-local addresses, "global" for what was assigned. */
   readonly scope: string;
   readonly isDynamic: boolean;
+  /** Somebody else on the wire has it: the kernel does not use it. */
+  readonly isDadFailed?: boolean | undefined;
 }
 
 export interface DeviceState {
