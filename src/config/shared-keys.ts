@@ -80,6 +80,41 @@ export const serverDhcp = z
   .strictObject({
     agentsPerNetwork: z.int().min(1).max(16).default(1).describe("DHCP agents that serve one network"),
     dnsDomain,
+    scheduler: z
+      .enum(["weight", "chance"])
+      .default("weight")
+      .describe("Which agent gets a network: weight, the one with the fewest; chance, any"),
+    defaultAvailabilityZones: z
+      .array(availabilityZone)
+      .default([])
+      .describe("Zones of networks without availability_zone_hints; all when empty"),
+    enableNewAgents: z
+      .boolean()
+      .default(true)
+      .describe("Whether an agent that is seen for the first time may be given networks"),
+    servicesOnDisabledAgents: z
+      .boolean()
+      .default(false)
+      .describe("An agent whose admin_state_up is false gets nothing new, but keeps what it serves"),
+    agentDownMs: z.int().min(100).default(20_000).describe("An agent that is silent for so long is no longer alive"),
+    failoverAfterMs: z
+      .int()
+      .min(100)
+      .default(40_000)
+      .describe("Networks of an agent that is silent for so long are given to others"),
+    failoverMovesPerSecond: z
+      .int()
+      .min(0)
+      .max(1000)
+      .default(20)
+      .describe("Networks that are taken from silent agents per second at most; 0: none ever"),
+    freezeShare: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.5)
+      .describe("When more than this share of the agents is silent the network is to blame, and nothing is moved"),
+    freezeMinAgents: z.int().min(1).default(2).describe("Fewer silent agents than this never stop the moving"),
   })
   .prefault({});
 

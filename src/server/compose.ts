@@ -9,6 +9,9 @@ import { OutboxPublisher } from "./publisher/outbox-publisher.ts";
 import { controlSender, serveAgents } from "./rpc/agent-rpc.ts";
 import { DhcpScheduler } from "./scheduler/dhcp-scheduler.ts";
 import { AgentAdmin } from "./services/agent-admin.ts";
+import { AgentAutoSchedule } from "./services/agent-auto-schedule.ts";
+import { AgentEvents } from "./services/agent-events.ts";
+import { AgentFailover, defaultFailover, type FailoverSettings } from "./services/agent-failover.ts";
 import { AgentStatus } from "./services/agent-status.ts";
 import { AgentSync } from "./services/agent-sync.ts";
 import { DhcpPortClaims } from "./services/dhcp-port-claims.ts";
@@ -20,7 +23,7 @@ import { createPortService } from "./services/port-service.ts";
 import type { ServiceDeps } from "./services/service-deps.ts";
 import { createSubnetService } from "./services/subnet-service.ts";
 import type { Store } from "./store/database.ts";
-import { readEpoch, recordItems } from "./store/outbox.ts";
+import { readEpoch } from "./store/outbox.ts";
 
 export interface ServerBase {
   readonly store: Store;
@@ -28,6 +31,13 @@ export interface ServerBase {
   readonly clock: Clock;
   readonly log: Logger;
   readonly agentsPerNetwork: number;
+  /** How agents get networks and lose them; see the settings of the same names. */
+  readonly scheduler?: "weight" | "chance";
+  readonly defaultAvailabilityZones?: readonly string[];
+  readonly enableNewAgents?: boolean;
+  readonly servicesOnDisabledAgents?: boolean;
+  readonly agentDownMs?: number;
+  readonly failover?: Partial<FailoverSettings>;
   /** Of networks without a domain of their own; the DHCP agents must be told the same. */
   readonly dnsDomain: string;
   /** Above this a page of a snapshot ends. */
@@ -38,6 +48,8 @@ export interface ServerParts {
   readonly services: ApiServices;
   readonly readiness: ApiDeps["readiness"];
   readonly metrics: () => Promise<string>;
+  /** For tests and tools; it looks by itself from time to time. */
+  readonly failover: Pick<AgentFailover, "pass">;
   /** Stops answering agents and publishes what is committed; store and bus stay open. */
   close(): Promise<void>;
 }
@@ -45,22 +57,21 @@ export interface ServerParts {
 export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const { store, bus, clock, log } = base;
   const epoch = await readEpoch(store.db);
-  const liveness = new LivenessTable(clock);
   const control = controlSender(bus, log);
-  const scheduler = new DhcpScheduler({ agentsPerNetwork: base.agentsPerNetwork, liveness: (agent) => liveness.of(agent) });
-  const events = { recordItems, scheduleNetwork: scheduler.scheduleNetwork.bind(scheduler) };
-  const deps: ServiceDeps = { store, clock, events, defaultDnsDomain: base.dnsDomain };
+  const { liveness, scheduler, deps, autoSchedule, failover } = composeScheduling(base);
   const publisher = new OutboxPublisher({ store, bus, epoch, clock, log });
-  const heartbeats = new HeartbeatService({ store, clock, log, epoch, liveness, control });
+  const { enableNewAgents = true } = base;
+  const heartbeats = new HeartbeatService({ store, clock, log, epoch, liveness, control, enableNewAgents });
   const pruner = new OutboxPruner({ store, clock, log, seen: () => heartbeats.seen() });
   await publisher.start();
   heartbeats.start();
   pruner.start();
   const paging = base.maxPageBytes === undefined ? {} : { maxPageBytes: base.maxPageBytes };
-  const sync = new AgentSync({ store, clock, epoch, scheduler, liveness, ...paging });
+  const sync = new AgentSync({ store, clock, epoch, scheduler, autoSchedule, liveness, enableNewAgents, ...paging });
   const claims = new DhcpPortClaims(deps);
   const rpc = serveAgents({ bus, log, sync, claims, status: new AgentStatus(store, clock), heartbeats });
   const networks = createNetworkService(deps);
+  failover.start();
   return {
     services: {
       networks,
@@ -71,13 +82,37 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
     },
     readiness: () => readiness(bus, publisher),
     metrics: lazyMetrics({ store, bus, publisher }),
+    failover,
     async close() {
       rpc.close();
+      await failover.close();
       await pruner.close();
       await heartbeats.close();
       await publisher.close();
     },
   };
+}
+
+/** Who is there, who gets what, and what becomes of the networks of those that are gone. */
+function composeScheduling(base: ServerBase) {
+  const { store, bus, clock, log, agentsPerNetwork, defaultAvailabilityZones = [], servicesOnDisabledAgents = false } = base;
+  const liveness = new LivenessTable(clock, base.agentDownMs);
+  // While we were away from NATS we heard nobody.
+  bus.onReconnect(() => liveness.listenAnew());
+  const scheduler = new DhcpScheduler({
+    agentsPerNetwork,
+    liveness: (agent) => liveness.of(agent),
+    order: base.scheduler ?? "weight",
+    defaultZones: defaultAvailabilityZones,
+    servesDisabled: servicesOnDisabledAgents,
+  });
+  const events = new AgentEvents({ scheduler, liveness, log, servesDisabled: servicesOnDisabledAgents });
+  const deps: ServiceDeps = { store, clock, events, defaultDnsDomain: base.dnsDomain };
+  const autoSchedule = new AgentAutoSchedule(store, scheduler);
+  const settings = { ...defaultFailover, ...base.failover };
+  const isConnected = (): boolean => bus.isConnected;
+  const shared = { store, clock, log, liveness, scheduler, autoSchedule };
+  return { ...shared, deps, failover: new AgentFailover({ ...shared, services: deps, isConnected, settings }) };
 }
 
 function readiness(bus: Bus, publisher: OutboxPublisher): ReturnType<ApiDeps["readiness"]> {

@@ -6,15 +6,21 @@ import { readVersion } from "../base/version.ts";
 import { connectBus, type NatsBus } from "../messaging/nats-bus.ts";
 import { createApi } from "./api/api.ts";
 import type { ApiDeps } from "./api/api-deps.ts";
-import { composeServer } from "./compose.ts";
+import { composeServer, type ServerBase } from "./compose.ts";
+import type { FailoverSettings } from "./services/agent-failover.ts";
 import { openStore } from "./store/database.ts";
+
+type SchedulingSettings = Pick<
+  ServerBase,
+  "scheduler" | "defaultAvailabilityZones" | "enableNewAgents" | "servicesOnDisabledAgents" | "agentDownMs"
+>;
 
 /** The part of the server's settings that this file needs; `ServerConfig` of config/server-config.ts has it. */
 export interface ServerSettings {
   readonly listen: { readonly address: string; readonly port: number };
   readonly db: string;
   readonly nats: { readonly url: string; readonly nkeySeedFile?: string | undefined };
-  readonly dhcp: { readonly agentsPerNetwork: number; readonly dnsDomain: string };
+  readonly dhcp: Pick<ServerBase, "agentsPerNetwork" | "dnsDomain"> & Partial<FailoverSettings> & SchedulingSettings;
 }
 
 export interface RunningServer {
@@ -46,7 +52,7 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
     closers.push(() => store.close());
     const bus = await connect(settings, log);
     closers.push(() => bus.close());
-    const parts = await composeServer({ store, bus, clock, log, ...settings.dhcp });
+    const parts = await composeServer({ store, bus, clock, log, ...settings.dhcp, failover: settings.dhcp });
     closers.push(() => parts.close());
     const { services, metrics, readiness } = parts;
     return {

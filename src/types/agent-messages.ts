@@ -35,8 +35,11 @@ export const subnetSchema = z.object({
   hostRoutes: z.array(z.object({ destination: z.string(), nexthop: z.string() })),
   ipv6AddressMode: ipv6Mode,
   ipv6RaMode: ipv6Mode,
+  segmentId: uuid.nullable().optional(),
   revision,
 });
+
+const fixedIpSchema = z.object({ subnetId: subnetIdSchema, ipAddress });
 
 export const portSchema = z.object({
   id: portIdSchema,
@@ -45,7 +48,7 @@ export const portSchema = z.object({
   deviceId: z.string(),
   deviceOwner: z.string(),
   adminStateUp: z.boolean(),
-  fixedIps: z.array(z.object({ subnetId: subnetIdSchema, ipAddress })),
+  fixedIps: z.array(fixedIpSchema),
   extraDhcpOpts: z.array(z.object({ optName: z.string(), optValue: z.string(), ipVersion })),
   dnsName: z.string(),
   bindingHost: z.string(),
@@ -59,7 +62,14 @@ export const streamItemSchema = z.union([
   z.object({ op: z.literal("upsert"), kind: z.literal("network"), id: uuid, ...itemBase, body: networkSchema }),
   z.object({ op: z.literal("upsert"), kind: z.literal("subnet"), id: uuid, ...itemBase, body: subnetSchema }),
   z.object({ op: z.literal("upsert"), kind: z.literal("port"), id: uuid, ...itemBase, body: portSchema }),
-  z.object({ op: z.literal("delete"), kind: z.enum(["network", "subnet", "port"]), id: uuid, ...itemBase }),
+  z.object({
+    op: z.literal("delete"),
+    kind: z.enum(["network", "subnet", "port"]),
+    id: uuid,
+    ...itemBase,
+    /** Of a port: the addresses that are free now. */
+    fixedIps: z.array(fixedIpSchema).optional(),
+  }),
 ]);
 export type StreamItem = z.infer<typeof streamItemSchema>;
 
@@ -76,7 +86,12 @@ export const streamMessageSchema = z.object({
 export type StreamMessage = z.infer<typeof streamMessageSchema>;
 
 /** On `nl.ev.<role>.<host>.ctl`: the server saw in a heartbeat that the agent is behind, or its admin state changed. */
-export const controlMessageSchema = z.object({ action: z.enum(["resync", "agent-updated"]), reason: z.string() });
+export const controlMessageSchema = z.object({
+  action: z.enum(["resync", "agent-updated"]),
+  reason: z.string(),
+  /** Networks that others have been given while the agent was silent: to be served no longer, also before the sync is done. */
+  lostNetworkIds: z.array(networkIdSchema).optional(),
+});
 export type ControlMessage = z.infer<typeof controlMessageSchema>;
 
 export const agentDescriptionSchema = z.object({
@@ -99,6 +114,8 @@ export const syncRequestSchema = z.object({
   since: z.int().nonnegative(),
   /** Continues a snapshot; from the previous page's `next`. */
   cursor: z.string().optional(),
+  /** What this host serves at the moment. The answer begins with deletes of those that are not this agent's any more. */
+  inventory: z.array(networkIdSchema).optional(),
 });
 export type SyncRequest = z.infer<typeof syncRequestSchema>;
 
@@ -152,6 +169,8 @@ export type StatusReport = z.infer<typeof statusReportSchema>;
 /** On `nl.hb.<role>.<host>`, published, never answered. */
 export const heartbeatSchema = z.object({
   agent: agentDescriptionSchema,
+  /** Milliseconds since the epoch by the agent's clock: tells a late heartbeat from a new one. The server judges what it is. */
+  sentAtMs: z.unknown().optional(),
   phase: z.enum(["starting", "syncing", "ready", "stopping"]),
   /** Networks done and to do of the present sync. */
   progress: z.object({ done: z.int(), total: z.int() }),

@@ -91,6 +91,7 @@ const tables = [
   "agents",
   "outbox",
   "streams",
+  "jobs",
 ] as const;
 
 async function removeRows(store: Store): Promise<true> {

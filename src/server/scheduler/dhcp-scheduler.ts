@@ -1,16 +1,29 @@
-// Gives networks to DHCP agents, inside the transaction that made it necessary. Moving networks away from dead agents would
-// be a third entry beside the two here: unbind, reserve the DHCP port, `scheduleNetwork`.
+// Gives networks to DHCP agents, inside the transaction that made it necessary.
 import type { Trx } from "../store/database.ts";
-import { type AgentRow, bindNetwork, findAgentById, isBoundTo, readBindings, readDhcpCandidates } from "../store/agent-rows.ts";
+import {
+  type AgentRow,
+  bindNetwork,
+  findAgentById,
+  type LoadedAgent,
+  readBindings,
+  readDhcpCandidates,
+  type ZonedBinding,
+} from "../store/agent-rows.ts";
 import { readNetworkItems } from "../store/network-items.ts";
+import { type NetworkNeed, readNetworkNeed } from "../store/network-needs.ts";
 import { lockBindings, recordItemsForHost } from "../store/outbox.ts";
-import { chooseAgents } from "./choose-agents.ts";
+import { type Candidate, chooseAgents, type Choice, type Wish } from "./choose-agents.ts";
 
 export type Liveness = "alive" | "unknown" | "dead";
 
 export interface SchedulerDeps {
   readonly agentsPerNetwork: number;
   readonly liveness: (agent: AgentRow) => Liveness;
+  readonly order?: Wish["order"];
+  /** Of networks without hints of their own; all zones when empty. */
+  readonly defaultZones?: readonly string[];
+  /** Agents that are switched off keep what they have. */
+  readonly servesDisabled?: boolean;
 }
 
 export class DhcpScheduler {
@@ -20,30 +33,49 @@ export class DhcpScheduler {
     this.#deps = deps;
   }
 
-  /**
-   * Binds the network to as many agents as it should have, if it has a subnet with DHCP. A newly bound host gets the network
-   * as it is now, so call this when everything else of the transaction is written.
-   */
-  async scheduleNetwork(trx: Trx, networkId: string): Promise<void> {
-    const before = await readBindings(trx, networkId);
-    if (before.length >= this.#deps.agentsPerNetwork || !(await hasDhcpSubnet(trx, networkId))) return;
-    const candidates = await this.#candidates(trx);
-    // Without agents every new port comes here; none of them may wait for a lock in vain.
-    if (candidates.length <= before.length) return;
-    await lockBindings(trx, networkId, "exclusive");
-    const bound = await readBindings(trx, networkId);
-    for (const choice of chooseAgents(candidates, { wanted: this.#deps.agentsPerNetwork, bound })) {
-      await this.#bind(trx, networkId, choice);
-    }
+  get agentsPerNetwork(): number {
+    return this.#deps.agentsPerNetwork;
   }
 
-  /** When an agent asks for its networks: those that have too few hosts and could be its. */
-  async autoScheduleForAgent(trx: Trx, agent: AgentRow): Promise<void> {
-    if (agent.admin_state_up !== 1) return;
-    for (const networkId of await readUnderhosted(trx, this.#deps.agentsPerNetwork)) {
-      if (await isBoundTo(trx, networkId, agent.id)) continue;
-      await this.scheduleNetwork(trx, networkId);
-    }
+  /** Whether an agent does its work: it is switched on, or allowed to go on with what it has. */
+  serves(agent: Pick<AgentRow, "admin_state_up">): boolean {
+    return agent.admin_state_up === 1 || this.#deps.servesDisabled === true;
+  }
+
+  /**
+   * Binds the network to as many agents as it should have, if it has a subnet with DHCP. A newly bound host gets the network
+   * as it is now, so call this when everything else of the transaction is written. Answers how many host it then;
+   * `undefined` when it needs none.
+   */
+  async scheduleNetwork(trx: Trx, networkId: string): Promise<number | undefined> {
+    const before = await readBindings(trx, networkId);
+    if (before.length >= this.#deps.agentsPerNetwork) return before.length;
+    const need = await readNetworkNeed(trx, networkId);
+    if (need?.hasDhcpSubnet !== true) return undefined;
+    const candidates = await this.#candidates(trx);
+    // Without agents every new port comes here; none of them may wait for a lock in vain.
+    if (this.#choose(candidates, need, before).length === 0) return before.length;
+    await lockBindings(trx, networkId, "exclusive");
+    const bound = await readBindings(trx, networkId);
+    const choices = this.#choose(candidates, need, bound);
+    for (const choice of choices) await this.#bind(trx, networkId, choice);
+    return bound.length + choices.length;
+  }
+
+  /**
+   * Who would take the network over from an agent that is gone: as many as it should have beside those that stay. The caller
+   * has locked the bindings, unbinds, and then binds these.
+   */
+  async chooseSuccessors(trx: Trx, networkId: string, leaving: AgentRow): Promise<readonly Choice[]> {
+    const need = await readNetworkNeed(trx, networkId);
+    if (need?.hasDhcpSubnet !== true) return [];
+    const candidates = (await this.#candidates(trx)).filter(({ id }) => id !== leaving.id);
+    const staying = (await readBindings(trx, networkId)).filter(({ agentId }) => agentId !== leaving.id);
+    return this.#choose(candidates, need, staying);
+  }
+
+  async bind(trx: Trx, networkId: string, choices: readonly Choice[]): Promise<void> {
+    for (const choice of choices) await this.#bind(trx, networkId, choice);
   }
 
   /** An administrator's wish: beyond the usual number, and on an agent that is not alive. False when it is bound already. */
@@ -55,42 +87,35 @@ export class DhcpScheduler {
     return this.#bind(trx, networkId, { agentId, slot });
   }
 
-  async #bind(trx: Trx, networkId: string, choice: { readonly agentId: string; readonly slot: number }): Promise<boolean> {
+  async #bind(trx: Trx, networkId: string, choice: Choice): Promise<boolean> {
     if (!(await bindNetwork(trx, networkId, choice))) return false;
     const agent = await findAgentById(trx, choice.agentId);
-    if (agent?.admin_state_up === 1) await recordItemsForHost(trx, agent, await readNetworkItems(trx, networkId));
+    if (agent !== undefined && this.serves(agent)) await recordItemsForHost(trx, agent, await readNetworkItems(trx, networkId));
     return true;
   }
 
-  async #candidates(trx: Trx): Promise<Parameters<typeof chooseAgents>[0]> {
+  #choose(candidates: readonly Candidate[], need: NetworkNeed, bound: readonly ZonedBinding[]): readonly Choice[] {
+    const { agentsPerNetwork: wanted, defaultZones = [], order = "weight" } = this.#deps;
+    const zones = need.zoneHints.length > 0 ? need.zoneHints : defaultZones;
+    return chooseAgents(candidates, { wanted, bound, zones, order });
+  }
+
+  async #candidates(trx: Trx): Promise<readonly Candidate[]> {
     const agents = await readDhcpCandidates(trx);
     return agents
-      .map((agent) => ({ id: agent.id, load: agent.load, liveness: this.#deps.liveness(agent) }))
+      .map((agent) => ({ agent, liveness: this.#deps.liveness(agent) }))
       .filter(({ liveness }) => liveness !== "dead")
-      .map(({ id, load, liveness }) => ({ id, load, isConfirmedAlive: liveness === "alive" }));
+      .map(({ agent, liveness }) => toCandidate(agent, liveness === "alive"));
   }
 }
 
-async function hasDhcpSubnet(trx: Trx, networkId: string): Promise<boolean> {
-  const row = await trx
-    .selectFrom("subnets")
-    .select("id")
-    .where("network_id", "=", networkId)
-    .where("enable_dhcp", "=", 1)
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
-async function readUnderhosted(trx: Trx, wanted: number): Promise<readonly string[]> {
-  const rows = await trx
-    .selectFrom("subnets")
-    .leftJoin("network_dhcp_agents", "network_dhcp_agents.network_id", "subnets.network_id")
-    .select("subnets.network_id")
-    .where("subnets.enable_dhcp", "=", 1)
-    .groupBy("subnets.network_id")
-    .having((eb) => eb(eb.fn.count("network_dhcp_agents.agent_id").distinct(), "<", wanted))
-    .orderBy("subnets.network_id")
-    .execute();
-  return rows.map((row) => row.network_id);
+function toCandidate(agent: LoadedAgent, isConfirmedAlive: boolean): Candidate {
+  const { ports } = JSON.parse(agent.configurations) as { readonly ports?: unknown };
+  return {
+    id: agent.id,
+    zone: agent.availability_zone,
+    load: agent.load,
+    ports: typeof ports === "number" ? ports : 0,
+    isConfirmedAlive,
+  };
 }

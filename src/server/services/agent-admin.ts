@@ -1,24 +1,15 @@
 // What administrators do with agents: look, switch off and on, remove, and move networks by hand.
 import type { Kysely } from "kysely";
 import type { Database } from "../store/schema.ts";
-import { networkId as toNetworkId } from "../../model/ids.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import type { ControlMessage, StreamItem } from "../../types/agent-messages.ts";
 import type { DhcpScheduler } from "../scheduler/dhcp-scheduler.ts";
-import {
-  type AgentRow,
-  findAgentById,
-  isBoundTo,
-  readBindings,
-  readBoundNetworkIds,
-  unbindNetwork,
-} from "../store/agent-rows.ts";
+import { type AgentRow, findAgentById, readBindings, readBoundNetworkIds } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
 import { readNetworkItems } from "../store/network-items.ts";
 import { recordItemsForHost, type StreamKey } from "../store/outbox.ts";
-import { deleteItem } from "../store/stream-items.ts";
 import type { AgentService } from "./agent-admin-service-types.ts";
-import { reserveDhcpPort } from "./dhcp-port-claims.ts";
+import { goneItems, unbindAgent } from "./agent-bindings.ts";
 import type { ServiceDeps } from "./service-deps.ts";
 import { listInMemory, notFound } from "./list-in-memory.ts";
 import type { LivenessTable } from "./liveness.ts";
@@ -63,7 +54,8 @@ export class AgentAdmin implements AgentService {
         .where("id", "=", id)
         .execute();
       if (isUp === (before.admin_state_up === 1)) return undefined;
-      await recordItemsForHost(trx, before, await this.#switchItems(trx, id, isUp));
+      if (!this.#deps.scheduler.serves({ admin_state_up: 0 }))
+        await recordItemsForHost(trx, before, await this.#switchItems(trx, id, isUp));
       return before;
     });
     if (changed !== undefined) control(changed, { action: "agent-updated", reason: "admin_state_up changed" });
@@ -75,7 +67,7 @@ export class AgentAdmin implements AgentService {
     const removed = await store.transaction(async (trx) => {
       const agent = await this.#require(trx, id);
       const networkIds = await readBoundNetworkIds(trx, id);
-      for (const networkId of networkIds) await this.#unbind(trx, networkId, agent);
+      for (const networkId of networkIds) await unbindAgent(trx, this.#deps.services, { networkId, agent });
       await trx.deleteFrom("agents").where("id", "=", id).execute();
       for (const networkId of networkIds) await scheduler.scheduleNetwork(trx, networkId);
       return agent;
@@ -93,7 +85,7 @@ export class AgentAdmin implements AgentService {
   async addNetwork(context: RequestContext, agentId: string, networkId: string): Promise<void> {
     await this.#deps.store.transaction(async (trx) => {
       const agent = await this.#requireDhcp(trx, agentId);
-      if (agent.admin_state_up !== 1)
+      if (!this.#deps.scheduler.serves(agent))
         throw new ApiFault("InvalidDHCPAgent", `Agent ${agentId} is not a valid DHCP Agent or has been disabled.`);
       if (!(await exists(trx, networkId))) throw new ApiFault("NetworkNotFound", `Network ${networkId} could not be found.`);
       if (await this.#deps.scheduler.bindByHand(trx, networkId, agentId)) return;
@@ -107,7 +99,7 @@ export class AgentAdmin implements AgentService {
   async removeNetwork(_context: RequestContext, agentId: string, networkId: string): Promise<void> {
     await this.#deps.store.transaction(async (trx) => {
       const agent = await this.#requireDhcp(trx, agentId);
-      if (await this.#unbind(trx, networkId, agent)) return;
+      if (await unbindAgent(trx, this.#deps.services, { networkId, agent })) return;
       throw new ApiFault("NetworkNotHostedByDhcpAgent", `The network ${networkId} is not hosted by the DHCP agent ${agentId}.`);
     });
   }
@@ -119,14 +111,6 @@ export class AgentAdmin implements AgentService {
     if (ids.length === 0) return [];
     const rows = await db.selectFrom("agents").selectAll().where("id", "in", ids).orderBy("id").execute();
     return rows.map(this.#present);
-  }
-
-  /** The DHCP port is kept for the network's next agent, so that its address stays. */
-  async #unbind(trx: Trx, networkId: string, agent: AgentRow): Promise<boolean> {
-    if (!(await isBoundTo(trx, networkId, agent.id))) return false;
-    await reserveDhcpPort(trx, this.#deps.services, { networkId: toNetworkId(networkId), host: agent.host });
-    await recordItemsForHost(trx, agent, await goneItems(trx, networkId));
-    return unbindNetwork(trx, networkId, agent.id);
   }
 
   /** While an agent is switched off its stream holds nothing; switched on again it is told everything. */
@@ -171,9 +155,4 @@ const textOrNull = (value: unknown): string | null => (typeof value === "string"
 
 async function exists(db: Kysely<Database>, networkId: string): Promise<boolean> {
   return (await db.selectFrom("networks").select("id").where("id", "=", networkId).executeTakeFirst()) !== undefined;
-}
-
-async function goneItems(trx: Trx, networkId: string): Promise<readonly StreamItem[]> {
-  const network = await trx.selectFrom("networks").select("revision_number").where("id", "=", networkId).executeTakeFirst();
-  return network === undefined ? [] : [deleteItem("network", networkId, networkId, network.revision_number)];
 }

@@ -4,10 +4,19 @@ import type { Clock } from "../../base/clock.ts";
 import { NetloomError } from "../../base/errors.ts";
 import { type StreamItem, streamItemSchema, type SyncReply, type SyncRequest } from "../../types/agent-messages.ts";
 import type { DhcpScheduler } from "../scheduler/dhcp-scheduler.ts";
-import { type AgentRow, findAgent, findAgentByToken, isBoundTo, registerAgent } from "../store/agent-rows.ts";
+import {
+  type AgentRow,
+  findAgent,
+  findAgentByToken,
+  isBoundTo,
+  readBoundNetworkIds,
+  registerAgent,
+} from "../store/agent-rows.ts";
 import type { Store } from "../store/database.ts";
 import { readNetworkItems } from "../store/network-items.ts";
 import { readHead, readOutbox } from "../store/outbox.ts";
+import type { AgentAutoSchedule } from "./agent-auto-schedule.ts";
+import { lostNetworkItems, removalsFirst } from "./agent-losses.ts";
 import type { LivenessTable } from "./liveness.ts";
 import {
   firstCursor,
@@ -23,7 +32,10 @@ export interface AgentSyncDeps {
   readonly clock: Clock;
   readonly epoch: string;
   readonly scheduler: DhcpScheduler;
+  readonly autoSchedule: AgentAutoSchedule;
   readonly liveness: LivenessTable;
+  /** Whether an agent that is new here starts switched on. */
+  readonly enableNewAgents?: boolean;
   readonly maxPageBytes?: number;
 }
 
@@ -48,13 +60,15 @@ export class AgentSync {
     const agent = await this.#register(role, request);
     // Read before anything else: what is committed later has a higher number and comes as an event.
     const head = await readHead(this.#deps.store.db, { role, host });
-    return (await this.#delta(agent, request, head)) ?? this.#page(agent, firstCursor(head));
+    const reply = (await this.#delta(agent, request, head)) ?? (await this.#page(agent, firstCursor(head)));
+    const lost = await lostNetworkItems(this.#deps.store.db, request.inventory ?? [], await this.#boundTo(agent));
+    return { ...reply, items: [...lost, ...reply.items] };
   }
 
   /** Empty when the network is gone or not this agent's. */
   async getNetworkInfo(agent: AgentRow, networkId: string): Promise<readonly StreamItem[]> {
     const { db } = this.#deps.store;
-    if (agent.admin_state_up !== 1 || !(await isBoundTo(db, networkId, agent.id))) return [];
+    if (!this.#deps.scheduler.serves(agent) || !(await isBoundTo(db, networkId, agent.id))) return [];
     return readNetworkItems(db, networkId);
   }
 
@@ -66,21 +80,27 @@ export class AgentSync {
   }
 
   async #register(role: string, { agent: description, since }: SyncRequest): Promise<AgentRow> {
-    const { store, clock, liveness, scheduler } = this.#deps;
-    liveness.heard({ role, host: description.host });
-    return store.transaction(async (trx) => {
-      const namesake = await findAgentByToken(trx, role, description.host.toLowerCase().replaceAll(".", "_"));
-      if (namesake !== undefined && namesake.host !== description.host) {
-        throw new NetloomError(
-          "CONFLICT",
-          `host ${description.host} cannot be told from ${namesake.host}, which is registered`,
-        );
+    const { store, clock, liveness, autoSchedule, enableNewAgents: isEnabled } = this.#deps;
+    const { host } = description;
+    const { isRevived } = liveness.heard({ role, host });
+    const { agent, isNew } = await store.transaction(async (trx) => {
+      const namesake = await findAgentByToken(trx, role, host.toLowerCase().replaceAll(".", "_"));
+      if (namesake !== undefined && namesake.host !== host) {
+        throw new NetloomError("CONFLICT", `host ${host} cannot be told from ${namesake.host}, which is registered`);
       }
       const phase = since === 0 ? "starting" : "syncing";
-      const agent = await registerAgent(trx, { role, description, phase, heartbeatAtMs: clock.nowMs() });
-      if (role === "dhcp") await scheduler.autoScheduleForAgent(trx, agent);
-      return agent;
+      const registration = { role, description, phase, heartbeatAtMs: clock.nowMs(), isEnabled };
+      return { agent: await registerAgent(trx, registration), isNew: namesake === undefined };
     });
+    // One that only lost its connection for a moment has what it should have.
+    if (since === 0 || isNew || isRevived) await autoSchedule.forAgent(agent);
+    return agent;
+  }
+
+  /** Networks that the agent is to serve. */
+  async #boundTo(agent: AgentRow): Promise<ReadonlySet<string>> {
+    if (!this.#deps.scheduler.serves(agent)) return new Set();
+    return new Set(await readBoundNetworkIds(this.#deps.store.db, agent.id));
   }
 
   /** `undefined` when the rows do not reach back to where the agent is. */
@@ -92,14 +112,15 @@ export class AgentSync {
     const bytes = rows.reduce((sum, { item }) => sum + Buffer.byteLength(item), 0);
     if (bytes > (this.#deps.maxPageBytes ?? maxPageBytes)) return undefined;
     const items = rows.map(({ item }) => streamItemSchema.parse(JSON.parse(item)));
-    return { mode: "delta", epoch, seq: rows.at(-1)?.seq ?? head, items };
+    const ordered = removalsFirst(items, await this.#boundTo(agent));
+    return { mode: "delta", epoch, seq: rows.at(-1)?.seq ?? head, items: [...ordered] };
   }
 
   async #page(agent: AgentRow, cursor: SnapshotCursor): Promise<SyncReply> {
     const { store, epoch, maxPageBytes: maxBytes } = this.#deps;
     const reply = { mode: "snapshot", epoch, seq: cursor.seq } as const;
     // An agent that an administrator switched off serves nothing.
-    if (agent.admin_state_up !== 1) return { ...reply, items: [] };
+    if (!this.#deps.scheduler.serves(agent)) return { ...reply, items: [] };
     const page = await readSnapshotPage(store.db, agent.id, { cursor, ...(maxBytes === undefined ? {} : { maxBytes }) });
     const items = [...page.items];
     return page.next === undefined ? { ...reply, items } : { ...reply, items, next: formatCursor(page.next) };

@@ -7,6 +7,8 @@ import type { ClaimPortRequest } from "../../types/agent-messages.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import { type AgentRow, lockBinding } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
+import { lockBindings } from "../store/outbox.ts";
+import { hasRowLocks } from "../store/rows.ts";
 import { createPortInTransaction, removePortInTransaction, updatePortInTransaction } from "./port-service.ts";
 import type { ServiceDeps } from "./service-deps.ts";
 
@@ -46,6 +48,8 @@ export class DhcpPortClaims {
   }
 
   async #claim(trx: Trx, agent: AgentRow, { networkId, subnetIds }: ClaimPortRequest): Promise<Port | undefined> {
+    // The network first, as everywhere: its subnets stay while we work, and nobody moves it to another host.
+    await lockBindings(trx, networkId, "share");
     // The binding's row is the lock: a repeated claim of this host waits here, nobody else does.
     const isBound = await lockBinding(trx, networkId, agent.id);
     if (!isBound) {
@@ -59,7 +63,7 @@ export class DhcpPortClaims {
     const fixed_ips = wanted.map((subnet_id) => ({ subnet_id }));
     const identity = { device_id: own, "binding:host_id": agent.host, fixed_ips };
     const [held] = await findPorts(trx, networkId, own);
-    const [id = held] = held === undefined ? await findPorts(trx, networkId, reservedDhcpDeviceId) : [held];
+    const id = held ?? (await lockReservedPort(trx, networkId));
     if (id !== undefined) return updatePortInTransaction(trx, this.#deps, id, identity);
     const body = { ...identity, network_id: networkId, name: "", device_owner: deviceOwners.dhcp, admin_state_up: true };
     const port = await createPortInTransaction(trx, this.#deps, body);
@@ -69,6 +73,15 @@ export class DhcpPortClaims {
   }
 }
 
+/** Two hosts may reach for the same one: whoever is second sees that it is no longer reserved and gets another, or none. */
+async function lockReservedPort(trx: Trx, networkId: string): Promise<string | undefined> {
+  const row = await portsOf(trx, networkId, reservedDhcpDeviceId)
+    .limit(1)
+    .$if(hasRowLocks(trx), (query) => query.forUpdate().skipLocked())
+    .executeTakeFirst();
+  return row?.id;
+}
+
 /** Leaves the host's port for whoever serves the network next, so that the address of its DHCP and DNS stays. */
 export async function reserveDhcpPort(
   trx: Trx,
@@ -76,20 +89,28 @@ export async function reserveDhcpPort(
   { networkId, host }: { readonly networkId: NetworkId; readonly host: string },
 ): Promise<void> {
   for (const id of await findPorts(trx, networkId, dhcpDeviceId(host, networkId))) {
-    await updatePortInTransaction(trx, deps, id, { device_id: reservedDhcpDeviceId, "binding:host_id": "" });
+    try {
+      await updatePortInTransaction(trx, deps, id, { device_id: reservedDhcpDeviceId, "binding:host_id": "" });
+    } catch (thrown) {
+      // Deleted meanwhile: then there is nothing to keep.
+      if (!(thrown instanceof ApiFault && thrown.type === "PortNotFound")) throw thrown;
+    }
   }
 }
 
 async function findPorts(trx: Trx, networkId: string, deviceId: string): Promise<readonly string[]> {
-  const rows = await trx
+  const rows = await portsOf(trx, networkId, deviceId).execute();
+  return rows.map(({ id }) => id);
+}
+
+function portsOf(trx: Trx, networkId: string, deviceId: string) {
+  return trx
     .selectFrom("ports")
     .select("id")
     .where("network_id", "=", networkId)
     .where("device_id", "=", deviceId)
     .where("device_owner", "=", deviceOwners.dhcp)
-    .orderBy("id")
-    .execute();
-  return rows.map(({ id }) => id);
+    .orderBy("id");
 }
 
 async function allServeDhcp(trx: Trx, networkId: string, subnetIds: readonly string[]): Promise<boolean> {

@@ -3,10 +3,13 @@
 import type { Clock } from "../../base/clock.ts";
 import { formatTimestamp } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import { networkId } from "../../model/ids.ts";
 import type { ControlMessage, Heartbeat } from "../../types/agent-messages.ts";
-import { registerAgent } from "../store/agent-rows.ts";
+import { findAgent, registerAgent } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
 import { readHead, type StreamKey } from "../store/outbox.ts";
+import { readLostNetworkIds } from "./agent-losses.ts";
+import { HeartbeatOrder } from "./heartbeat-order.ts";
 import type { LivenessTable } from "./liveness.ts";
 
 export interface HeartbeatDeps {
@@ -18,6 +21,8 @@ export interface HeartbeatDeps {
   /** Tells one agent; a lost message is told again after its next heartbeat. */
   readonly control: (stream: StreamKey, message: ControlMessage) => void;
   readonly flushMs?: number;
+  /** Whether an agent that is new here starts switched on. */
+  readonly enableNewAgents?: boolean;
 }
 
 interface Heard {
@@ -32,14 +37,14 @@ const lagLimitMs = 2000;
 export class HeartbeatService {
   readonly #deps: HeartbeatDeps;
   readonly #unwritten = new Map<string, Heard>();
-  /** The boot id that was heard of last, by agent: a new one is written at once. */
-  readonly #known = new Map<string, string>();
+  readonly #order: HeartbeatOrder;
   readonly #seen = new Map<string, StreamKey & { readonly upTo: number }>();
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> = Promise.resolve();
 
   constructor(deps: HeartbeatDeps) {
     this.#deps = deps;
+    this.#order = new HeartbeatOrder({ clock: deps.clock, log: deps.log, maxSkewMs: deps.liveness.agentDownMs });
   }
 
   start(): void {
@@ -57,15 +62,30 @@ export class HeartbeatService {
   }
 
   async receive(role: string, heartbeat: Heartbeat): Promise<void> {
-    const { host, bootId } = heartbeat.agent;
+    const { liveness, clock, log } = this.#deps;
+    const { host } = heartbeat.agent;
     const key = `${role}\0${host}`;
-    this.#deps.liveness.heard({ role, host });
-    this.#unwritten.set(key, { role, heartbeat, atMs: this.#deps.clock.nowMs() });
-    if (this.#known.get(key) !== bootId) {
-      this.#known.set(key, bootId);
-      await this.flush();
+    const order = this.#order.judge(key, heartbeat);
+    if (order === "stale") return;
+    const { isRevived } = liveness.heard({ role, host });
+    this.#unwritten.set(key, { role, heartbeat, atMs: clock.nowMs() });
+    // A process that is new, and one that others took for dead, are written at once: schedulers look at the rows.
+    if (order === "new-boot" || isRevived) await this.flush();
+    if (isRevived) {
+      log.info({ agent: role, host }, "agent is back");
+      return this.#tellRevived({ role, host }, heartbeat);
     }
     await this.#checkLag({ role, host }, heartbeat);
+  }
+
+  /** Others may serve its networks by now: it is told which, and to sync, whatever it says that it has seen. */
+  async #tellRevived(stream: StreamKey, { seen }: Heartbeat): Promise<void> {
+    const { store, control, epoch } = this.#deps;
+    const agent = await findAgent(store.db, stream.role, stream.host);
+    const canTell = agent !== undefined && seen.epoch === epoch;
+    const lost = canTell ? await readLostNetworkIds(store.db, agent, seen.seq) : [];
+    const lostNetworkIds = lost.map(networkId);
+    control(stream, { action: "resync", reason: "revived", ...(lostNetworkIds.length === 0 ? {} : { lostNetworkIds }) });
   }
 
   /** Writes what was heard since the last time; a failure keeps it for the next. */
@@ -75,7 +95,7 @@ export class HeartbeatService {
       if (heard.length === 0) return;
       this.#unwritten.clear();
       try {
-        const unknown = await this.#deps.store.transaction((trx) => writeHeartbeats(trx, heard));
+        const unknown = await this.#deps.store.transaction((trx) => writeHeartbeats(trx, heard, this.#deps.enableNewAgents));
         // Removed by an administrator while it lived: it is registered again, with nothing to host until it asks.
         for (const { role, host } of unknown)
           this.#deps.control({ role, host }, { action: "resync", reason: "registered anew" });
@@ -112,7 +132,11 @@ export class HeartbeatService {
 }
 
 /** Answers the agents that had no row. */
-async function writeHeartbeats(trx: Trx, heard: readonly Heard[]): Promise<readonly StreamKey[]> {
+async function writeHeartbeats(
+  trx: Trx,
+  heard: readonly Heard[],
+  isEnabled: boolean | undefined,
+): Promise<readonly StreamKey[]> {
   const unknown: StreamKey[] = [];
   // In one order everywhere, so that two servers that flush at once wait for each other instead of dead-locking.
   const ordered = heard.toSorted((left, right) => (left.heartbeat.agent.host < right.heartbeat.agent.host ? -1 : 1));
@@ -131,7 +155,7 @@ async function writeHeartbeats(trx: Trx, heard: readonly Heard[]): Promise<reado
       .executeTakeFirst();
     if (Number(numUpdatedRows) > 0) continue;
     const description = { ...agent, configurations: configurations(heartbeat) };
-    await registerAgent(trx, { role, description, phase, heartbeatAtMs: atMs });
+    await registerAgent(trx, { role, description, phase, heartbeatAtMs: atMs, isEnabled });
     unknown.push({ role, host: agent.host });
   }
   return unknown;

@@ -8,12 +8,12 @@ import type { Attributes, RequestContext } from "./resource-service.ts";
 
 export interface ServiceEvents {
   /** Writes the items to the streams of all hosts that serve the network, in this transaction. */
-  recordItems(trx: Trx, networkId: string, items: readonly StreamItem[]): Promise<void>;
+  recordItems(trx: Trx, networkId: string, items: readonly StreamItem[]): Promise<unknown>;
   /**
    * Gives the network to an agent if it needs one and has none. A newly bound host is sent the network as it is then, so
    * this is the last call of a transaction.
    */
-  scheduleNetwork(trx: Trx, networkId: string): Promise<void>;
+  scheduleNetwork(trx: Trx, networkId: string): Promise<unknown>;
 }
 
 export interface ServiceDeps {

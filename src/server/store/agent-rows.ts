@@ -1,9 +1,10 @@
 // Agents and the networks that they host.
 import { randomUUID } from "node:crypto";
-import { type Kysely, PostgresAdapter, type Selectable, sql, type SqlBool } from "kysely";
+import { type Kysely, type Selectable, sql, type SqlBool } from "kysely";
 import { formatTimestamp } from "../../base/clock.ts";
 import type { AgentDescription } from "../../types/agent-messages.ts";
 import type { Trx } from "./database.ts";
+import { hasRowLocks } from "./rows.ts";
 import type { AgentsTable, Database } from "./schema.ts";
 
 export type AgentRow = Selectable<AgentsTable>;
@@ -20,6 +21,8 @@ export interface Registration {
   readonly description: AgentDescription;
   readonly phase: string;
   readonly heartbeatAtMs: number;
+  /** Whether an agent that is new here starts switched on; yes when absent. */
+  readonly isEnabled?: boolean | undefined;
 }
 
 /** Makes the row at the first sight of an agent, and refreshes what the agent says about itself at every later one. */
@@ -43,7 +46,7 @@ export async function registerAgent(trx: Trx, registration: Registration): Promi
       role,
       host: description.host,
       topic: roleNames[role]?.topic ?? role,
-      admin_state_up: 1,
+      admin_state_up: registration.isEnabled === false ? 0 : 1,
       description: null,
       created_at: now,
       ...said,
@@ -71,18 +74,28 @@ export function findAgentById(db: Kysely<Database>, id: string): Promise<AgentRo
   return db.selectFrom("agents").selectAll().where("id", "=", id).executeTakeFirst();
 }
 
+export interface LoadedAgent extends AgentRow {
+  /** Networks that are bound to it: what its last heartbeat said and what it has been given since. */
+  readonly load: number;
+}
+
 /** DHCP agents that may be given work, with how much they have: the database counts, never the agent. */
-export async function readDhcpCandidates(trx: Trx): Promise<readonly (AgentRow & { readonly load: number })[]> {
-  const rows = await trx
+export async function readDhcpCandidates(db: Kysely<Database>): Promise<readonly LoadedAgent[]> {
+  const rows = await db
     .selectFrom("agents")
-    .leftJoin("network_dhcp_agents", "network_dhcp_agents.agent_id", "agents.id")
     .selectAll("agents")
-    .select((eb) => eb.fn.count("network_dhcp_agents.network_id").as("load"))
+    .select((eb) =>
+      eb
+        .selectFrom("network_dhcp_agents as bound")
+        .select(eb.fn.countAll<number | string>().as("count"))
+        .whereRef("bound.agent_id", "=", "agents.id")
+        .as("load"),
+    )
     .where("agents.role", "=", "dhcp")
     .where("agents.admin_state_up", "=", 1)
-    .groupBy("agents.id")
+    .orderBy("agents.id")
     .execute();
-  return rows.map((row) => ({ ...row, load: Number(row.load) }));
+  return rows.map((row) => ({ ...row, load: Number(row.load ?? 0) }));
 }
 
 export interface Binding {
@@ -90,13 +103,19 @@ export interface Binding {
   readonly slot: number;
 }
 
-export async function readBindings(trx: Kysely<Database>, networkId: string): Promise<readonly Binding[]> {
+export interface ZonedBinding extends Binding {
+  readonly zone: string;
+}
+
+export async function readBindings(trx: Kysely<Database>, networkId: string): Promise<readonly ZonedBinding[]> {
   const rows = await trx
     .selectFrom("network_dhcp_agents")
-    .select(["agent_id", "slot"])
+    .innerJoin("agents", "agents.id", "network_dhcp_agents.agent_id")
+    .select(["agent_id", "slot", "availability_zone"])
     .where("network_id", "=", networkId)
+    .orderBy("slot")
     .execute();
-  return rows.map((row) => ({ agentId: row.agent_id, slot: row.slot }));
+  return rows.map((row) => ({ agentId: row.agent_id, slot: row.slot, zone: row.availability_zone }));
 }
 
 /** False when another server has taken the slot or bound this agent meanwhile. */
@@ -141,13 +160,12 @@ export async function readBoundNetworkIds(db: Kysely<Database>, agentId: string)
 
 /** Until the end of the transaction nobody unbinds it. False when it is not bound. */
 export async function lockBinding(trx: Trx, networkId: string, agentId: string): Promise<boolean> {
-  const isPostgres = trx.getExecutor().adapter instanceof PostgresAdapter;
   const row = await trx
     .selectFrom("network_dhcp_agents")
     .select("slot")
     .where("network_id", "=", networkId)
     .where("agent_id", "=", agentId)
-    .$if(isPostgres, (query) => query.forUpdate())
+    .$if(hasRowLocks(trx), (query) => query.forUpdate())
     .executeTakeFirst();
   return row !== undefined;
 }

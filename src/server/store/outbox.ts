@@ -1,12 +1,11 @@
 // The outbox: what agents must hear, written in the transaction that changed it. Each (role, host) is a stream of its own,
 // numbered without gaps in the order of the commits, because `streams.head` stays locked until the commit.
 import type { Kysely } from "kysely";
-import { PostgresAdapter } from "kysely";
 import { systemClock } from "../../base/clock.ts";
 import { currentTrace, formatTraceparent } from "../../base/trace-context.ts";
 import type { StreamItem } from "../../types/agent-messages.ts";
 import type { Trx } from "./database.ts";
-import { chunks } from "./rows.ts";
+import { chunks, hasRowLocks } from "./rows.ts";
 import type { Database } from "./schema.ts";
 
 export interface StreamKey {
@@ -20,23 +19,33 @@ export interface OutboxRow {
   readonly item: string;
 }
 
+export interface Receiver extends StreamKey {
+  readonly heartbeat_at: string;
+}
+
 /**
- * For every host that the network is bound to and whose agent is not switched off. Call it while the bindings are still there: before the network itself is
- * deleted, and after the rows that the items tell of were written.
+ * For every host that the network is bound to and whose agent is not switched off, or serves all the same. Call it while the
+ * bindings are still there: before the network itself is deleted, and after the rows that the items tell of were written.
+ * Answers who will hear of it.
  */
-export async function recordItems(trx: Trx, networkId: string, items: readonly StreamItem[]): Promise<void> {
-  if (items.length === 0) return;
+export async function recordItems(
+  trx: Trx,
+  networkId: string,
+  items: readonly StreamItem[],
+  servesDisabled = false,
+): Promise<readonly Receiver[]> {
   await lockBindings(trx, networkId, "share");
-  const hosts = await trx
+  const agents = await trx
     .selectFrom("network_dhcp_agents")
     .innerJoin("agents", "agents.id", "network_dhcp_agents.agent_id")
-    .select(["agents.role", "agents.host"])
+    .select(["agents.role", "agents.host", "agents.heartbeat_at"])
     .where("network_dhcp_agents.network_id", "=", networkId)
-    .where("agents.admin_state_up", "=", 1)
+    .where("agents.admin_state_up", "in", servesDisabled ? [0, 1] : [1])
     .orderBy("agents.role")
     .orderBy("agents.host")
     .execute();
-  for (const { role, host } of hosts) await recordItemsForHost(trx, { role, host }, items);
+  for (const agent of agents) await recordItemsForHost(trx, agent, items);
+  return agents;
 }
 
 export async function recordItemsForHost(trx: Trx, { role, host }: StreamKey, items: readonly StreamItem[]): Promise<void> {
@@ -76,7 +85,7 @@ function withCurrentTrace(item: StreamItem): StreamItem {
  * one writer and needs nothing.
  */
 export async function lockBindings(trx: Trx, networkId: string, mode: "share" | "exclusive"): Promise<void> {
-  if (!(trx.getExecutor().adapter instanceof PostgresAdapter)) return;
+  if (!hasRowLocks(trx)) return;
   const row = trx.selectFrom("networks").select("id").where("id", "=", networkId);
   await (mode === "share" ? row.forShare() : row.forNoKeyUpdate()).execute();
 }

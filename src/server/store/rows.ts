@@ -1,7 +1,7 @@
 // Row types, and the small helpers that every query module needs.
-import type { Selectable } from "kysely";
+import { type Kysely, PostgresAdapter, type Selectable } from "kysely";
 import type { Dialect } from "./database.ts";
-import type { FixedIpsTable, NetworksTable, PortsTable, SubnetsTable } from "./schema.ts";
+import type { Database, FixedIpsTable, NetworksTable, PortsTable, SubnetsTable } from "./schema.ts";
 
 export type NetworkRow = Selectable<NetworksTable>;
 export type SubnetRow = Selectable<SubnetsTable>;
@@ -12,6 +12,9 @@ export const flag = (value: unknown): 0 | 1 => (value === true ? 1 : 0);
 
 /** SQLite has no row locks and needs none: its transactions are alone from their begin. */
 export const locksRows = (dialect: Dialect): boolean => dialect === "postgres";
+
+/** The same where only the connection is at hand. */
+export const hasRowLocks = (db: Kysely<Database>): boolean => db.getExecutor().adapter instanceof PostgresAdapter;
 
 // Both engines limit the parameters of a statement (SQLite 32766); the widest row has 24 columns.
 const chunkSize = 500;

@@ -142,6 +142,14 @@ export interface LeasesTable {
   host: string;
 }
 
+/** Leases of jobs that only one of several servers may do. */
+export interface JobsTable {
+  name: string;
+  /** Unique to one running server. */
+  holder: string;
+  expires_at: string;
+}
+
 /** `epoch`: a UUID that changes when the streams of this database are no longer a continuation of what agents know. */
 export interface MetaTable {
   key: string;
@@ -158,5 +166,6 @@ export interface Database {
   streams: StreamsTable;
   outbox: OutboxTable;
   leases: LeasesTable;
+  jobs: JobsTable;
   meta: MetaTable;
 }
