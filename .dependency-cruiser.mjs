@@ -13,6 +13,7 @@ const allowed = {
   "device-manager": ["drivers/[^/]+$", "linux/", "model/", "base/"],
   vif: ["drivers/[^/]+$", "linux/", "model/", "base/"],
   "lease-relay": ["linux/", "messaging/", "runtime/", "cache/", "types/", "model/", "base/"],
+  "metadata-proxy": ["drivers/[^/]+$", "linux/", "model/", "base/"],
   heartbeat: ["linux/", "messaging/", "runtime/", "cache/", "types/", "model/", "base/"],
   "server/ipam": ["server/store/", "model/", "types/", "base/"],
   "server/store": ["model/", "types/", "base/"],
@@ -37,6 +38,7 @@ const agentMay = [
   "device-manager",
   "vif",
   "lease-relay",
+  "metadata-proxy",
   "heartbeat",
 ];
 
