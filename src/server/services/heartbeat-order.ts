@@ -44,7 +44,7 @@ export class HeartbeatOrder {
     const { clock, log, maxSkewMs } = this.#deps;
     if (stamp === undefined) return undefined;
     if (typeof stamp !== "number" || !Number.isFinite(stamp) || stamp < 0) {
-      if (isNewBoot) log.warn({ host, outcome: String(stamp) }, "heartbeat with a bad timestamp");
+      if (isNewBoot) log.warn({ host, outcome: JSON.stringify(stamp) }, "heartbeat with a bad timestamp");
       return undefined;
     }
     const skewMs = Math.round(stamp - clock.nowMs());

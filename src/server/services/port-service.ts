@@ -8,7 +8,7 @@ import type { Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
 import { anyOf, columnIn, type Condition, type ListedTable, listRows } from "../store/list-rows.ts";
 import { inChunks, type PortRow } from "../store/rows.ts";
-import { deleteItem, portModel } from "../store/stream-items.ts";
+import { portDeleteItem, portModel } from "../store/stream-items.ts";
 import { createPorts } from "./port-create.ts";
 import { type PortWithAddresses, removeLeases, removePortRows, withAddresses } from "./port-rows.ts";
 import { changePort, type LockedPort, lockPort } from "./port-update.ts";
@@ -134,8 +134,7 @@ function checkNotServing(row: PortRow): void {
 }
 
 async function removePort(trx: Trx, deps: ServiceDeps, { row, fixedIps }: LockedPort): Promise<void> {
-  const gone = deleteItem("port", row.id, row.network_id, row.revision_number);
-  await deps.events.recordItems(trx, row.network_id, [gone]);
+  await deps.events.recordItems(trx, row.network_id, [portDeleteItem(row, fixedIps)]);
   await removePortRows(trx, [row.id]);
   const addresses = fixedIps.map((ip) => ip.ip_address);
   await removeLeases(trx, row.network_id, addresses);

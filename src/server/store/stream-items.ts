@@ -78,6 +78,12 @@ export function deleteItem(kind: StreamItem["kind"], id: string, network: string
   return { op: "delete", kind, id, networkId: networkId(network), revision: revision + 1 };
 }
 
+/** @param fixedIps that the port had: free now. */
+export function portDeleteItem(row: PortRow, fixedIps: readonly FixedIpRow[]): StreamItem {
+  const freed = fixedIps.map((ip) => ({ subnetId: subnetId(ip.subnet_id), ipAddress: ip.ip_address }));
+  return { ...deleteItem("port", row.id, row.network_id, row.revision_number), fixedIps: freed } as StreamItem;
+}
+
 type Upsert = Extract<StreamItem, { op: "upsert" }>;
 
 function upsert<K extends Upsert["kind"]>(kind: K, id: string, network: string, body: Network | Subnet | Port): StreamItem {
@@ -85,7 +91,11 @@ function upsert<K extends Upsert["kind"]>(kind: K, id: string, network: string, 
   return { op: "upsert", kind, id, networkId: networkId(network), revision: body.revision, body } as unknown as StreamItem;
 }
 
-/** True when an agent could tell the one from the other: everything but the revision counts. */
+/**
+ * True when an agent does anything else for the one than for the other. The revision says nothing by itself, and on which host
+ * an instance runs is all the same to the DHCP of its network.
+ */
 export function agentSeesChange(before: Network | Subnet | Port, after: Network | Subnet | Port): boolean {
-  return JSON.stringify({ ...before, revision: 0 }) !== JSON.stringify({ ...after, revision: 0 });
+  const irrelevant = { revision: 0, bindingHost: "" };
+  return JSON.stringify({ ...before, ...irrelevant }) !== JSON.stringify({ ...after, ...irrelevant });
 }

@@ -32,3 +32,26 @@ test("work that fails makes room, too", async () => {
 
   assert.equal(await admission.run(async () => "in"), "in");
 });
+
+test("those who are sent away come back one after the other, at the pace of the work", async () => {
+  let now = 0;
+  const admission = new Admission({ limit: 2, retryAfterMs: 500, random: () => 0, nowMs: () => now });
+  const first = Promise.withResolvers<void>();
+  const learnt = admission.run(() => first.promise);
+  now = 100;
+  first.resolve();
+  await learnt;
+  const gate = Promise.withResolvers<void>();
+  const running = [admission.run(() => gate.promise), admission.run(() => gate.promise)];
+
+  const waits: unknown[] = [];
+  for (let n = 0; n < 1000; n += 1) {
+    await admission.run(async () => {}).catch((thrown: NetloomError) => waits.push(thrown.detail["retryAfterMs"]));
+  }
+  gate.resolve();
+  await Promise.all(running);
+
+  // 100 ms each, two at once: one every 50 ms, a little faster so that the server is not idle; nobody longer than 30 s.
+  assert.deepEqual(waits.slice(0, 4), [250, 285, 320, 355]);
+  assert.equal(waits.at(-1), 30_000);
+});

@@ -6,7 +6,7 @@ import { type Candidate, chooseAgents } from "../../../../src/server/scheduler/c
 const zone = "nova";
 const candidate = (id: string, load: number, isConfirmedAlive = true): Candidate => ({ id, zone, load, isConfirmedAlive });
 
-test("the least loaded agent gets the network, the smaller id where loads are equal", () => {
+test("DA-223: the least loaded agent gets the network, the smaller id where loads are equal", () => {
   const chosen = chooseAgents([candidate("c", 1), candidate("b", 0), candidate("a", 1)], { wanted: 2, bound: [] });
 
   assert.deepEqual(chosen, [
@@ -46,4 +46,53 @@ test("whatever there is, a network never has more agents than wanted, nor one sl
       assert.equal(new Set(after.map(({ slot }) => slot)).size, after.length);
     }),
   );
+});
+
+const inZone = (id: string, where: string, load = 0): Candidate => ({ id, zone: where, load, isConfirmedAlive: true });
+const idsOf = (choices: readonly { readonly agentId: string }[]): readonly string[] => choices.map(({ agentId }) => agentId);
+
+test("DA-223: agents of one network are spread over zones, the least loaded of a zone first", () => {
+  const candidates = [inZone("a1", "east", 1), inZone("a2", "east", 0), inZone("b1", "west", 7), inZone("b2", "west", 9)];
+
+  assert.deepEqual(idsOf(chooseAgents(candidates, { wanted: 2, bound: [] })), ["a2", "b1"]);
+  assert.deepEqual(idsOf(chooseAgents(candidates, { wanted: 4, bound: [] })), ["a2", "b1", "a1", "b2"]);
+});
+
+test("DA-223: a zone that hosts the network already comes after one that does not, however loaded", () => {
+  const candidates = [inZone("a1", "east", 0), inZone("b1", "west", 50)];
+  const bound = [{ agentId: "a0", slot: 0, zone: "east" }];
+
+  assert.deepEqual(idsOf(chooseAgents(candidates, { wanted: 2, bound })), ["b1"]);
+});
+
+test("DA-223: of zones that are equally empty the one with the least loaded agent is taken", () => {
+  const candidates = [inZone("a1", "east", 3), inZone("b1", "west", 2), inZone("b2", "west", 8)];
+
+  assert.deepEqual(idsOf(chooseAgents(candidates, { wanted: 1, bound: [] })), ["b1"]);
+});
+
+test("DA-223: with zones asked for no other is taken, not even when it is the only one left", () => {
+  const candidates = [inZone("a1", "east"), inZone("b1", "west"), inZone("b2", "west")];
+
+  assert.deepEqual(idsOf(chooseAgents(candidates, { wanted: 3, bound: [], zones: ["west"] })), ["b1", "b2"]);
+  assert.deepEqual(chooseAgents(candidates, { wanted: 3, bound: [], zones: ["north"] }), []);
+});
+
+test("DA-223: by chance every agent gets its turn, whatever its load", () => {
+  const candidates = [inZone("a", zone, 0), inZone("b", zone, 90), inZone("c", zone, 50)];
+  const numbers = [0.9, 0.1, 0.5];
+  const random = (): number => numbers.shift() ?? 0;
+
+  const chosen = chooseAgents(candidates, { wanted: 3, bound: [], order: "chance", random });
+
+  assert.deepEqual(idsOf(chosen), ["b", "c", "a"]);
+});
+
+test("DA-223: of agents with equally many networks the one with fewer ports is taken", () => {
+  const candidates = [
+    { ...inZone("a", zone, 2), ports: 100 },
+    { ...inZone("b", zone, 2), ports: 10 },
+  ];
+
+  assert.deepEqual(idsOf(chooseAgents(candidates, { wanted: 1, bound: [] })), ["b"]);
 });
