@@ -157,6 +157,7 @@ export function newPortRow({ context, network, body, mac, now }: NewPort): PortR
     dns_name: (text(body["dns_name"]) ?? "").toLowerCase(),
     ip_allocation: "none",
     dhcp_ready_revision: 0,
+    ready_from_revision: 1,
   };
   checkPairsAllowed(row);
   return row;

@@ -4,10 +4,15 @@ import type { Kysely } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 import { up as first } from "./migrations/0001-first.ts";
 import { up as failover } from "./migrations/0002-failover.ts";
+import { up as segments } from "./migrations/0003-segments.ts";
 import type { Database } from "./schema.ts";
 
 /** By name, in order. Listed here and not found by scanning a folder, because the program is shipped as one file. */
-const migrations: Readonly<Record<string, Migration>> = { "0001-first": { up: first }, "0002-failover": { up: failover } };
+const migrations: Readonly<Record<string, Migration>> = {
+  "0001-first": { up: first },
+  "0002-failover": { up: failover },
+  "0003-segments": { up: segments },
+};
 
 export async function migrate(db: Kysely<Database>): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });

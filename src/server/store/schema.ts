@@ -74,6 +74,8 @@ export interface PortsTable extends StandardColumns {
   ip_allocation: string;
   /** Revision that a DHCP agent last reported as served; 0 = none. */
   dhcp_ready_revision: number;
+  /** Only a report of this revision or a newer one makes the port ACTIVE: what served it before it went DOWN says nothing. */
+  ready_from_revision: number;
 }
 
 export interface FixedIpsTable {
