@@ -12,6 +12,7 @@ import {
 } from "../linux/atomic-file.ts";
 import { bridgeName, dhcpNamespaceName } from "../model/device-names.ts";
 import { isUuid, type NetworkId, networkId } from "../model/ids.ts";
+import type { InterfaceDriverSettings } from "./interface-driver.ts";
 
 export interface DeviceMark {
   readonly networkId: NetworkId;
@@ -19,6 +20,8 @@ export interface DeviceMark {
   readonly bridge: string;
   /** Every tap that this network's DHCP port may have: more than one after the port was replaced. */
   readonly taps: readonly string[];
+  /** Which driver made it; absent in marks that are older than drivers: a Linux bridge. */
+  readonly driver?: InterfaceDriverSettings | undefined;
   /** Set once the device was made: what it is, and the namespace that it is in. */
   readonly ready?: { readonly fingerprint: string; readonly namespaceInode: number } | undefined;
 }
@@ -36,13 +39,19 @@ function isText(value: unknown): value is string {
 /** Checked, because its names go into commands; `undefined` when it is not one of ours. */
 function parseMark(id: NetworkId, text: string): DeviceMark | undefined {
   try {
-    const { namespace, bridge, taps, ready } = JSON.parse(text);
+    const { namespace, bridge, taps, ready, driver } = JSON.parse(text);
     if (!isText(namespace) || !isText(bridge) || !Array.isArray(taps) || !taps.every(isText)) return undefined;
     const isReady = typeof ready?.fingerprint === "string" && typeof ready?.namespaceInode === "number";
-    return { networkId: id, namespace, bridge, taps, ready: isReady ? ready : undefined };
+    return { networkId: id, namespace, bridge, taps, driver: parseDriver(driver), ready: isReady ? ready : undefined };
   } catch {
     return undefined;
   }
+}
+
+function parseDriver(value: unknown): InterfaceDriverSettings {
+  const { kind, bridge, database } = Object(value);
+  if (kind !== "openvswitch" || !isText(bridge) || typeof database !== "string") return { kind: "bridge" };
+  return { kind, bridge, database };
 }
 
 /** `undefined` when there is no mark. An unreadable one (power cut) still tells the network, and that the names. */

@@ -1,8 +1,9 @@
 // What the agent's port must look like as a device: pure, from the model.
 import { isInCidr, parseCidr } from "../linux/addresses.ts";
-import { bridgeName, dhcpNamespaceName, namespaceDeviceName, tapName } from "../model/device-names.ts";
-import type { NetworkId } from "../model/ids.ts";
+import { deviceOwners, dhcpNamespaceName, namespaceDeviceName, tapName } from "../model/device-names.ts";
+import type { MetadataPlan } from "../model/metadata-plan.ts";
 import type { NetworkView, Port, Subnet } from "../model/network.ts";
+import type { InterfacePort } from "./interface-driver.ts";
 
 export interface DefaultRoute {
   readonly gateway: string;
@@ -10,38 +11,58 @@ export interface DefaultRoute {
   readonly isOffSubnet: boolean;
 }
 
-export interface DeviceSpec {
-  readonly networkId: NetworkId;
-  readonly namespace: string;
-  readonly bridge: string;
-  readonly tap: string;
-  readonly device: string;
-  readonly macAddress: string;
-  /** 0: the kernel's default. */
-  readonly mtuBytes: number;
-  /** `address/prefix`, sorted. */
+export interface DeviceSpec extends InterfacePort {
+  /** `address/prefix`, sorted; the metadata addresses too. */
   readonly addresses: readonly string[];
   readonly defaultRoutes: readonly DefaultRoute[];
+  /** Another agent serves the network too, and may have the IPv6 metadata address already. */
+  readonly isMetadataShared: boolean;
+}
+
+export interface DeviceWish {
+  readonly namespacePrefix: string;
+  /** What the interface driver calls the network's switch. */
+  readonly bridge: string;
+  readonly view: NetworkView;
+  readonly dhcpPort: Port;
+  readonly metadata: MetadataPlan;
+  /** This kernel has IPv6. */
+  readonly hasIpv6: boolean;
 }
 
 /** IPv6 does not run on links below this. */
 const leastIpv6MtuBytes = 1280;
 
-export function buildDeviceSpec(namespacePrefix: string, view: NetworkView, dhcpPort: Port): DeviceSpec {
+export const metadataAddresses = { v4: "169.254.169.254/32", v6: "fe80::a9fe:a9fe/64" } as const;
+
+export function buildDeviceSpec(wish: DeviceWish): DeviceSpec {
+  const { namespacePrefix, bridge, view, dhcpPort } = wish;
   const { id, mtuBytes } = view.network;
-  const canIpv6 = mtuBytes === 0 || mtuBytes >= leastIpv6MtuBytes;
+  const canIpv6 = wish.hasIpv6 && (mtuBytes === 0 || mtuBytes >= leastIpv6MtuBytes);
   const served = view.subnets.filter((subnet) => subnet.enableDhcp && (subnet.ipVersion === 4 || canIpv6));
+  const own = served.flatMap((subnet) => addressesOn(subnet, dhcpPort));
   return {
     networkId: id,
+    portId: dhcpPort.id,
     namespace: dhcpNamespaceName(namespacePrefix, id),
-    bridge: bridgeName(id),
+    bridge,
     tap: tapName(dhcpPort.id),
     device: namespaceDeviceName(dhcpPort.id),
     macAddress: dhcpPort.macAddress,
     mtuBytes,
-    addresses: served.flatMap((subnet) => addressesOn(subnet, dhcpPort)).sort(),
+    addresses: [...own, ...metadataOf(wish, canIpv6)].sort(),
     defaultRoutes: ([4, 6] as const).flatMap((ipVersion) => defaultRoute(ipVersion, served, dhcpPort)),
+    isMetadataShared: view.ports.some((port) => port.deviceOwner === deviceOwners.dhcp && port.id !== dhcpPort.id),
   };
+}
+
+/** The link-local IPv6 one only where a subnet says that instances have IPv6 at all. */
+function metadataOf({ metadata, view }: DeviceWish, canIpv6: boolean): readonly string[] {
+  const hasIpv6Subnet = view.subnets.some((subnet) => subnet.ipVersion === 6);
+  return [
+    ...(metadata.v4 ? [metadataAddresses.v4] : []),
+    ...(metadata.v6 && canIpv6 && hasIpv6Subnet ? [metadataAddresses.v6] : []),
+  ];
 }
 
 function addressesOn(subnet: Subnet, port: Port): readonly string[] {
@@ -68,7 +89,10 @@ function canRoute(subnet: Subnet): boolean {
   return isAutomatic ? prefixLength === 64 : prefixLength >= 1 && prefixLength <= 126;
 }
 
-/** Equal texts mean equal devices; keys are written in one fixed order, so nothing incidental gets in. */
+/**
+ * Equal texts mean equal devices; keys are written in one fixed order, so nothing incidental gets in. Whether the metadata
+ * address is shared only matters in the moment in which it is put on.
+ */
 export function specFingerprint(spec: DeviceSpec): string {
   return JSON.stringify([
     spec.namespace,

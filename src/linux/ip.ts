@@ -1,5 +1,5 @@
 // iproute2 in batches: one child for many changes, each line made of checked words.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { NetloomError } from "../base/errors.ts";
 import { type CommandRunner, commandFailed } from "./command-runner.ts";
 import { namespacePath } from "./netns.ts";
@@ -126,6 +126,11 @@ export function parseRoutes(json: string, ipVersion: 4 | 6): readonly RouteState
 export function readDeviceNames(): ReadonlySet<string> {
   const lines = readFileSync("/proc/self/net/dev", "utf8").split("\n").slice(2);
   return new Set(lines.map((line) => line.slice(0, line.indexOf(":")).trim()).filter((name) => name !== ""));
+}
+
+/** One device, as readDeviceNames sees it, at a price that does not grow with their number. */
+export function hasDevice(name: string): boolean {
+  return name !== "" && existsSync(`/proc/sys/net/ipv4/conf/${name}`);
 }
 
 /** Members of a bridge; none when there is no such bridge. */

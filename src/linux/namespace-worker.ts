@@ -61,6 +61,9 @@ function errnoText(errno: number): string {
   return known[errno] ?? words ?? `error ${errno}`;
 }
 
+/** What others need of the worker. */
+export type NamespaceRunner = Pick<NamespaceWorker, "run">;
+
 export class NamespaceWorker {
   readonly #searchPath: string;
   readonly #pending: PendingJob[] = [];

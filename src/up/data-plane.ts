@@ -3,7 +3,8 @@ import type { Logger } from "../base/logger.ts";
 import { DeviceManager } from "../device-manager/device-manager.ts";
 import { DnsmasqDriver } from "../drivers/dnsmasq/dnsmasq-driver.ts";
 import { processRunner } from "../linux/command-runner.ts";
-import { listPlugged, unplugPort } from "../vif/vif.ts";
+import { unplugPort } from "../vif/vif.ts";
+import { listVifPorts } from "../vif/vif-record.ts";
 import type { Marker } from "../config/state-marker.ts";
 
 const concurrency = 4;
@@ -15,8 +16,8 @@ export interface RemovedDataPlane {
 
 export async function removeDataPlane(stateDir: string, marker: Marker, log: Logger): Promise<RemovedDataPlane> {
   const runner = processRunner();
-  const plugged = await listPlugged(stateDir);
-  for (const { portId } of plugged) await unplugPort({ runner, stateDir, portId });
+  const plugged = await listVifPorts(stateDir);
+  for (const portId of plugged) await unplugPort({ runner, stateDir, portId });
   const driver = new DnsmasqDriver({ runner, stateDir, log });
   const devices = new DeviceManager({ runner, stateDir, host: marker.host, namespacePrefix: marker.namespacePrefix });
   const waiting = [...new Set([...(await driver.list()), ...(await devices.list())])];
@@ -29,5 +30,6 @@ export async function removeDataPlane(stateDir: string, marker: Marker, log: Log
     }
   };
   await Promise.all(Array.from({ length: concurrency }, lane));
+  await devices.settle();
   return { networks, interfaces: plugged.length };
 }

@@ -134,7 +134,9 @@ export class DhcpBench {
       await sh("ip", "link", "del", namespace).catch(() => "");
       await deleteNamespace(namespace);
     }
-    await this.newDevices().destroy(this.network.id);
+    const devices = this.newDevices();
+    await devices.destroy(this.network.id);
+    await devices.settle();
     await rm(join(this.stateDir, "dhcp"), { recursive: true, force: true });
     await this.#removeDirectory();
   }

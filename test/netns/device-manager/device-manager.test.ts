@@ -4,8 +4,10 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { DeviceManager } from "../../../src/device-manager/device-manager.ts";
+import { NetloomError } from "../../../src/base/errors.ts";
 import type { CommandRunner } from "../../../src/linux/command-runner.ts";
 import { type DeviceState, parseDevices } from "../../../src/linux/ip.ts";
+import { type NamespaceRunner, NamespaceWorker } from "../../../src/linux/namespace-worker.ts";
 import type { NetworkView, Port } from "../../../src/model/network.ts";
 import { countingRunner } from "../../helpers/dhcp-bench.ts";
 import { makeDhcpPort, makeNetwork, makeSubnet, makeView } from "../../helpers/dhcp-network.ts";
@@ -63,15 +65,18 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     manager = newManager();
   });
   afterEach(async () => {
-    await newManager().destroy(view.network.id);
+    await manager.settle();
+    const last = newManager();
+    await last.destroy(view.network.id);
+    await last.settle();
     await directory.remove();
   });
 
-  test("makes namespace, bridge and device in two children", async () => {
+  test("makes namespace, bridge and device in one child", async () => {
     const made = await manager.setup(view, port, { verify: false, metadata: noMetadata });
 
     assert.deepEqual(made, { namespace: namespace(), interfaceName: device() });
-    assert.equal(children.length, 2);
+    assert.equal(children.length, 1);
     const state = await readDevice();
     assert.equal(state.macAddress, port.macAddress);
     assert.equal(state.mtuBytes, 1442);
@@ -238,14 +243,14 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
   });
 
   test("a set-up that fails leaves nothing", async () => {
-    const inner = runner;
-    const failing: CommandRunner = {
-      run: async (argv, options) =>
-        argv[0] === "nsenter"
-          ? { exitCode: 1, stdout: "", stderr: "RTNETLINK answers: Operation not permitted" }
-          : inner.run(argv, options),
+    const inner = new NamespaceWorker();
+    const worker: NamespaceRunner = {
+      run: async (where, operations) => {
+        if (where === undefined) return inner.run(where, operations);
+        throw new NetloomError("COMMAND_FAILED", "Operation not permitted");
+      },
     };
-    const broken = new DeviceManager({ runner: failing, stateDir: directory.path, host: "h1", namespacePrefix: prefix });
+    const broken = new DeviceManager({ runner, worker, stateDir: directory.path, host: "h1", namespacePrefix: prefix });
 
     await assert.rejects(broken.setup(view, port, { verify: false, metadata: noMetadata }), /Operation not permitted/);
 
@@ -265,6 +270,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     assert.deepEqual(await stranger.list(), [view.network.id]);
     await stranger.destroy(view.network.id);
     await stranger.destroy(view.network.id);
+    await stranger.settle();
 
     assert.deepEqual(await stranger.list(), []);
     assert.equal(existsSync(`/run/netns/${namespace()}`), false);
@@ -290,6 +296,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
       await sh("ip", "link", "set", guest, "master", bridge());
 
       await manager.destroy(view.network.id);
+      await manager.settle();
 
       assert.equal((await deviceNames()).has(bridge()), true);
     } finally {

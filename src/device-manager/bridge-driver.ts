@@ -1,0 +1,66 @@
+// A Linux bridge for each network, made with its first member and removed with its last.
+import { createBridgeLines, withBridgeLock } from "../linux/bridge.ts";
+import { hasDevice, ipLine } from "../linux/ip.ts";
+import { netlink } from "../linux/namespace-worker.ts";
+import { type LinkState, parseLinks } from "../linux/netlink-answer.ts";
+import { getLink, listLinks } from "../linux/netlink.ts";
+import { bridgeName } from "../model/device-names.ts";
+import type { NetworkId } from "../model/ids.ts";
+import type { InterfaceDriver, InterfacePort, PluggedTaps } from "./interface-driver.ts";
+import { type HostTools, removeTaps } from "./host-tools.ts";
+import { createPairLines, mtuWords } from "./veth-pair.ts";
+
+export class BridgeDriver implements InterfaceDriver {
+  readonly settings = { kind: "bridge" } as const;
+  readonly #tools: HostTools;
+
+  constructor(tools: HostTools) {
+    this.#tools = tools;
+  }
+
+  bridgeOf(network: NetworkId): string {
+    return bridgeName(network);
+  }
+
+  async plug(port: InterfacePort): Promise<void> {
+    await withBridgeLock(port.bridge, () =>
+      this.#tools.batcher.run([...bridgeLines(port.bridge), ...createPairLines(port), joinLine(port)]),
+    );
+  }
+
+  async look(port: InterfacePort): Promise<"absent" | "differs" | "fits"> {
+    if (!hasDevice(port.tap)) return "absent";
+    if (!hasDevice(port.bridge)) return "differs";
+    const [tap, bridge] = await this.#readLinks(port.tap, port.bridge);
+    if (tap === undefined) return "absent";
+    const hasMtu = port.mtuBytes === 0 || tap.mtuBytes === port.mtuBytes;
+    return tap.isUp && hasMtu && bridge?.isUp === true && tap.master === bridge.index ? "fits" : "differs";
+  }
+
+  async #readLinks(...names: readonly string[]): Promise<readonly (LinkState | undefined)[]> {
+    const answers = await this.#tools.worker.run(undefined, names.map(getLink).map(netlink));
+    return answers.map((answer) => parseLinks(answer)[0]);
+  }
+
+  async update(port: InterfacePort): Promise<void> {
+    await withBridgeLock(port.bridge, () => this.#tools.batcher.run([...bridgeLines(port.bridge), joinLine(port)]));
+  }
+
+  async unplug(plugged: PluggedTaps): Promise<void> {
+    await removeTaps(this.#tools, plugged);
+    const { bridge } = plugged;
+    if (!hasDevice(bridge)) return;
+    await withBridgeLock(bridge, async () => {
+      if (!hasDevice(bridge)) return;
+      const [members] = await this.#tools.worker.run(undefined, [netlink(listLinks(bridge))]);
+      if (members !== undefined && parseLinks(members).length > 0) return;
+      await this.#tools.removals.run([ipLine("link", "del", bridge)]);
+    });
+  }
+}
+
+const bridgeLines = (bridge: string): readonly string[] =>
+  hasDevice(bridge) ? [ipLine("link", "set", bridge, "up")] : createBridgeLines(bridge);
+
+const joinLine = ({ tap, mtuBytes, bridge }: InterfacePort): string =>
+  ipLine("link", "set", tap, ...mtuWords(mtuBytes), "master", bridge, "up");
