@@ -6,6 +6,8 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 import { errorText, NetloomError } from "../base/errors.ts";
+import { type Marker, markerFile, readMarker } from "../config/state-marker.ts";
+import { writeFileAtomic } from "../linux/atomic-file.ts";
 
 export interface AgentLock {
   release(): Promise<void>;
@@ -13,8 +15,12 @@ export interface AgentLock {
   undo(): Promise<void>;
 }
 
-/** Throws CONFLICT while another process holds it, FORBIDDEN where the directory cannot be written to. */
-export async function lockAgent(stateDir: string): Promise<AgentLock> {
+/**
+ * Throws CONFLICT while another process holds it, FORBIDDEN where the directory cannot be written to.
+ *
+ * @param marker written when there is none, so that `port plug` and `down` know the directory for one of ours
+ */
+export async function lockAgent(stateDir: string, marker: Marker): Promise<AgentLock> {
   const runDirectory = join(stateDir, "run");
   const made = await makeDirectories(runDirectory).catch(notWritable(stateDir));
   const holderFile = join(runDirectory, "dhcp-agent.lock");
@@ -23,6 +29,8 @@ export async function lockAgent(stateDir: string): Promise<AgentLock> {
     throw new NetloomError("CONFLICT", `another DHCP agent (${holder.trim()}) uses state directory ${stateDir}`, {}, thrown);
   });
   await writeFile(holderFile, `pid ${process.pid}\n`).catch(notWritable(stateDir));
+  const isMarked = (await readMarker(stateDir)) !== undefined;
+  if (!isMarked) await writeFileAtomic(markerFile(stateDir), `${JSON.stringify(marker)}\n`).catch(notWritable(stateDir));
   const release = async (): Promise<void> => {
     await rm(holderFile, { force: true });
     await new Promise((resolve) => server.close(resolve));
@@ -31,6 +39,7 @@ export async function lockAgent(stateDir: string): Promise<AgentLock> {
     release,
     undo: async () => {
       await release();
+      if (!isMarked) await rm(markerFile(stateDir), { force: true });
       if (made !== undefined) await rm(made, { recursive: true, force: true });
     },
   };

@@ -19,7 +19,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const settings = await loadDhcpAgentConfig(argv);
   const { host, stateDir, namespacePrefix } = settings;
   checkPreflight({ uid: process.getuid?.(), searchPath: process.env["PATH"] ?? "" });
-  const lock = await lockAgent(stateDir);
+  const lock = await lockAgent(stateDir, { version: 1, host, namespacePrefix });
   const log = createLogger(settings.logLevel, { agent: "dhcp-agent", host });
   const parts = { log, clock: systemClock, timers: systemTimers, runner: processRunner(), stateDir };
   const stop = new Stop({ ...parts, exit: (code) => process.exit(code) });

@@ -1,7 +1,22 @@
 // Node 24's recursive mkdir tries for ever below /proc, where a directory is there and takes no children; a mistyped state
 // directory must not hang a program.
+import { realpathSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
+
+/**
+ * One text for one directory, whether it is there already or not: programs are found again by the paths in their arguments,
+ * so a symbolic link must not give a directory two names.
+ */
+export function canonicalPath(path: string): string {
+  const plain = normalize(path).replace(/(?<=.)\/+$/, "");
+  try {
+    return realpathSync(plain);
+  } catch {
+    const parent = dirname(plain);
+    return parent === plain ? plain : join(canonicalPath(parent), basename(plain));
+  }
+}
 
 /**
  * Makes a directory and those above it that are missing; one that is there keeps its mode.

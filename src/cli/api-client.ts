@@ -24,6 +24,9 @@ export class ApiClient {
   readonly #url: string;
 
   constructor(url: string) {
+    if (!URL.canParse(url) || !["http:", "https:"].includes(new URL(url).protocol)) {
+      throw new CommandFailure(exitCodes.usage, `--url takes http://… or https://…, not ${JSON.stringify(url)}`);
+    }
     this.#url = url.replace(/\/+$/, "");
   }
 
@@ -54,6 +57,7 @@ export class ApiClient {
 
   /** The object that has this id or, when none has, the only one with this name. */
   async find(resource: ResourceName, nameOrId: string): Promise<ApiObject> {
+    if (nameOrId === "") throw new CommandFailure(exitCodes.usage, `give the name or id of the ${resource.singular}`);
     if (isUuid(nameOrId)) {
       const [found] = await this.list(resource, [["id", nameOrId]]);
       if (found !== undefined) return found;
@@ -100,11 +104,15 @@ function networkReason(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const cause: unknown = thrown.cause;
   if (cause instanceof Error)
-    return (
-      ("code" in cause && typeof cause.code === "string" && cause.message === "" ? cause.code : cause.message) || thrown.message
+    return firstLine(
+      ("code" in cause && typeof cause.code === "string" && cause.message === "" ? cause.code : cause.message) ||
+        thrown.message,
     );
   return thrown.message;
 }
+
+/** OpenSSL speaks in several. */
+const firstLine = (text: string): string => text.split("\n")[0] ?? text;
 
 function parseJson(text: string, url: string): unknown {
   try {

@@ -1,7 +1,7 @@
 // The programs that `netloom <name>` becomes: loaded when asked for, each by its own `main(argv)`.
 import type { z } from "zod";
 import { NetloomError } from "../base/errors.ts";
-import { exitCodes } from "./exit-codes.ts";
+import { exitCodeOf, exitCodes } from "./exit-codes.ts";
 
 interface Program {
   readonly summary: string;
@@ -79,7 +79,7 @@ async function fail(name: ProgramName, thrown: unknown): Promise<void> {
     await new Promise<void>((resolve) => process.send?.(report, undefined, {}, () => resolve()));
   }
   // What a half-started program holds open must not keep it alive.
-  process.exit(known && thrown.code === "INVALID" ? exitCodes.usage : exitCodes.failure);
+  process.exit(known ? exitCodeOf(thrown.code) : exitCodes.failure);
 }
 
 /** Usage, an example and every setting with its default, from the schema that checks them. */

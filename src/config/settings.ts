@@ -115,7 +115,10 @@ function renameKeys(value: unknown): unknown {
 }
 
 function fromText(setting: Setting, text: string): unknown {
-  if (setting.kind === "number") return text.trim() === "" ? text : Number(text);
+  if (setting.kind === "number") {
+    const number = Number(text);
+    return text.trim() === "" || Number.isNaN(number) ? text : number;
+  }
   if (setting.kind === "boolean")
     return { true: true, yes: true, "1": true, false: false, no: false, "0": false }[text.toLowerCase()] ?? text;
   if (setting.kind === "list")
@@ -145,7 +148,9 @@ function invalid(error: z.ZodError, origins: ReadonlyMap<string, string>, file: 
       return `unknown key ${issue.keys.map((key) => fileName([...at, key])).join(", ")} in ${file ?? "the settings"}`;
     }
     const name = fileName(at);
-    return `${name === "" ? "settings" : name} (${origins.get(name) ?? file ?? "default"}): ${issue.message}`;
+    // An item of a list comes from where the list comes from.
+    const origin = origins.get(name) ?? origins.get(fileName(at.filter((key) => !/^\d+$/.test(key))));
+    return `${name === "" ? "settings" : name} (${origin ?? file ?? "default"}): ${issue.message}`;
   });
   return new NetloomError("INVALID", lines.join("; "));
 }

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { isAbsolute } from "node:path";
 import { z } from "zod";
+import { canonicalPath } from "../base/directories.ts";
 
 export const host = z
   .string()
@@ -10,10 +11,18 @@ export const host = z
   .default(() => hostname())
   .describe("Name of this machine, as in binding:host_id; the machine's host name when absent");
 
+/** The kernel takes 107 bytes for the path of a Unix socket, and the sockets inside have names of up to 27. */
+const stateDirLimitBytes = 80;
+
 export const stateDir = z
   .string()
   .refine(isAbsolute, "must be an absolute path")
-  .default("/var/lib/netloom")
+  .transform(canonicalPath)
+  .refine(
+    (path) => Buffer.byteLength(path) <= stateDirLimitBytes,
+    `must have at most ${stateDirLimitBytes} bytes: sockets are inside`,
+  )
+  .prefault("/var/lib/netloom")
   .describe("Directory of everything that this program keeps");
 
 export const logLevel = z
@@ -118,6 +127,15 @@ export const serverDhcp = z
   })
   .prefault({});
 
+const absoluteOrEmpty = z.string().refine((text) => text === "" || isAbsolute(text), "must be an absolute path");
+
+const txtRecord = z
+  .string()
+  .regex(/^$|^[A-Za-z0-9_.-]{1,253},[ !#-~]{1,255}$/, "must be <name>,<text> of printable ASCII without double quotes");
+
+const devicePattern = z.string().regex(/^[A-Za-z0-9_.-]{1,15}\*?$/, "must be the name of a device, with * at its end at most");
+
+/** What dnsmasq is told, on every network of the agent. */
 export const agentDhcp = {
   leaseSeconds: z.int().min(-1).default(86400).describe("Lease time; -1: for ever"),
   dnsDomain,
@@ -125,6 +143,32 @@ export const agentDhcp = {
     .array(z.union([z.ipv4(), z.ipv6()]))
     .default([])
     .describe("Resolvers that dnsmasq forwards to; without any it answers only for the names of the network"),
+  localResolv: z
+    .boolean()
+    .default(false)
+    .describe("Forward to the resolvers of the host's resolv.conf; dns_servers come before them"),
+  renewalSeconds: z.int().min(0).default(0).describe("T1, when clients renew their lease; 0: at half of it"),
+  rebindingSeconds: z.int().min(0).default(0).describe("T2, when they ask any server; 0: at seven eighths of it"),
+  broadcastReply: z.boolean().default(false).describe("Answer by broadcast, for clients behind switches that lose the others"),
+  authoritative: z
+    .boolean()
+    .default(false)
+    .describe("Answer renewals of leases that are not known, while no second agent serves the network; see decision 12"),
+  leaseMax: z
+    .int()
+    .min(1)
+    .max(2 ** 30)
+    .default(2 ** 24)
+    .describe("Leases of one network at most, however many addresses it has"),
+  dnsmasqConfigFile: absoluteOrEmpty.default("").describe("File of options that every dnsmasq reads too; empty: none"),
+  baseLogDir: absoluteOrEmpty
+    .default("")
+    .describe("Queries and DHCP of each network are logged to <dir>/<network id>/dhcp_dns_log; empty: they are not"),
+  txtRecord: txtRecord.default("").describe("<name>,<text> that DNS answers as TXT record on every network; empty: none"),
+  bridgeAliases: z
+    .array(devicePattern)
+    .default([])
+    .describe("Devices, such as tap*, whose DHCP counts as come in on the DHCP port, where instances are routed and not bridged"),
 };
 
 export function isLoopback(address: string): boolean {

@@ -1,8 +1,9 @@
 // `netloom up`: the server, this host's DHCP agent and a private nats-server as children of one process.
-import { errorText } from "../base/errors.ts";
+import { errorText, NetloomError } from "../base/errors.ts";
 import { createLogger, type Logger } from "../base/logger.ts";
 import { loadUpConfig, type UpConfig } from "../config/up-config.ts";
 import type { Marker } from "../config/state-marker.ts";
+import { removeDataPlane } from "./data-plane.ts";
 import { endLeftOvers } from "./left-overs.ts";
 import { requireFreePort, requireNats, requirePrograms, requireRoot } from "./preflight.ts";
 import { checkStateDirectory, lockStateDirectory, type StateLock } from "./state-directory.ts";
@@ -21,8 +22,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (thrown) {
     if (stop.isRequested()) return;
     await supervisor.stop();
-    await lock.release();
-    throw thrown;
+    await undoFirstStart(config, lock, log);
+    throw lock.isNew ? thrown : withLogFile(thrown);
   }
 }
 
@@ -44,6 +45,18 @@ async function prepare(config: UpConfig, log: Logger): Promise<StateLock> {
     await lock.release({ undo: true });
     throw thrown;
   }
+}
+
+/** Where more is to be read; after an undone start there is no such file. */
+function withLogFile(thrown: unknown): unknown {
+  if (!(thrown instanceof NetloomError) || typeof thrown.detail["logFile"] !== "string") return thrown;
+  return new NetloomError(thrown.code, `${thrown.message} (see ${thrown.detail["logFile"]})`, thrown.detail, thrown);
+}
+
+/** A start that fails leaves what was there before: nothing at the first time, all that is served at a later one. */
+async function undoFirstStart({ stateDir, host, namespacePrefix }: UpConfig, lock: StateLock, log: Logger): Promise<void> {
+  if (lock.isNew) await removeDataPlane(stateDir, { version: 1, host, namespacePrefix }, log);
+  await lock.release({ undo: lock.isNew });
 }
 
 interface StopRequest {

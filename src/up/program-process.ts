@@ -113,8 +113,7 @@ export class ProgramProcess {
     if (this.#isStopping) return;
     if (!this.#isReady) {
       const reason = this.#failure === "" ? `it ended with ${signal ?? `exit code ${exitCode}`}` : this.#failure;
-      const where = logFile === undefined ? "" : ` (see ${logFile})`;
-      this.#ready.reject(new NetloomError("UNAVAILABLE", `${name} did not start: ${reason}${where}`));
+      this.#ready.reject(new NetloomError("UNAVAILABLE", `${name} did not start: ${reason}`, { logFile }));
       return;
     }
     const ms = Math.round(performance.now() - startedAt);

@@ -50,7 +50,9 @@ async function requireWritable(directory: string, stateDir: string): Promise<voi
 }
 
 export interface StateLock {
-  /** Removes the lock, and the directory too when this lock made it and nothing was kept in it. */
+  /** Whether there was nothing in the directory before. */
+  readonly isNew: boolean;
+  /** `undo`: a directory that was absent or empty is so again. */
   release(options?: { readonly undo: boolean }): Promise<void>;
 }
 
@@ -77,11 +79,12 @@ export async function lockStateDirectory(stateDir: string, marker: Marker): Prom
   const isNew = (await readMarker(stateDir)) === undefined;
   if (isNew) await writeFileAtomic(paths.marker, `${JSON.stringify(marker)}\n`);
   return {
+    isNew,
     release: async (options = { undo: false }) => {
       await rm(paths.pidFile("up"), { force: true });
+      // It was absent or empty, so all that is in it was made since.
       if (options.undo && isNew) {
-        for (const path of [paths.marker, paths.runDir, paths.logDir, paths.lock])
-          await rm(path, { recursive: true, force: true });
+        for (const name of await readdir(stateDir)) await rm(join(stateDir, name), { recursive: true, force: true });
       }
       if (options.undo && made !== undefined) await rm(made, { recursive: true, force: true });
       // The file stays otherwise: who has it open already must not lock a file that the next one does not see.

@@ -1,7 +1,6 @@
 // `<state>/vif/<port id>.json`: written before an instance's interface is made and removed after it is gone, so that an
 // unplug, or `netloom down`, finds all that may be there.
 import { join } from "node:path";
-import { NetloomError } from "../base/errors.ts";
 import {
   ensureDirectory,
   readDirectoryIfPresent,
@@ -43,7 +42,7 @@ function parseTarget(value: {
   return value.kind === "netns" && isName(netns) && isName(deviceName) ? { kind: "netns", netns, deviceName } : undefined;
 }
 
-function parseRecord(id: PortId, text: string): VifRecord {
+function parseRecord(id: PortId, text: string): VifRecord | undefined {
   try {
     const value = JSON.parse(text);
     const target = parseTarget(value.target);
@@ -52,11 +51,12 @@ function parseRecord(id: PortId, text: string): VifRecord {
       return { portId: id, networkId: networkId(value.networkId), macAddress, mtuBytes, bridge, tap, target };
     }
   } catch {
-    // Told below, with the file's name.
+    // A crash of the machine can leave a file empty.
   }
-  throw new NetloomError("INVALID", `record of the interface of port ${id} is unreadable`, { portId: id });
+  return undefined;
 }
 
+/** `undefined` where there is none, and where there is one that cannot be read: then the tap is known by the port's id alone. */
 export async function readVifRecord(stateDir: string, id: PortId): Promise<VifRecord | undefined> {
   const text = await readFileIfPresent(fileOf(stateDir, id));
   return text === undefined ? undefined : parseRecord(id, text);
@@ -71,9 +71,9 @@ export async function removeVifRecord(stateDir: string, id: PortId): Promise<voi
   await removeFile(fileOf(stateDir, id));
 }
 
-export async function listVifRecords(stateDir: string): Promise<readonly VifRecord[]> {
+/** Ports that have a record, readable or not. */
+export async function listVifPorts(stateDir: string): Promise<readonly PortId[]> {
   const names = await readDirectoryIfPresent(directoryOf(stateDir));
   const ids = names.filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -5));
-  const records = await Promise.all(ids.filter(isUuid).map(async (id) => readVifRecord(stateDir, portId(id))));
-  return records.filter((record) => record !== undefined);
+  return ids.filter(isUuid).map(portId);
 }

@@ -6,14 +6,7 @@ import { type DeviceState, ipLine, parseDevices, readDeviceNames, runIpBatch } f
 import { isNamespace } from "../linux/netns.ts";
 import { bridgeName, tapName } from "../model/device-names.ts";
 import type { NetworkId, PortId } from "../model/ids.ts";
-import {
-  listVifRecords,
-  readVifRecord,
-  removeVifRecord,
-  type VifRecord,
-  type VifTarget,
-  writeVifRecord,
-} from "./vif-record.ts";
+import { listVifPorts, readVifRecord, removeVifRecord, type VifRecord, type VifTarget, writeVifRecord } from "./vif-record.ts";
 
 export interface VifPort {
   readonly id: PortId;
@@ -53,7 +46,7 @@ export async function plugPort(options: PlugOptions): Promise<PluggedVif> {
   }
   await writeVifRecord(options.stateDir, record);
   try {
-    await retryWhilePassing(async () => withBridgeLock(record.bridge, async () => ensureVif(options.runner, record)));
+    await retryWhilePassing(async () => withBridgeLock(record.bridge, async () => ensureVif(options.runner, record, present)));
   } catch (error) {
     // What was plugged before stays; a first plug that failed leaves nothing.
     if (present === undefined) await unplugPort({ ...options, portId: record.portId });
@@ -70,23 +63,30 @@ export interface UnplugOptions {
 
 /** Absent is success: `undefined` when nothing was plugged. Removes the bridge too when nothing is left in it. */
 export async function unplugPort({ runner, stateDir, portId }: UnplugOptions): Promise<PluggedVif | undefined> {
+  if (!(await listVifPorts(stateDir)).includes(portId)) return undefined;
   const record = await readVifRecord(stateDir, portId);
-  if (record === undefined) return undefined;
-  await withBridgeLock(record.bridge, async () => {
-    if (readDeviceNames().has(record.tap)) {
-      await runIpBatch(runner, [ipLine("link", "del", record.tap)], { isLenient: true });
-      if (readDeviceNames().has(record.tap)) {
-        throw new NetloomError("COMMAND_FAILED", `device ${record.tap} of port ${portId} cannot be removed`);
-      }
-    }
-    await deleteBridgeIfEmpty(runner, record.bridge);
+  // What an unreadable record would say is known by the port's id, and the bridge by its member.
+  const tap = record?.tap ?? tapName(portId);
+  const bridge = record?.bridge ?? (await readBridgeOf(runner, tap));
+  await withBridgeLock(bridge ?? tap, async () => {
+    await deleteTap(runner, tap, portId);
+    if (bridge !== undefined) await deleteBridgeIfEmpty(runner, bridge);
   });
   await removeVifRecord(stateDir, portId);
   return record;
 }
 
-export async function listPlugged(stateDir: string): Promise<readonly PluggedVif[]> {
-  return listVifRecords(stateDir);
+async function deleteTap(runner: CommandRunner, tap: string, id: PortId): Promise<void> {
+  if (!readDeviceNames().has(tap)) return;
+  await runIpBatch(runner, [ipLine("link", "del", tap)], { isLenient: true });
+  if (readDeviceNames().has(tap)) throw new NetloomError("COMMAND_FAILED", `device ${tap} of port ${id} cannot be removed`);
+}
+
+async function readBridgeOf(runner: CommandRunner, device: string): Promise<string | undefined> {
+  if (!readDeviceNames().has(device)) return undefined;
+  const links: unknown = JSON.parse(await runChecked(runner, ["ip", "-j", "link", "show", device]));
+  const master = Array.isArray(links) ? (links[0] as { readonly master?: unknown } | undefined)?.master : undefined;
+  return typeof master === "string" ? master : undefined;
 }
 
 function buildRecord({ port, target }: PlugOptions): VifRecord {
@@ -114,17 +114,21 @@ const targetKey = (target: VifTarget): string => (target.kind === "tap" ? "tap" 
 const describe = (target: VifTarget): string =>
   target.kind === "tap" ? "as a tap" : `as ${target.deviceName} in namespace ${target.netns}`;
 
-async function ensureVif(runner: CommandRunner, record: VifRecord): Promise<void> {
+async function ensureVif(runner: CommandRunner, record: VifRecord, before: VifRecord | undefined): Promise<void> {
   const names = readDeviceNames();
   const mtu = record.mtuBytes === 0 ? [] : ["mtu", record.mtuBytes];
   const lines = names.has(record.bridge) ? [ipLine("link", "set", record.bridge, "up")] : [...createBridgeLines(record.bridge)];
   const isWhole = names.has(record.tap) && (await isComplete(runner, record));
   if (!isWhole) {
-    await refuseTakenName(runner, record, names.has(record.tap));
+    await refuseTakenName(runner, record, names.has(record.tap) ? [record.macAddress, before?.macAddress] : []);
     if (names.has(record.tap)) lines.push(ipLine("link", "del", record.tap));
-    lines.push(...createLines(record, mtu), ...noAddressLines(record.tap));
+    lines.push(...createLines(record, mtu));
   }
-  lines.push(ipLine("link", "set", record.tap, ...mtu, "master", record.bridge, "up"));
+  if (record.mtuBytes > 0) lines.push(ipLine("link", "set", record.tap, ...mtu));
+  lines.push(...noAddressLines(record.tap, record.mtuBytes));
+  // A device that is up gets a link-local address at the moment in which its MTU is raised far enough for IPv6.
+  if (isWhole) lines.push(ipLine("addr", "flush", "dev", record.tap));
+  lines.push(ipLine("link", "set", record.tap, "master", record.bridge, "up"));
   await runIpBatch(runner, lines);
   if (record.target.kind === "netns") {
     const { netns, deviceName } = record.target;
@@ -151,10 +155,15 @@ async function isComplete(runner: CommandRunner, { target, macAddress }: VifReco
   return device?.macAddress === macAddress;
 }
 
-async function refuseTakenName(runner: CommandRunner, { target, macAddress }: VifRecord, hasTap: boolean): Promise<void> {
+/** @param ownMacs of the device that would be ours: the port's MAC now, and at the last plug */
+async function refuseTakenName(
+  runner: CommandRunner,
+  { target }: VifRecord,
+  ownMacs: readonly (string | undefined)[],
+): Promise<void> {
   if (target.kind === "tap") return;
   const device = (await devicesIn(runner, target.netns)).find((one) => one.name === target.deviceName);
-  if (device === undefined || (hasTap && device.macAddress === macAddress)) return;
+  if (device === undefined || ownMacs.includes(device.macAddress)) return;
   throw new NetloomError(
     "CONFLICT",
     `namespace ${target.netns} already has a device ${target.deviceName} (${device.macAddress}): choose another name`,

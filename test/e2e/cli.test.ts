@@ -164,6 +164,7 @@ suite("netloom command line", { skip: skipWithoutRoot }, () => {
         ["agent", "show"],
         ["lease", "list"],
       ],
+      ...["network", "subnet", "port", "agent", "lease"].map((kind) => [kind]),
       ...[["up"], ["down"], ["server"], ["dhcp-agent"]],
     ];
     for (const argv of commands) {

@@ -61,14 +61,18 @@ async function churn(client: RestClient, networkId: string, seed: number): Promi
   }
 }
 
+const programs: readonly Program[] = ["server", "dhcp-agent", "nats-server"];
+
+/** Each program at least once, in an order that the seed decides; after the first round only while the churn goes on. */
 async function killAtRandom(up: NetloomUp, seed: number, isOver: () => boolean): Promise<Record<string, number>> {
   const random = createRandom(seed);
   const killed: Record<string, number> = {};
-  for (let done = 0; done < kills && !isOver(); done += 1) {
+  let waiting: Program[] = [];
+  for (let done = 0; done < kills && (done < programs.length || !isOver()); done += 1) {
     await delay(200 + random.below(1200));
-    const program: Program = random.pick(["server", "dhcp-agent", "nats-server"]);
-    const pid = await up.findProgram(program);
-    if (pid === undefined) continue;
+    if (waiting.length === 0) waiting = [...programs];
+    const [program = "server"] = waiting.splice(random.below(waiting.length), 1);
+    const pid = await waitFor(() => up.findProgram(program), { limitMs: 20_000, what: `a running ${program}` });
     process.kill(pid, "SIGKILL");
     killed[program] = (killed[program] ?? 0) + 1;
   }
@@ -111,7 +115,9 @@ test("programs killed while ports come and go", { skip: isRoot ? false : "needs 
   const killing = killAtRandom(up, seed ^ 0x5bd1e995, () => isOver);
   await churn(client, network.id, seed);
   isOver = true;
-  context.diagnostic(`killed: ${JSON.stringify(await killing)}`);
+  const killed = await killing;
+  context.diagnostic(`killed: ${JSON.stringify(killed)}`);
+  for (const program of programs) assert.ok((killed[program] ?? 0) >= 1, `${program} was never killed`);
 
   await waitFor(async () => (await client.list("port", `?network_id=${network.id}&status=DOWN`)).length === 0, {
     limitMs: 30_000,

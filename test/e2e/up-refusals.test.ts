@@ -17,8 +17,12 @@ async function scratch(context: TestContext): Promise<string> {
   return path;
 }
 
-function assertRefused(result: CommandResult, message: RegExp): void {
-  assert.equal(result.exitCode, 1, result.stderr);
+/** Exit codes as `netloom --help` tells them. */
+type Refusal = "failure" | "usage" | "conflict" | "unreachable";
+const exitCodes: Readonly<Record<Refusal, number>> = { failure: 1, usage: 2, conflict: 4, unreachable: 5 };
+
+function assertRefused(result: CommandResult, message: RegExp, refusal: Refusal = "conflict"): void {
+  assert.equal(result.exitCode, exitCodes[refusal], result.stderr);
   assert.equal(result.stdout, "");
   assert.match(result.stderr, message);
   assert.equal(result.stderr.trim().split("\n").length, 1, `more than one line: ${result.stderr}`);
@@ -88,7 +92,30 @@ suite("netloom up refuses to start", { skip: skipWithoutRoot }, () => {
       "nats://127.0.0.1:1",
     ]);
 
-    assertRefused(result, /NATS is not reachable at nats:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/);
+    assertRefused(result, /NATS is not reachable at nats:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/, "unreachable");
+    assert.equal(existsSync(stateDir), false);
+  });
+
+  for (const db of ["sqlite:/nowhere/x.db", "postgres://nobody@127.0.0.1:1/x"]) {
+    test(`when the database is not to be had: ${db}`, async (context) => {
+      const stateDir = join(await scratch(context), "state");
+
+      const result = await netloom(["up", "--state-dir", stateDir, "--listen", "127.0.0.1:0", "--db", db]);
+
+      assertRefused(result, /server did not start: cannot open the database [^ ]+: [^(]+$/, "unreachable");
+      assert.equal(existsSync(stateDir), false, "a state directory was left behind");
+      assert.deepEqual(await findProcessesOf(stateDir), [], "programs were left running");
+    });
+  }
+
+  test("when its state directory has a path too long for the sockets inside", async (context) => {
+    const stateDir = join(await scratch(context), "x".repeat(90));
+
+    assertRefused(
+      await netloom(["up", "--state-dir", stateDir]),
+      /state_dir \(--state-dir\): must have at most 80 bytes/,
+      "usage",
+    );
     assert.equal(existsSync(stateDir), false);
   });
 
@@ -104,7 +131,7 @@ suite("netloom up refuses to start", { skip: skipWithoutRoot }, () => {
 
       const result = await netloom(["up", "--state-dir", stateDir], env);
 
-      assertRefused(result, new RegExp(`${program} not found in PATH: apt-get install -y ${debianPackage}\n$`));
+      assertRefused(result, new RegExp(`${program} not found in PATH: apt-get install -y ${debianPackage}\n$`), "unreachable");
       assert.equal(existsSync(stateDir), false);
     });
   }
@@ -114,19 +141,7 @@ suite("netloom up refuses to start", { skip: skipWithoutRoot }, () => {
 
     const result = await netloom(["up", "--state-dir", stateDir], {}, { asNobody: true });
 
-    assertRefused(result, /netloom up needs root, because it makes network namespaces: run it with sudo/);
-  });
-
-  test("when the database cannot be opened, with the server's own reason", async (context) => {
-    const directory = await scratch(context);
-    const stateDir = join(directory, "state");
-    const db = `sqlite:${join(directory, "nowhere", "netloom.db")}`;
-
-    const result = await netloom(["up", "--state-dir", stateDir, "--listen", "127.0.0.1:0", "--db", db]);
-
-    assert.equal(result.exitCode, 1, result.stderr);
-    assert.match(result.stderr, /server did not start: /);
-    assert.deepEqual(await findProcessesOf(stateDir), [], "programs were left running");
+    assertRefused(result, /netloom up needs root, because it makes network namespaces: run it with sudo/, "failure");
   });
 
   test("when a flag or its value is wrong, with exit code 2", async () => {

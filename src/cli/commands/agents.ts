@@ -5,7 +5,7 @@ import { addExamples, contextOf } from "./context.ts";
 const columns = ["id", "agent_type", "host", "availability_zone", "alive", "admin_state_up", "heartbeat_timestamp"];
 
 export function addAgentCommands(root: Command): void {
-  const agent = root.command("agent").description("the agents that the server knows");
+  const agent = addExamples(root.command("agent").description("the agents that the server knows"), "netloom agent list");
   const list = agent.command("list").description("list agents").option("--host <host>", "only those of this host");
   addExamples(list, "netloom agent list -o json").action(async (options: { host?: string }, command: Command) => {
     const context = contextOf(command);

@@ -1,6 +1,7 @@
 // What every command needs: the client for --url and the printer for -o.
 import type { Command } from "commander";
 import { ApiClient, type ApiObject } from "../api-client.ts";
+import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { formatList, formatObject, type OutputFormat } from "../output.ts";
 
 export interface CommandContext {
@@ -21,8 +22,12 @@ export function contextOf(command: Command): CommandContext {
 /** Resolves when the reader has it: a pipe that is closed early ends the command quietly, as `head` expects. */
 async function print(text: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    process.stdout.once("error", (error) => ("code" in error && error.code === "EPIPE" ? resolve() : reject(error)));
-    process.stdout.write(text, () => resolve());
+    process.stdout.write(text, (error) => {
+      if (error === null || error === undefined || ("code" in error && error.code === "EPIPE")) resolve();
+      else reject(new CommandFailure(exitCodes.failure, `cannot write to standard output: ${error.message}`, error));
+    });
+    // The callback has it; without a listener Node would throw it as well.
+    process.stdout.once("error", () => {});
   });
 }
 

@@ -5,7 +5,7 @@ import { addExamples, contextOf } from "./context.ts";
 const columns = ["ip_address", "mac_address", "hostname", "network_id", "port_id", "expires_at", "host"];
 
 export function addLeaseCommands(root: Command): void {
-  const lease = root.command("lease").description("DHCP leases that agents have reported");
+  const lease = addExamples(root.command("lease").description("DHCP leases that agents have reported"), "netloom lease list");
   const list = lease
     .command("list")
     .description("list leases")

@@ -1,6 +1,7 @@
 // `port plug` and `port unplug`: an instance's interface on this host. The only commands that touch the kernel.
-import { hostname } from "node:os";
+import { isAbsolute } from "node:path";
 import { type Command, Option } from "commander";
+import { canonicalPath } from "../../base/directories.ts";
 import { readMarker } from "../../config/state-marker.ts";
 import { isUuid, networkId, portId } from "../../model/ids.ts";
 import type { PluggedVif, VifPort } from "../../vif/vif.ts";
@@ -30,7 +31,8 @@ function addHostOptions(command: Command): Command {
     .addOption(
       new Option("--state-dir <directory>", "state directory of this host")
         .env("NETLOOM_STATE_DIR")
-        .default("/var/lib/netloom"),
+        .default("/var/lib/netloom")
+        .argParser(readStateDir),
     )
     .addOption(new Option("--host <host>", "name of this host; that of the state directory when absent").env("NETLOOM_HOST"));
 }
@@ -48,11 +50,11 @@ function addPlug(port: Command): void {
   command.action(async (nameOrId: string, options: PlugOptions) => {
     const target = readTarget(options);
     requireRoot("plug");
+    const host = await readHost(options);
     const context = contextOf(command);
     const { client } = context;
     const found = await client.find(resourceNames.port, nameOrId);
     const network = await client.show(resourceNames.network, String(found["network_id"]));
-    const host = await readHost(options);
     const vifPort = toVifPort(found, network);
     const { plugPort } = await import("../../vif/vif.ts");
     const { processRunner } = await import("../../linux/command-runner.ts");
@@ -61,6 +63,11 @@ function addPlug(port: Command): void {
     );
     await context.printObject({ ...describe(plugged), mac_address: vifPort.macAddress, host });
   });
+}
+
+function readStateDir(text: string): string {
+  if (!isAbsolute(text)) throw new CommandFailure(exitCodes.usage, `--state-dir takes an absolute path, not ${text}`);
+  return canonicalPath(text);
 }
 
 function readTarget({
@@ -96,12 +103,13 @@ function addUnplug(port: Command): void {
   addExamples(addHostOptions(command), "netloom port unplug web");
   command.action(async (nameOrId: string, options: PlugOptions) => {
     requireRoot("unplug");
+    const host = await readHost(options);
     const { client } = contextOf(command);
     const found = await findEvenWhenDeleted(client, nameOrId);
     const { unplugPort } = await import("../../vif/vif.ts");
     const { processRunner } = await import("../../linux/command-runner.ts");
     await unplugPort({ runner: processRunner(), stateDir: options.stateDir, portId: portId(String(found["id"])) });
-    if (found[bindingHost] === (await readHost(options))) {
+    if (found[bindingHost] === host) {
       await client.update(resourceNames.port, String(found["id"]), { [bindingHost]: "" });
     }
   });
@@ -127,8 +135,16 @@ function toVifPort(port: ApiObject, network: ApiObject): VifPort {
   };
 }
 
+/** Only where netloom runs: an interface that is noted elsewhere is one that `netloom down` will not find. */
 async function readHost({ host, stateDir }: PlugOptions): Promise<string> {
-  return host ?? (await readMarker(stateDir))?.host ?? hostname();
+  const marker = await readMarker(stateDir);
+  if (marker === undefined) {
+    throw new CommandFailure(
+      exitCodes.usage,
+      `${stateDir} is not a state directory of netloom: say with --state-dir or NETLOOM_STATE_DIR where it runs on this host`,
+    );
+  }
+  return host ?? marker.host;
 }
 
 function requireRoot(verb: string): void {

@@ -41,7 +41,7 @@ export async function addResourceCommands(root: Command, argv: readonly string[]
   const words = argv.filter((word) => !word.startsWith("-"));
   const needsOptions = words.includes("create") || words.includes("set");
   for (const kind of ["network", "subnet", "port"] as const) {
-    const group = root.command(kind).description(descriptions[kind].about);
+    const group = addExamples(root.command(kind).description(descriptions[kind].about), descriptions[kind].createExample);
     const isWanted = needsOptions && words.includes(kind);
     addCreate(group, kind, isWanted ? await loadOptions(kind, "post") : []);
     addSet(group, kind, isWanted ? await loadOptions(kind, "put") : []);
@@ -105,7 +105,7 @@ function addList(group: Command, kind: Kind): void {
     .description(`list ${kind}s`)
     .option("--filter <attribute=value>", "only those with this value; may be repeated", collect)
     .option("--sort <attribute>", "sort by it; attribute:desc for the other way round", collect)
-    .option("--limit <count>", "at most so many")
+    .addOption(new Option("--limit <count>", "at most so many").argParser(readCount))
     .option("-c, --column <attribute>", "show these columns instead; may be repeated", collect);
   if (kind !== "network") command.option("--network <network>", "only those of this network (name or id)");
   addExamples(command, `netloom ${kind} list --filter name=blue --sort created_at:desc -o json`);
@@ -113,8 +113,22 @@ function addList(group: Command, kind: Kind): void {
     const context = contextOf(command);
     const query = await listQuery(options, context);
     const objects = await context.client.list(resourceNames[kind], query);
+    refuseUnknownColumns(objects, options.column ?? []);
     await context.printList(objects, options.column ?? descriptions[kind].columns);
   });
+}
+
+/** By what the server sent: without objects nothing is wrong with any column. */
+function refuseUnknownColumns([first]: readonly ApiObject[], columns: readonly string[]): void {
+  const unknown = first === undefined ? [] : columns.filter((column) => !(column in first));
+  if (unknown.length === 0 || first === undefined) return;
+  const known = Object.keys(first).sort().join(", ");
+  throw new CommandFailure(exitCodes.usage, `no column ${unknown.join(", ")}: there are ${known}`);
+}
+
+function readCount(text: string): string {
+  if (/^\d{1,9}$/.test(text)) return text;
+  throw new CommandFailure(exitCodes.usage, `--limit takes a number, not ${JSON.stringify(text)}`);
 }
 
 interface ListOptions {

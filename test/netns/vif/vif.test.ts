@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { processRunner } from "../../../src/linux/command-runner.ts";
 import { parseDevices } from "../../../src/linux/ip.ts";
 import { bridgeName, tapName } from "../../../src/model/device-names.ts";
 import { networkId, portId } from "../../../src/model/ids.ts";
-import { listPlugged, type PluggedVif, type PlugOptions, plugPort, unplugPort, type VifPort } from "../../../src/vif/vif.ts";
+import { type PluggedVif, type PlugOptions, plugPort, unplugPort, type VifPort } from "../../../src/vif/vif.ts";
 import {
   createNamespace,
   createTestDirectory,
@@ -17,6 +19,7 @@ import {
   skipWithoutRoot,
   type TestDirectory,
 } from "../../helpers/namespaces.ts";
+import { listVifPorts } from "../../../src/vif/vif-record.ts";
 
 describe("the interface of an instance", { skip: skipWithoutRoot }, () => {
   const runner = processRunner();
@@ -37,10 +40,43 @@ describe("the interface of an instance", { skip: skipWithoutRoot }, () => {
     await createNamespace(netns);
   });
   afterEach(async () => {
-    for (const { portId: id } of await listPlugged(directory.path))
-      await unplugPort({ runner, stateDir: directory.path, portId: id });
+    for (const id of await listVifPorts(directory.path)) await unplugPort({ runner, stateDir: directory.path, portId: id });
     await deleteNamespace(netns);
     await directory.remove();
+  });
+
+  test("serves a network whose MTU is too small for IPv6, and one that was raised later", async () => {
+    port = { ...port, mtuBytes: 1000 };
+    await plug();
+    const mtuOf = async (): Promise<number | undefined> =>
+      parseDevices(await sh("ip", "-j", "-n", netns, "addr")).find((one) => one.name === "eth0")?.mtuBytes;
+    assert.equal(await mtuOf(), 1000);
+
+    port = { ...port, mtuBytes: 1442 };
+    await plug();
+    assert.equal(await mtuOf(), 1442);
+    assert.doesNotMatch(await sh("ip", "addr", "show", tapName(port.id)), /inet6/);
+  });
+
+  test("is taken away also when its record was lost in a crash of the machine", async () => {
+    const plugged = await plug();
+    await writeFile(join(directory.path, "vif", `${port.id}.json`), "");
+
+    await unplug();
+
+    assert.equal((await deviceNames()).has(plugged.tap), false);
+    assert.equal((await deviceNames()).has(plugged.bridge), false);
+    assert.deepEqual(await listVifPorts(directory.path), []);
+  });
+
+  test("follows a change of the port's MAC", async () => {
+    await plug();
+    port = { ...port, macAddress: randomMac() };
+
+    await plug();
+
+    const inside = parseDevices(await sh("ip", "-j", "-n", netns, "addr")).find((one) => one.name === "eth0");
+    assert.equal(inside?.macAddress, port.macAddress);
   });
 
   test("joins a namespace to the network's bridge, with the port's MAC and MTU", async () => {
@@ -52,10 +88,7 @@ describe("the interface of an instance", { skip: skipWithoutRoot }, () => {
     assert.equal(inside.mtuBytes, 1442);
     assert.equal(inside.isUp, true);
     assert.match(await sh("ip", "link", "show", tapName(port.id)), new RegExp(`master ${bridgeName(network)}.*state UP`));
-    assert.deepEqual(
-      (await listPlugged(directory.path)).map((one) => one.portId),
-      [port.id],
-    );
+    assert.deepEqual(await listVifPorts(directory.path), [port.id]);
   });
 
   test("a second time changes nothing", async () => {
@@ -79,7 +112,7 @@ describe("the interface of an instance", { skip: skipWithoutRoot }, () => {
     const names = await deviceNames();
     assert.equal(names.has(tapName(port.id)), false);
     assert.equal(names.has(bridgeName(network)), false);
-    assert.deepEqual(await listPlugged(directory.path), []);
+    assert.deepEqual(await listVifPorts(directory.path), []);
     assert.equal(await unplug(), undefined);
   });
 
@@ -92,10 +125,7 @@ describe("the interface of an instance", { skip: skipWithoutRoot }, () => {
     });
 
     assert.equal((await deviceNames()).has(tapName(second.id)), false);
-    assert.deepEqual(
-      (await listPlugged(directory.path)).map((one) => one.portId),
-      [port.id],
-    );
+    assert.deepEqual(await listVifPorts(directory.path), [port.id]);
   });
 
   test("a port that is plugged elsewhere is refused until it is unplugged", async () => {
@@ -110,7 +140,7 @@ describe("the interface of an instance", { skip: skipWithoutRoot }, () => {
   test("a namespace that does not exist is refused", async () => {
     await assert.rejects(plug({ netns: `${netns}-none` }), { code: "NOT_FOUND" });
 
-    assert.deepEqual(await listPlugged(directory.path), []);
+    assert.deepEqual(await listVifPorts(directory.path), []);
   });
 
   test("a name that is no name is refused before it reaches a command", async () => {

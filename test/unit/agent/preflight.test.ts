@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { lockAgent } from "../../../src/agent/agent-lock.ts";
 import { checkPreflight } from "../../../src/agent/preflight.ts";
 
+const marker = { version: 1, host: "h1", namespacePrefix: "" } as const;
+
 async function directoryWith(...programs: readonly string[]): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "netloom-preflight-"));
   for (const program of programs) {
@@ -40,14 +42,14 @@ test("a state directory has one agent at a time, also under another path", async
   const parent = await directoryWith();
   t.after(() => rm(parent, { recursive: true }));
   const stateDir = join(parent, "state");
-  const first = await lockAgent(stateDir);
+  const first = await lockAgent(stateDir, marker);
 
-  await assert.rejects(lockAgent(join(parent, "..", parent.split("/").at(-1) ?? "", "state")), {
+  await assert.rejects(lockAgent(join(parent, "..", parent.split("/").at(-1) ?? "", "state"), marker), {
     code: "CONFLICT",
     message: new RegExp(`another DHCP agent \\(pid ${process.pid}\\) uses state directory`),
   });
   await first.release();
-  const second = await lockAgent(stateDir);
+  const second = await lockAgent(stateDir, marker);
   await second.release();
 });
 
@@ -55,10 +57,10 @@ test("a lock that is undone leaves nothing behind, and nothing of others is remo
   const parent = await directoryWith();
   t.after(() => rm(parent, { recursive: true }));
 
-  await (await lockAgent(join(parent, "new", "state"))).undo();
+  await (await lockAgent(join(parent, "new", "state"), marker)).undo();
   assert.deepEqual(await readdir(parent), []);
   await mkdir(join(parent, "old", "run"), { recursive: true });
-  await (await lockAgent(join(parent, "old"))).undo();
+  await (await lockAgent(join(parent, "old"), marker)).undo();
 
   assert.ok((await stat(join(parent, "old", "run"))).isDirectory());
 });
@@ -68,7 +70,7 @@ test("a state directory that cannot be written to is named", async (t) => {
   t.after(() => rm(parent, { recursive: true }));
   await writeFile(join(parent, "file"), "");
 
-  await assert.rejects(lockAgent(join(parent, "file", "state")), {
+  await assert.rejects(lockAgent(join(parent, "file", "state"), marker), {
     code: "FORBIDDEN",
     message: /state directory .* is not writable/,
   });

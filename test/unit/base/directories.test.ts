@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { makeDirectories } from "../../../src/base/directories.ts";
+import { canonicalPath, makeDirectories } from "../../../src/base/directories.ts";
 
 describe("making directories", () => {
   let top: string;
@@ -31,5 +31,14 @@ describe("making directories", () => {
 
     await assert.rejects(makeDirectories(join(top, "file", "a")), { code: "EEXIST" });
     await assert.rejects(makeDirectories("/proc/netloom/run"), { code: "ENOENT" });
+  });
+
+  test("a path has one text, whatever links lead to it and whether it is there or not", async () => {
+    await mkdir(join(top, "real"));
+    await symlink(join(top, "real"), join(top, "link"));
+
+    for (const path of ["real/state", "link/state", "link//state/", "real/../link/state"])
+      assert.equal(canonicalPath(`${top}/${path}`), canonicalPath(join(top, "real", "state")), path);
+    assert.equal(canonicalPath("/"), "/");
   });
 });
