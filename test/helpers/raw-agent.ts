@@ -19,6 +19,9 @@ export class RawAgent {
   readonly messages: StreamMessage[] = [];
   readonly controls: ControlMessage[] = [];
   bootId = "boot-1";
+  availabilityZone = "nova";
+  /** Networks that this host serves; sent along when there are any. */
+  inventory: readonly string[] = [];
 
   constructor(bus: Bus, host: string) {
     this.bus = bus;
@@ -33,7 +36,7 @@ export class RawAgent {
       binary: "raw-agent",
       host: this.host,
       bootId: this.bootId,
-      availabilityZone: "nova",
+      availabilityZone: this.availabilityZone,
       startedAtMs: 1_700_000_000_000,
       configurations: { dhcp_driver: "none" },
     };
@@ -51,16 +54,21 @@ export class RawAgent {
   async sync(
     from: { readonly epoch: string; readonly since: number; readonly cursor?: string } = { epoch: "", since: 0 },
   ): Promise<SyncReply> {
-    return syncReplySchema.parse(await this.call("sync", { agent: this.description, ...from }));
+    return syncReplySchema.parse(await this.call("sync", { agent: this.description, ...from, ...this.#served }));
+  }
+
+  get #served(): object {
+    return this.inventory.length === 0 ? {} : { inventory: this.inventory };
   }
 
   report(report: object): Promise<unknown> {
     return this.bus.request(statusSubject("dhcp", this.host), report, { timeoutMs: 5000 });
   }
 
-  beat(seen: Heartbeat["seen"], phase: Heartbeat["phase"] = "ready"): void {
+  beat(seen: Heartbeat["seen"], phase: Heartbeat["phase"] = "ready", sentAtMs?: unknown): void {
     this.bus.publish(heartbeatSubject("dhcp", this.host), {
       agent: this.description,
+      sentAtMs,
       phase,
       progress: { done: 0, total: 0 },
       seen,

@@ -1,16 +1,16 @@
 // A server between a real database and a fake bus, with agents that are only their end of the wire.
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
-import { composeServer, type ServerParts } from "../../src/server/compose.ts";
+import { composeServer, type ServerBase, type ServerParts } from "../../src/server/compose.ts";
 import type { Attributes } from "../../src/server/services/resource-service.ts";
 import type { Store } from "../../src/server/store/database.ts";
 import { FakeHub, type FakeBus } from "./fake-bus.ts";
-import { admin, createOne, idOf } from "./network-services.ts";
+import { admin, createOne, everything, idOf } from "./network-services.ts";
 import { RawAgent } from "./raw-agent.ts";
 
-export interface RigOptions {
-  readonly agentsPerNetwork?: number;
-  readonly maxPageBytes?: number;
+export interface RigOptions extends Partial<Omit<ServerBase, "store" | "bus">> {
+  /** Of another server's rig: both hear the same agents. */
+  readonly hub?: FakeHub;
 }
 
 export class ServerRig {
@@ -27,18 +27,10 @@ export class ServerRig {
   }
 
   static async start(store: Store, options: RigOptions = {}): Promise<ServerRig> {
-    const hub = new FakeHub();
+    const { hub = new FakeHub(), ...changes } = options;
     const bus = hub.connect();
-    const { agentsPerNetwork = 1, ...paging } = options;
-    const parts = await composeServer({
-      store,
-      bus,
-      clock: systemClock,
-      log: silentLogger,
-      agentsPerNetwork,
-      dnsDomain: "openstacklocal",
-      ...paging,
-    });
+    const usual = { clock: systemClock, log: silentLogger, agentsPerNetwork: 1, dnsDomain: "openstacklocal" };
+    const parts = await composeServer({ store, bus, ...usual, ...changes });
     return new ServerRig(store, hub, bus, parts);
   }
 
@@ -46,8 +38,11 @@ export class ServerRig {
     return new RawAgent(this.hub.connect(), host);
   }
 
-  async network(subnet: Attributes = {}): Promise<{ readonly networkId: string; readonly subnetId: string }> {
-    const networkId = idOf(await createOne(this.parts.services.networks, {}));
+  async network(
+    subnet: Attributes = {},
+    network: Attributes = {},
+  ): Promise<{ readonly networkId: string; readonly subnetId: string }> {
+    const networkId = idOf(await createOne(this.parts.services.networks, network));
     return { networkId, subnetId: await this.subnet(networkId, subnet) };
   }
 
@@ -62,6 +57,19 @@ export class ServerRig {
 
   async showPort(id: string): Promise<Attributes> {
     return this.parts.services.ports.show(admin, id);
+  }
+
+  /** Hosts of the network, by name. */
+  async hostsOf(networkId: string): Promise<readonly string[]> {
+    const agents = await this.parts.services.agents.listForNetwork(admin, networkId);
+    return agents.map((agent) => String(agent["host"])).toSorted();
+  }
+
+  async agentOf(host: string): Promise<Attributes> {
+    const agents = await this.parts.services.agents.list(admin, everything);
+    const found = agents.find((agent) => agent["host"] === host);
+    if (found === undefined) throw new Error(`no agent on ${host}`);
+    return found;
   }
 
   async close(): Promise<void> {
