@@ -69,8 +69,8 @@ forEachDatabase((_name, openFresh) => {
       const rig = await start();
       const agent = rig.agent("node-1");
       await agent.sync();
-      await rig.agent("node-2").sync();
       const { networkId } = await rig.network();
+      await rig.agent("node-2").sync();
       const id = idOf(await rig.port(networkId, bound ? { "binding:host_id": "node-1" } : {}));
       await report(agent, id, 1);
       if (what === "a new life") await update(rig, id, { admin_state_up: false });
