@@ -30,6 +30,8 @@ export interface Subnet {
   readonly hostRoutes: readonly HostRoute[];
   readonly ipv6AddressMode: Ipv6Mode | null;
   readonly ipv6RaMode: Ipv6Mode | null;
+  /** Part of the network that it is bound to; absent or null where the network is one wire. */
+  readonly segmentId?: string | null | undefined;
   readonly revision: number;
 }
 
@@ -47,6 +49,8 @@ export interface ExtraDhcpOption {
 export interface Port {
   readonly id: PortId;
   readonly networkId: NetworkId;
+  /** Of the port, which on a shared network need not be the network's; absent from an older server. */
+  readonly projectId?: string | undefined;
   /** Lower case, colons. */
   readonly macAddress: string;
   readonly deviceId: string;

@@ -44,6 +44,7 @@ const fixedIpSchema = z.object({ subnetId: subnetIdSchema, ipAddress });
 export const portSchema = z.object({
   id: portIdSchema,
   networkId: networkIdSchema,
+  projectId: z.string().optional(),
   macAddress,
   deviceId: z.string(),
   deviceOwner: z.string(),

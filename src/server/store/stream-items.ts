@@ -47,6 +47,7 @@ export function portModel(row: PortRow, fixedIps: readonly FixedIpRow[]): Port {
   return {
     id: portId(row.id),
     networkId: networkId(row.network_id),
+    projectId: row.project_id,
     macAddress: row.mac_address,
     deviceId: row.device_id,
     deviceOwner: row.device_owner,
