@@ -80,7 +80,7 @@ forEachDatabase((_name, openFresh) => {
     );
   });
 
-  test("a subnet that is gone or without DHCP, and a network that is gone, are answered with nothing", async () => {
+  test("DA-212: a subnet that is gone or without DHCP, and a network that is gone, are answered with nothing", async () => {
     const rig = await start();
     const agent = rig.agent("node-1");
     await agent.sync();
@@ -94,7 +94,7 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual(await rig.parts.services.ports.list(admin, everything), []);
   });
 
-  test("an agent gets no port on a network that another one hosts", async () => {
+  test("DA-213: an agent gets no port on a network that another one hosts", async () => {
     const rig = await start();
     const [one, two] = [rig.agent("node-1"), rig.agent("node-2")];
     await one.sync();
@@ -106,7 +106,7 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual(await rig.parts.services.ports.list(admin, everything), []);
   });
 
-  test("a network without a free address is a conflict", async () => {
+  test("DA-212: a network without a free address is a conflict", async () => {
     const rig = await start();
     const agent = rig.agent("node-1");
     await agent.sync();
@@ -116,7 +116,7 @@ forEachDatabase((_name, openFresh) => {
     await assert.rejects(claim(agent, networkId, [subnetId]), { code: "CONFLICT" });
   });
 
-  test("a released port is gone, and releasing again is no error", async () => {
+  test("DA-214: a released port is gone, and releasing again is no error", async () => {
     const rig = await start();
     const agent = rig.agent("node-1");
     await agent.sync();
@@ -150,5 +150,89 @@ forEachDatabase((_name, openFresh) => {
     const isGone = (): boolean => one.items.some(({ op, id }) => op === "delete" && id === networkId);
     await waitFor(isGone, { limitMs: 2000, what: "the network's delete on the old host" });
     await waitFor(() => two.items.some(({ id }) => id === networkId), { limitMs: 2000, what: "the network on the new host" });
+  });
+
+  test("DA-213: two agents of one network never get each other's port, and of one that is reserved only one gets it", async () => {
+    const rig = await start({ agentsPerNetwork: 2 });
+    const [one, two] = [rig.agent("node-1"), rig.agent("node-2")];
+    await one.sync();
+    await two.sync();
+    const { networkId, subnetId } = await rig.network();
+    const reserved = idOf(await rig.port(networkId, { device_owner: "network:dhcp", device_id: "reserved_dhcp_port" }));
+
+    const ports = await Promise.all([one, two].map((agent) => claimed(agent, networkId, [subnetId])));
+
+    assert.equal(new Set(ports.map(({ id }) => id)).size, 2);
+    assert.equal(ports.filter(({ id }) => id === reserved).length, 1);
+    assert.deepEqual(ports.map(({ bindingHost }) => bindingHost).toSorted(), ["node-1", "node-2"]);
+    await two.call("releaseDhcpPort", { networkId });
+    assert.deepEqual(await claimed(one, networkId, [subnetId]), ports[0]);
+  });
+
+  test("DA-213: a port that was deleted under its agent is made anew by the next claim", async () => {
+    const rig = await start();
+    const agent = rig.agent("node-1");
+    await agent.sync();
+    const { networkId, subnetId } = await rig.network();
+    const before = await claimed(agent, networkId, [subnetId]);
+
+    const [, port] = await Promise.all([
+      rig.parts.services.ports.remove(admin, before.id),
+      claimed(agent, networkId, [subnetId]),
+    ]);
+    const after = await claimed(agent, networkId, [subnetId]);
+
+    assert.ok(port.id === before.id || port.id === after.id);
+    assert.equal((await rig.showPort(after.id))["device_id"], after.deviceId);
+    assert.equal((await rig.parts.services.ports.list(admin, everything)).length, 1);
+  });
+
+  test("DA-227: a network is taken from an agent while its DHCP port is deleted, in whatever order", async () => {
+    const rig = await start();
+    const agent = rig.agent("node-1");
+    await agent.sync();
+    const id = idOf(await rig.agentOf("node-1"));
+    for (let n = 0; n < 5; n += 1) {
+      const { networkId, subnetId } = await rig.network();
+      const port = await claimed(agent, networkId, [subnetId]);
+
+      await Promise.all([
+        rig.parts.services.agents.removeNetwork(admin, id, networkId),
+        rig.parts.services.ports.remove(admin, port.id),
+      ]);
+
+      assert.deepEqual(await rig.hostsOf(networkId), []);
+    }
+    assert.deepEqual(await rig.parts.services.ports.list(admin, everything), []);
+  });
+
+  test("DA-232: a subnet can be deleted right after the last instance, though the agent claims its port all the time", async () => {
+    const rig = await start();
+    const agent = rig.agent("node-1");
+    await agent.sync();
+    for (let n = 0; n < 3; n += 1) {
+      const { networkId, subnetId } = await rig.network();
+      const keep = await rig.subnet(networkId, { cidr: "10.9.0.0/24" });
+      await claimed(agent, networkId, [subnetId, keep]);
+      const instance = idOf(await rig.port(networkId, { fixed_ips: [{ subnet_id: subnetId }] }));
+      let isGone = false;
+      const busy = (async (): Promise<Port | null> => {
+        let last: Port | null = null;
+        while (!isGone) last = await claim(agent, networkId, [subnetId, keep]);
+        return last;
+      })();
+
+      await rig.parts.services.ports.remove(admin, instance);
+      await rig.parts.services.subnets.remove(admin, subnetId);
+      isGone = true;
+      await busy;
+
+      assert.equal(await claim(agent, networkId, [subnetId, keep]), null);
+      const port = await claimed(agent, networkId, [keep]);
+      assert.deepEqual(
+        port.fixedIps.map((ip) => ip.subnetId),
+        [keep],
+      );
+    }
   });
 });

@@ -18,7 +18,7 @@ forEachDatabase((_name, openFresh) => {
     await Promise.all(rigs.splice(0).map((rig) => rig.close()));
   });
 
-  test("a port that its agent serves becomes ACTIVE; another agent's word for it does nothing", async () => {
+  test("DA-214: a port that its agent serves becomes ACTIVE; another agent's word for it does nothing", async () => {
     const rig = await start();
     const [one, two] = [rig.agent("node-1"), rig.agent("node-2")];
     await one.sync();
@@ -143,7 +143,7 @@ forEachDatabase((_name, openFresh) => {
     assert.notEqual(idOf(networks[0] ?? {}), idOf(known ?? {}));
   });
 
-  test("an agent that is switched off loses its networks in the stream and in snapshots, and gets them back", async () => {
+  test("DA-210: an agent that is switched off loses its networks in the stream and in snapshots, and gets them back", async () => {
     const rig = await start();
     const agent = rig.agent("node-1");
     await agent.sync();
@@ -167,7 +167,7 @@ forEachDatabase((_name, openFresh) => {
     assert.ok(agent.controls.every(({ action }) => action === "agent-updated"));
   });
 
-  test("what administrators may not do with agents says so", async () => {
+  test("DA-227: what administrators may not do with agents says so", async () => {
     const rig = await start();
     await rig.agent("node-1").sync();
     const { networkId } = await rig.network();

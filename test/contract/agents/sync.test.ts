@@ -122,7 +122,7 @@ forEachDatabase((_name, openFresh) => {
     for (const { items } of pages) assert.ok(JSON.stringify(items).length < 3000);
   });
 
-  test("of two agents the one with fewer networks gets the next", async () => {
+  test("DA-223: of two agents the one with fewer networks gets the next", async () => {
     const rig = await start();
     await rig.agent("node-1").sync();
     const networks = [await rig.network()];
@@ -141,7 +141,7 @@ forEachDatabase((_name, openFresh) => {
     assert.equal(hosts.filter((host) => host === "node-1").length, 2);
   });
 
-  test("subnets made at the same moment bind a network to exactly as many agents as it should have", async () => {
+  test("DA-222: subnets made at the same moment bind a network to exactly as many agents as it should have", async () => {
     const rig = await start({ agentsPerNetwork: 2 });
     for (const host of ["node-1", "node-2", "node-3"]) await rig.agent(host).sync();
     const networkId = idOf(await rig.parts.services.networks.create(admin, [{}]).then(([network]) => network ?? {}));
@@ -174,5 +174,44 @@ forEachDatabase((_name, openFresh) => {
     await assert.rejects(agent.call("sync", { nonsense: true }), { code: "INVALID" });
     await assert.rejects(agent.call("claimDhcpPort", { networkId: "../../etc", subnetIds: [] }), { code: "INVALID" });
     assert.equal((await rig.parts.services.agents.list(admin, everything)).length, 1);
+  });
+
+  test("DA-210: a snapshot has the ports of each network; an agent that nobody knows is told nothing", async () => {
+    const rig = await start();
+    const agent = rig.agent("node-1");
+    const networks = [await rig.network(), await rig.network()];
+    const ports = await Promise.all(networks.flatMap(({ networkId }) => [1, 2].map(() => rig.port(networkId))));
+
+    const { items } = await agent.sync();
+
+    for (const { networkId } of networks) {
+      const own = items.filter((item) => item.kind === "port" && item.networkId === networkId).map(({ id }) => id);
+      const made = ports.filter((port) => port["network_id"] === networkId).map(idOf);
+      assert.deepEqual(own.toSorted(), made.toSorted());
+    }
+    const stranger = rig.agent("node-2");
+    await assert.rejects(stranger.call("getNetworkInfo", { networkId: networks[0]?.networkId }), { code: "UNAVAILABLE" });
+  });
+
+  test("DA-211: one network is answered whole, its subnets by id and those without DHCP too; an unknown one with nothing", async () => {
+    const rig = await start();
+    const agent = rig.agent("node-1");
+    await agent.sync();
+    const { networkId, subnetId } = await rig.network();
+    const others = [
+      await rig.subnet(networkId, { cidr: "10.1.0.0/24", enable_dhcp: false }),
+      await rig.subnet(networkId, { cidr: "10.2.0.0/24" }),
+    ];
+    const port = idOf(await rig.port(networkId));
+
+    const { items } = (await agent.call("getNetworkInfo", { networkId })) as { readonly items: readonly StreamItem[] };
+    const unknown = await agent.call("getNetworkInfo", { networkId: "00000000-0000-4000-8000-000000000000" });
+
+    assert.deepEqual(described(items), [
+      `upsert network ${networkId}`,
+      ...[subnetId, ...others].toSorted().map((id) => `upsert subnet ${id}`),
+      `upsert port ${port}`,
+    ]);
+    assert.deepEqual(unknown, { items: [] });
   });
 });
