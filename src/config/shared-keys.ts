@@ -153,7 +153,7 @@ export const agentDhcp = {
   authoritative: z
     .boolean()
     .default(false)
-    .describe("Answer renewals of leases that are not known, while no second agent serves the network; see decision 12"),
+    .describe("Answer renewals of leases that are not known, while no second agent serves the network"),
   leaseMax: z
     .int()
     .min(1)
@@ -168,8 +168,30 @@ export const agentDhcp = {
   bridgeAliases: z
     .array(devicePattern)
     .default([])
-    .describe("Devices, such as tap*, whose DHCP counts as come in on the DHCP port, where instances are routed and not bridged"),
+    .describe(
+      "Devices, such as tap*, whose DHCP counts as come in on the DHCP port, where instances are routed and not bridged",
+    ),
 };
+
+export const interfaceDriver = z
+  .enum(["bridge", "openvswitch"])
+  .default("bridge")
+  .describe("What joins the DHCP port to its network: a Linux bridge for each network, or one bridge of Open vSwitch");
+
+export const ovs = z
+  .strictObject({
+    bridge: z
+      .string()
+      .regex(/^[A-Za-z0-9_.-]{1,15}$/, "must be the name of a device")
+      .default("br-int")
+      .describe("Bridge of Open vSwitch that DHCP ports join; it must exist"),
+    database: z
+      .string()
+      .regex(/^((unix:\/[A-Za-z0-9_.\/-]+)|((tcp|ssl):[A-Za-z0-9_.:-]+))$/, "must be unix:<absolute path>, tcp:… or ssl:…")
+      .default("unix:/var/run/openvswitch/db.sock")
+      .describe("Where ovsdb-server listens, as ovs-vsctl --db takes it"),
+  })
+  .prefault({});
 
 export function isLoopback(address: string): boolean {
   return address === "::1" || address.startsWith("127.");

@@ -1,5 +1,6 @@
 // Which flags `netloom up` gives to the programs that it starts.
-import type { UpConfig } from "../config/up-config.ts";
+import { flagName, listSettings, type Setting } from "../config/settings.ts";
+import { type UpConfig, upSchema } from "../config/up-config.ts";
 
 /** Where NATS is and as whom to sign in; no seed file when the administrator's NATS asks for none. */
 export interface NatsAccess {
@@ -33,15 +34,22 @@ export function serverArguments(config: UpConfig, nats: NatsAccess): readonly st
   ];
 }
 
+const dhcpSettings: readonly Setting[] = listSettings(upSchema).filter(({ path }) => path[0] === "dhcp");
+
 export function dhcpAgentArguments(config: UpConfig, nats: NatsAccess): readonly string[] {
-  const { dhcp } = config;
-  // `--flag=value`: a prefix or a number may begin with a dash, or be empty.
+  const dhcp: Readonly<Record<string, unknown>> = config.dhcp;
   return [
     ...commonArguments(config, nats),
     `--availability-zone=${config.availabilityZone}`,
     `--namespace-prefix=${config.namespacePrefix}`,
-    `--dhcp-lease-seconds=${dhcp.leaseSeconds}`,
-    `--dhcp-dns-domain=${dhcp.dnsDomain}`,
-    `--dhcp-dns-servers=${dhcp.dnsServers.join(",")}`,
+    ...dhcpSettings.flatMap((setting) => flagOf(setting, dhcp[setting.path[1] ?? ""])),
   ];
+}
+
+/** `--flag=value`: a prefix or a number may begin with a dash, or be empty. */
+function flagOf(setting: Setting, value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  if (typeof value === "boolean") return [`--${value ? "" : "no-"}${flagName(setting)}`];
+  const text = Array.isArray(value) ? value.join(",") : typeof value === "number" ? String(value) : value;
+  return typeof text === "string" ? [`--${flagName(setting)}=${text}`] : [];
 }

@@ -4,9 +4,12 @@ import type { PortId } from "../../model/ids.ts";
 import type { NetworkView, Port } from "../../model/network.ts";
 import type { DesiredDhcp } from "../dhcp-driver.ts";
 import type { DnsmasqOptions } from "./dnsmasq-options.ts";
+import { currentFeatures, type DnsmasqFeatures } from "./dnsmasq-version.ts";
+import { buildPortOptions, type PortOptions } from "./extra-options.ts";
 import { buildPortLines, type HostLine, type PortLines } from "./host-file.ts";
 import { domainOf } from "./names.ts";
-import { buildPortOptions, buildSubnetOptions } from "./opts-file.ts";
+import type { Note } from "./notes.ts";
+import { buildSubnetOptions } from "./opts-file.ts";
 
 export interface DesiredFiles {
   /** No line twice: no two of them name the same address. */
@@ -16,6 +19,8 @@ export interface DesiredFiles {
   readonly domain: string;
   /** Ports that no line can be written for; the others are complete. */
   readonly refused: readonly RefusedPort[];
+  /** What else was left out, for the log: options of ports, routes. */
+  readonly notes?: readonly Note[] | undefined;
 }
 
 export interface RefusedPort {
@@ -25,7 +30,7 @@ export interface RefusedPort {
 
 interface PortText {
   readonly lines: PortLines;
-  readonly options: readonly string[];
+  readonly options: PortOptions;
 }
 
 const byId = (one: { readonly id: string }, other: { readonly id: string }): number => (one.id < other.id ? -1 : 1);
@@ -36,13 +41,15 @@ const byId = (one: { readonly id: string }, other: { readonly id: string }): num
  */
 export class DesiredFilesBuilder {
   readonly #options: DnsmasqOptions;
+  readonly #features: DnsmasqFeatures;
   readonly #cache = new WeakMap<Port, { readonly key: string; readonly text: PortText }>();
 
-  constructor(options: DnsmasqOptions) {
+  constructor(options: DnsmasqOptions, features: DnsmasqFeatures = currentFeatures) {
     this.#options = options;
+    this.#features = features;
   }
 
-  build({ view, dhcpPort }: DesiredDhcp): DesiredFiles {
+  build({ view, dhcpPort, metadata }: DesiredDhcp): DesiredFiles {
     // In one order whatever the order given: equal models must give equal bytes.
     const subnets = view.subnets.toSorted(byId);
     const ports = view.ports.toSorted(byId);
@@ -50,9 +57,11 @@ export class DesiredFilesBuilder {
     const { texts, refused } = this.#portTexts({ ...view, subnets, ports }, domain);
     const { hostLines, dnsLines } = withoutDuplicates(texts);
     const dhcpPorts = [dhcpPort, ...ports.filter((port) => port.deviceOwner === "network:dhcp" && port.id !== dhcpPort.id)];
-    const context = { view: { ...view, subnets, ports }, dhcpPorts, dhcpPort, domain, options: this.#options };
-    const optsLines = [...buildSubnetOptions(context), ...texts.flatMap(({ text }) => text.options)];
-    return { hostLines, dnsLines, optsLines, domain, refused };
+    const ordered = { ...view, subnets, ports };
+    const shared = buildSubnetOptions({ view: ordered, dhcpPorts, dhcpPort, domain, metadata, features: this.#features });
+    const optsLines = [...shared.lines, ...texts.flatMap(({ text }) => text.options.lines)];
+    const notes = [...shared.notes, ...texts.flatMap(({ text }) => text.options.notes)];
+    return { hostLines, dnsLines, optsLines, domain, refused, notes };
   }
 
   #portTexts(
@@ -60,6 +69,7 @@ export class DesiredFilesBuilder {
     domain: string,
   ): { readonly texts: readonly OwnedText[]; readonly refused: readonly RefusedPort[] } {
     const subnets = new Map(view.subnets.map((subnet) => [subnet.id, subnet]));
+    const context = { subnets, domain, features: this.#features };
     const key = JSON.stringify([
       domain,
       view.subnets.map((one) => [one.id, one.cidr, one.enableDhcp, one.ipv6AddressMode, one.ipv6RaMode]),
@@ -73,7 +83,8 @@ export class DesiredFilesBuilder {
         continue;
       }
       try {
-        const text = { lines: buildPortLines(port, subnets, domain), options: buildPortOptions(port) };
+        const options = buildPortOptions(port);
+        const text = { lines: buildPortLines(port, options.lines.length > 0, context), options };
         this.#cache.set(port, { key, text });
         texts.push({ port, text });
       } catch (error) {

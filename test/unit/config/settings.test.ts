@@ -3,8 +3,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { loadDhcpAgentConfig } from "../../../src/config/dhcp-agent-config.ts";
+import { dhcpAgentSchema, loadDhcpAgentConfig } from "../../../src/config/dhcp-agent-config.ts";
 import { loadServerConfig } from "../../../src/config/server-config.ts";
+import { listSettings } from "../../../src/config/settings.ts";
 import { loadUpConfig } from "../../../src/config/up-config.ts";
 
 async function yamlFile(context: TestContext, text: string): Promise<string> {
@@ -31,7 +32,15 @@ test("a flag wins over the environment, and that over the file", async (context)
 
   const config = await loadDhcpAgentConfig(["--config", file, "--dhcp-lease-seconds", "300"], env);
 
-  assert.deepEqual(config.dhcp, { leaseSeconds: 300, dnsDomain: "env.example", dnsServers: ["192.0.2.1"] });
+  const { leaseSeconds, dnsDomain, dnsServers } = config.dhcp;
+  assert.deepEqual(
+    { leaseSeconds, dnsDomain, dnsServers },
+    {
+      leaseSeconds: 300,
+      dnsDomain: "env.example",
+      dnsServers: ["192.0.2.1"],
+    },
+  );
 });
 
 test("lists and switches can be given as text", async () => {
@@ -94,4 +103,25 @@ test("the configuration cannot be changed after it was read", async () => {
   const config = await loadServerConfig([], {});
 
   assert.ok(Object.isFrozen(config) && Object.isFrozen(config.nats) && Object.isFrozen(config.listen));
+});
+
+test("what goes to a command line of dnsmasq is checked", async () => {
+  for (const flag of [
+    "--dhcp-txt-record=no-text",
+    "--dhcp-txt-record=a.b,x\ny",
+    "--dhcp-bridge-aliases=tap*,a b",
+    "--dhcp-dnsmasq-config-file=relative",
+    "--dhcp-base-log-dir=logs",
+    "--dhcp-lease-max=0",
+    "--dhcp-dns-servers=dns.example",
+  ]) {
+    await assert.rejects(loadDhcpAgentConfig([flag], {}), { code: "INVALID" }, flag);
+  }
+});
+
+test("every setting of the DHCP agent is described and has a default", () => {
+  for (const setting of listSettings(dhcpAgentSchema).filter(({ path }) => path[0] === "dhcp")) {
+    assert.notEqual(setting.description, "", setting.path.join("."));
+    assert.notEqual(setting.defaultValue, undefined, setting.path.join("."));
+  }
 });

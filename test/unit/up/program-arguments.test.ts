@@ -17,6 +17,9 @@ const flags = [
     "--dhcp-dns-domain=cloud.example",
     "--dhcp-dns-servers",
     "192.0.2.1,::1",
+    "--dhcp-local-resolv",
+    "--dhcp-txt-record=about.cloud,two words",
+    "--dhcp-bridge-aliases=tap*,veth0",
   ],
 ];
 
@@ -47,7 +50,14 @@ test("the programs understand what up was told", async () => {
   assert.equal(server.dhcp.dnsDomain, "cloud.example");
   assert.equal(agent.namespacePrefix, "a-");
   assert.equal(agent.availabilityZone, "zone");
-  assert.deepEqual(agent.dhcp, { leaseSeconds: -1, dnsDomain: "cloud.example", dnsServers: ["192.0.2.1", "::1"] });
+  assert.deepEqual(agent.dhcp, up.dhcp);
+  assert.equal(agent.dhcp.leaseSeconds, -1);
+  assert.equal(agent.dhcp.dnsDomain, "cloud.example");
+  assert.deepEqual(agent.dhcp.dnsServers, ["192.0.2.1", "::1"]);
+  assert.equal(agent.dhcp.localResolv, true);
+  assert.equal(agent.dhcp.authoritative, false);
+  assert.equal(agent.dhcp.txtRecord, "about.cloud,two words");
+  assert.deepEqual(agent.dhcp.bridgeAliases, ["tap*", "veth0"]);
 });
 
 test("empty texts and lists reach the programs as empty", async () => {
