@@ -1,6 +1,7 @@
 // Settings of `netloom dhcp-agent`.
 import { z } from "zod";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
+import { agentMetadata } from "./metadata-keys.ts";
 import * as keys from "./shared-keys.ts";
 
 export const dhcpAgentSchema = z.strictObject({
@@ -11,6 +12,9 @@ export const dhcpAgentSchema = z.strictObject({
   namespacePrefix: keys.namespacePrefix,
   logLevel: keys.logLevel,
   dhcp: z.strictObject(keys.agentDhcp).prefault({}),
+  metadata: z.strictObject(agentMetadata).prefault({}),
+  interfaceDriver: keys.interfaceDriver,
+  ovs: keys.ovs,
   reportIntervalMs: z.int().min(100).default(5000).describe("Time between heartbeats"),
   concurrency: z.int().min(1).max(64).default(4).describe("Networks that are worked on at the same time"),
 });

@@ -5,6 +5,15 @@ import type { HostTools } from "./host-tools.ts";
 import type { InterfaceDriver, InterfaceDriverSettings } from "./interface-driver.ts";
 import { OvsDriver } from "./ovs-driver.ts";
 
+/** From an agent's configuration. */
+export function chooseInterfaceDriver(config: {
+  readonly interfaceDriver: InterfaceDriverSettings["kind"];
+  readonly ovs: { readonly bridge: string; readonly database: string };
+}): InterfaceDriverSettings {
+  if (config.interfaceDriver === "openvswitch") return { kind: "openvswitch", ...config.ovs };
+  return { kind: config.interfaceDriver };
+}
+
 /** @throws NetloomError INVALID for a name that no driver has; the settings may come from a file. */
 export function createInterfaceDriver(tools: HostTools, settings: InterfaceDriverSettings): InterfaceDriver {
   if (settings.kind === "bridge") return new BridgeDriver(tools);
