@@ -43,7 +43,7 @@ interface OwnPort {
   readonly unserved: readonly SubnetId[];
 }
 
-const outcomes: readonly DhcpOutcome[] = ["unchanged", "added", "reloaded", "started", "restarted"];
+const outcomes: readonly DhcpOutcome[] = ["unchanged", "added", "changed", "reloaded", "started", "restarted"];
 
 export class NetworkHelpers {
   readonly #parts: HelperParts;

@@ -17,7 +17,8 @@ export interface DhcpDevice {
   readonly interfaceName: string;
 }
 
-export type DhcpOutcome = "unchanged" | "added" | "reloaded" | "started" | "restarted";
+/** `added`, `changed`: ports came; ports went or moved; both without disturbing the server. */
+export type DhcpOutcome = "unchanged" | "added" | "changed" | "reloaded" | "started" | "restarted";
 
 /**
  * Makes DHCP on this host match what is asked for.
@@ -37,6 +38,12 @@ export interface DhcpDriver {
   list(): Promise<readonly NetworkId[]>;
   /** Networks whose server should run and does not. Cheap: no fork. */
   findDead(): Promise<readonly NetworkId[]>;
+  /**
+   * How long the next `apply` of this network should wait, in milliseconds, so that its server has time for clients; 0 when
+   * it may come at once. What comes meanwhile belongs into that one `apply`. When the time is over ask again: while the server
+   * is still at the last change, the answer is only a lower bound.
+   */
+  nextApplyDelayMs?(id: NetworkId): number;
 }
 
 export interface SetupOptions {

@@ -1,21 +1,28 @@
-// One dnsmasq per network. Ports come by a small file that dnsmasq reads at once; they go by new base files and SIGHUP; it
-// is started anew only when its arguments change.
+// One dnsmasq per network. Ports come, go and move by small files that dnsmasq reads at once; what those cannot say comes by
+// new base files and SIGHUP; it is started anew only when its arguments change.
 import { join } from "node:path";
+import { type Clock, systemClock } from "../../base/clock.ts";
 import { NetloomError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import { ensureDirectory, readDirectoryIfPresent } from "../../linux/atomic-file.ts";
+import { readDirectoryIfPresent } from "../../linux/atomic-file.ts";
 import type { CommandRunner } from "../../linux/command-runner.ts";
-import { isAlive, type ProcessIdentity, sendSignal } from "../../linux/process-table.ts";
+import { isAlive, type ProcessIdentity, type ProcessState, sendSignal } from "../../linux/process-table.ts";
 import { ensureInotifyInstances } from "../../linux/sysctl.ts";
 import { isUuid, type NetworkId, networkId } from "../../model/ids.ts";
 import type { DesiredDhcp, DhcpDriver, DhcpOutcome } from "../dhcp-driver.ts";
-import { buildArguments } from "./args.ts";
-import { type DesiredFiles, DesiredFilesBuilder } from "./desired-files.ts";
+import type { LeaseControl } from "../lease-control.ts";
+import { DesiredFilesBuilder } from "./desired-files.ts";
 import { defaultDnsmasqOptions, type DnsmasqOptions } from "./dnsmasq-options.ts";
+import { currentFeatures, type DnsmasqFeatures } from "./dnsmasq-version.ts";
+import { compareHosts, planHostDelta } from "./host-delta.ts";
 import { LeaseCleaner } from "./lease-cleaner.ts";
 import { NetworkFiles } from "./network-files.ts";
+import { Notes } from "./note-log.ts";
+import { mergeFreed, type Picture, type Work } from "./picture.ts";
 import { type DnsmasqPlan, type LoadedFiles, planDnsmasq } from "./plan.ts";
-import { chooseUser, compareServer, findServer, startServer, stopServers } from "./server-process.ts";
+import { ReloadPacer } from "./reload-pacer.ts";
+import { ServerControl } from "./server-control.ts";
+import { compareServer, findServer } from "./server-process.ts";
 
 export interface DnsmasqDriverDeps {
   readonly runner: CommandRunner;
@@ -23,57 +30,54 @@ export interface DnsmasqDriverDeps {
   readonly log: Logger;
   /** What is not given is the default. */
   readonly options?: Partial<DnsmasqOptions> | undefined;
+  /** What the installed dnsmasq can do, see `readFeatures`; a current one is assumed. */
+  readonly features?: DnsmasqFeatures | undefined;
+  /** The way to leases over a message bus; without it they are released by packets. */
+  readonly leases?: LeaseControl | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 /** inotify instances that others on the host may want. */
 const inotifyMargin = 64;
 
-/** What this process knows of a running server. */
-interface Picture {
-  readonly server: ProcessIdentity;
-  readonly argvText: string;
-  readonly namespace: string;
-  readonly loaded: LoadedFiles;
-}
-
-/** Everything that one `apply` works with. */
-interface Work {
-  readonly desired: DesiredDhcp;
-  readonly files: NetworkFiles;
-  readonly argv: readonly string[];
-  readonly target: DesiredFiles;
-  readonly loaded: LoadedFiles | undefined;
-  readonly server: ProcessIdentity | undefined;
-}
+/** Nothing has come for so long: small files are folded in while nobody waits. */
+const idleMs = 30_000;
 
 export class DnsmasqDriver implements DhcpDriver {
   readonly #deps: DnsmasqDriverDeps;
-  readonly #options: DnsmasqOptions;
+  readonly #features: DnsmasqFeatures;
   readonly #builder: DesiredFilesBuilder;
+  readonly #servers: ServerControl;
   readonly #cleaner: LeaseCleaner;
+  readonly #clock: Clock;
+  readonly #pacer: ReloadPacer;
+  readonly #notes: Notes;
   readonly #pictures = new Map<NetworkId, Picture>();
-  #user: "root" | undefined;
-  #isUserKnown = false;
-  #smallFiles = 0;
 
   constructor(deps: DnsmasqDriverDeps) {
+    const { runner, stateDir, log, leases, features = currentFeatures, clock = systemClock } = deps;
+    const options = { ...defaultDnsmasqOptions, ...deps.options };
     this.#deps = deps;
-    this.#options = { ...defaultDnsmasqOptions, ...deps.options };
-    this.#builder = new DesiredFilesBuilder(this.#options);
-    this.#cleaner = new LeaseCleaner(deps.runner);
+    this.#features = features;
+    this.#builder = new DesiredFilesBuilder(options, features);
+    this.#servers = new ServerControl({ runner, stateDir, log, options, features, leases });
+    this.#cleaner = new LeaseCleaner({ runner, control: leases });
+    this.#clock = clock;
+    this.#pacer = new ReloadPacer({ clock });
+    this.#notes = new Notes(log);
   }
 
   /** Throws INVALID with `detail.portIds` when ports were left out; everything else is then as asked all the same. */
   async apply(desired: DesiredDhcp): Promise<DhcpOutcome> {
     const { id } = desired.view.network;
     const { plan, work } = await this.#look(desired);
+    this.#notes.tell(id, work.target.notes ?? []);
     if (plan.action !== "unchanged") {
-      this.#deps.log.debug(
-        { networkId: id, plan: plan.action, reason: "reason" in plan ? plan.reason : "" },
-        "dnsmasq planned",
-      );
+      const reason = "reason" in plan ? plan.reason : "";
+      this.#deps.log.debug({ networkId: id, plan: plan.action, reason }, "dnsmasq planned");
     }
-    const outcome = await this.#carryOut(plan, work);
+    const planned = await this.#carryOut(plan, work);
+    const outcome = (await this.#cleanLeases(work)) ? planned : "restarted";
     const { refused } = work.target;
     if (refused.length > 0) {
       const reasons = refused.map((one) => `port ${one.portId}: ${one.reason}`).join("; ");
@@ -83,46 +87,44 @@ export class DnsmasqDriver implements DhcpDriver {
     return outcome;
   }
 
+  /** See DhcpDriver: the server's rest after its last change. */
+  nextApplyDelayMs(id: NetworkId): number {
+    return this.#pacer.delayMs(id);
+  }
+
   async #look(desired: DesiredDhcp): Promise<{ readonly plan: DnsmasqPlan; readonly work: Work }> {
     const { view, device } = desired;
-    const files = this.#filesOf(view.network.id);
+    const { id } = view.network;
+    const files = this.#filesOf(id);
     const target = this.#builder.build(desired);
-    const argv = buildArguments({
-      view,
-      directory: files.directory,
-      domain: target.domain,
-      options: this.#options,
-      user: await this.#chooseUser(),
-    });
-    const picture = this.#pictures.get(view.network.id);
-    if (
-      picture !== undefined &&
-      picture.argvText === argv.join("\0") &&
-      picture.namespace === device.namespace &&
-      isAlive(picture.server)
-    ) {
-      const { loaded, server } = picture;
-      return { plan: planDnsmasq(target, loaded, "fits"), work: { desired, files, argv, target, loaded, server } };
+    const argv = await this.#servers.argumentsFor(desired, files, target.domain);
+    const known = this.#pictures.get(id);
+    const isKnownRight = known !== undefined && known.argvText === argv.join("\0") && known.namespace === device.namespace;
+    const features = this.#features;
+    if (isKnownRight && isAlive(known.server)) {
+      const { loaded, server } = known;
+      const isIdle = this.#clock.monotonicMs() - known.changedAtMs >= idleMs;
+      const plan = planDnsmasq(target, loaded, "fits", { isIdle, features });
+      return { plan, work: { desired, files, argv, target, loaded, server } };
     }
-    this.#pictures.delete(view.network.id);
-    const server = await findServer(files);
+    this.#pictures.delete(id);
+    const { server, loaded } = findRunning(files);
+    const work: Work = { desired, files, argv, target, loaded, server };
     const state = compareServer(server, argv, device.namespace);
-    const loaded = await files.readLoaded();
-    if (server !== undefined && loaded !== undefined && state === "fits") {
-      this.#remember(desired, argv, server, loaded);
-    }
-    return { plan: planDnsmasq(target, loaded, state), work: { desired, files, argv, target, loaded, server } };
+    // Whoever served it before may have been killed between the new files and the release of leases.
+    if (server !== undefined && loaded !== undefined && state === "fits") this.#remember(work, server, loaded, undefined);
+    return { plan: planDnsmasq(target, loaded, state, { features }), work };
   }
 
   async #carryOut(plan: DnsmasqPlan, work: Work): Promise<DhcpOutcome> {
     switch (plan.action) {
       case "unchanged":
+        work.files.writeInterface(work.desired.device.interfaceName);
         return "unchanged";
-      case "add":
-        this.#add(work, plan.hostLines, plan.dnsLines);
-        return "added";
+      case "change":
+        return this.#change(work, plan);
       case "reload":
-        return this.#reload(work);
+        return this.#reload(work, plan.freed);
       case "start":
         await this.#start(work);
         return "started";
@@ -132,41 +134,42 @@ export class DnsmasqDriver implements DhcpDriver {
     }
   }
 
-  #add(work: Work, hostLines: readonly string[], dnsLines: readonly string[]): void {
-    const { loaded, server, desired, files, argv } = work;
-    if (loaded === undefined || server === undefined) throw new NetloomError("CONFLICT", "no running dnsmasq to add to");
+  #change(work: Work, plan: Extract<DnsmasqPlan, { action: "change" }>): DhcpOutcome {
+    const { loaded, server, desired, files, target } = work;
+    if (loaded === undefined || server === undefined) throw new NetloomError("CONFLICT", "no running dnsmasq to change");
+    const { id } = desired.view.network;
+    const pending = mergeFreed(this.#pictures.get(id)?.pending, plan.freed);
     // Until it is done nobody may believe the old picture.
-    this.#pictures.delete(desired.view.network.id);
-    this.#smallFiles += 1;
-    const name = `${Date.now().toString(36)}-${process.pid}-${this.#smallFiles}`;
-    const addedDnsLines = [...loaded.addedDnsLines, ...dnsLines];
-    files.addLines(name, hostLines, addedDnsLines);
-    this.#remember(desired, argv, server, {
-      hostLines: new Set([...loaded.hostLines, ...hostLines]),
-      dnsLines: new Set([...loaded.dnsLines, ...dnsLines]),
-      optsText: loaded.optsText,
-      deltaCount: loaded.deltaCount + (hostLines.length > 0 ? 1 : 0),
-      addedDnsLines,
-    });
+    this.#pictures.delete(id);
+    this.#pacer.note(id, server);
+    const { hosts, dnsBuckets } = loaded;
+    const sizeIfOnlyAdded = hosts.lines.size + plan.hostLines.length;
+    // Hosts first: somebody waits for the address, hardly ever for the name.
+    if (plan.hostLines.length > 0) {
+      files.addHostDelta(plan.hostLines);
+      hosts.readDelta(plan.hostLines);
+    }
+    if (plan.buckets.size > 0) files.writeBuckets(target.dnsLines, dnsBuckets, plan.buckets);
+    const dnsLines = plan.buckets.size > 0 ? new Set(target.dnsLines) : loaded.dnsLines;
+    this.#remember(work, server, { ...loaded, dnsLines }, pending);
+    return hosts.lines.size === sizeIfOnlyAdded ? "added" : "changed";
   }
 
-  async #reload(work: Work): Promise<DhcpOutcome> {
-    const { desired, files, target, server, argv } = work;
-    this.#pictures.delete(desired.view.network.id);
+  async #reload(work: Work, freed: readonly string[] | undefined): Promise<DhcpOutcome> {
+    const { desired, files, target, server } = work;
+    const { id } = desired.view.network;
+    const pending = mergeFreed(this.#pictures.get(id)?.pending, freed);
+    this.#pictures.delete(id);
     await files.markChanging();
-    const { loaded, baseHash } = await files.writeBase(target);
+    const { loaded, baseHash } = files.writeBase(target, this.#features);
+    if (server !== undefined) this.#pacer.note(id, server);
     if (server === undefined || !sendSignal(server, "SIGHUP")) {
       await this.#start(work);
       return "started";
     }
-    // Only now, with the new lines in force: else the old owner could renew between the two steps.
-    if (!(await this.#cleaner.release(work))) {
-      this.#deps.log.warn({ networkId: desired.view.network.id }, "leases cannot be released, dnsmasq is restarted");
-      await this.#start(work);
-      return "restarted";
-    }
-    await files.writeState({ phase: "running", baseHash });
-    this.#remember(desired, argv, server, loaded);
+    files.markRunning(baseHash, server);
+    files.writeInterface(desired.device.interfaceName);
+    this.#remember(work, server, loaded, pending);
     return "reloaded";
   }
 
@@ -174,29 +177,42 @@ export class DnsmasqDriver implements DhcpDriver {
     const { desired, files, target, argv } = work;
     const { id } = desired.view.network;
     this.#pictures.delete(id);
-    const before = await files.readState();
+    this.#pacer.forget(id);
+    // While the note still tells which process is meant; a note that says less makes it look at all of them.
+    await this.#servers.stop(files);
     await files.markChanging();
-    await stopServers(files, before?.phase === "running");
     ensureInotifyInstances(this.#pictures.size + inotifyMargin, this.#deps.log);
-    const { loaded, baseHash } = await files.writeBase(target);
-    await files.writeInterface(desired.device.interfaceName);
-    await this.#cleaner.prune(work);
-    const { namespace } = desired.device;
-    const env = {
-      NETLOOM_NETWORK_ID: id,
-      ...(this.#options.leaseSocket === undefined ? {} : { NETLOOM_LEASE_SOCKET: this.#options.leaseSocket }),
-    };
-    const server = await startServer({ runner: this.#deps.runner, files, argv, namespace, env });
-    await files.writeState({ phase: "running", baseHash });
-    this.#remember(desired, argv, server, loaded);
+    const { loaded, baseHash } = files.writeBase(target, this.#features);
+    files.writeInterface(desired.device.interfaceName);
+    this.#cleaner.prune({ ...work, freed: freedSince(work) });
+    const server = await this.#servers.start(desired, files, argv);
+    files.markRunning(baseHash, server);
+    this.#remember(work, server, loaded, []);
   }
 
-  #remember(desired: DesiredDhcp, argv: readonly string[], server: ProcessIdentity, loaded: LoadedFiles): void {
-    this.#pictures.set(desired.view.network.id, {
-      server: { pid: server.pid, startTime: server.startTime },
-      argvText: argv.join("\0"),
-      namespace: desired.device.namespace,
+  /** @returns false when it took a restart */
+  async #cleanLeases(work: Work): Promise<boolean> {
+    const { id } = work.desired.view.network;
+    const picture = this.#pictures.get(id);
+    if (picture === undefined || picture.pending?.length === 0) return true;
+    if (await this.#cleaner.release({ ...work, freed: picture.pending }, picture.server)) {
+      this.#pictures.set(id, { ...picture, pending: [] });
+      return true;
+    }
+    this.#deps.log.warn({ networkId: id }, "leases cannot be released, dnsmasq is restarted");
+    await this.#start(work);
+    return false;
+  }
+
+  #remember(work: Work, { pid, startTime }: ProcessIdentity, loaded: LoadedFiles, pending: Picture["pending"]): void {
+    const { view, device } = work.desired;
+    this.#pictures.set(view.network.id, {
+      server: { pid, startTime },
+      argvText: work.argv.join("\0"),
+      namespace: device.namespace,
       loaded,
+      changedAtMs: this.#clock.monotonicMs(),
+      pending,
     });
   }
 
@@ -204,27 +220,14 @@ export class DnsmasqDriver implements DhcpDriver {
     return new NetworkFiles(join(this.#deps.stateDir, "dhcp", id));
   }
 
-  async #chooseUser(): Promise<"root" | undefined> {
-    if (this.#isUserKnown) return this.#user;
-    const directory = join(this.#deps.stateDir, "dhcp");
-    await ensureDirectory(directory);
-    this.#user = chooseUser(directory);
-    this.#isUserKnown = true;
-    if (this.#user === "root") {
-      this.#deps.log.warn(
-        { stateDir: this.#deps.stateDir },
-        "state directory is closed to others, so dnsmasq keeps running as root",
-      );
-    }
-    return this.#user;
-  }
-
   async remove(id: NetworkId): Promise<void> {
+    // First, so that nobody takes the server's end for a crash.
     this.#pictures.delete(id);
+    this.#pacer.forget(id);
+    this.#notes.forget(id);
     const files = this.#filesOf(id);
     if (!(await files.isPresent())) return;
-    const state = await files.readState();
-    await stopServers(files, state?.phase === "running");
+    await this.#servers.stop(files);
     await files.remove();
   }
 
@@ -235,15 +238,34 @@ export class DnsmasqDriver implements DhcpDriver {
     return ids.filter((_, index) => isPresent[index] === true);
   }
 
+  /** Where this process knows the server that is one read of /proc; it looks into the directories of the others. */
   async findDead(): Promise<readonly NetworkId[]> {
-    const ids = await this.list();
-    const isDead = await Promise.all(
-      ids.map(async (id) => {
-        const picture = this.#pictures.get(id);
-        if (picture !== undefined && isAlive(picture.server)) return false;
-        return (await findServer(this.#filesOf(id))) === undefined;
-      }),
-    );
-    return ids.filter((_, index) => isDead[index] === true);
+    const entries = await readDirectoryIfPresent(join(this.#deps.stateDir, "dhcp"));
+    const dead: NetworkId[] = [];
+    for (const id of entries.filter(isUuid).map(networkId)) {
+      const picture = this.#pictures.get(id);
+      if (picture !== undefined && isAlive(picture.server)) continue;
+      const files = this.#filesOf(id);
+      if (findServer(files) === undefined && (await files.isPresent())) dead.push(id);
+    }
+    return dead;
   }
+}
+
+/** The server that runs, and what it has read; the latter only when the note is about this very process. */
+function findRunning(files: NetworkFiles): {
+  readonly server: ProcessState | undefined;
+  readonly loaded: LoadedFiles | undefined;
+} {
+  const noted = files.readState();
+  const server = findServer(files, noted);
+  if (server === undefined || noted?.phase !== "running") return { server, loaded: undefined };
+  const isNoted = noted.server.pid === server.pid && noted.server.startTime === server.startTime;
+  return { server, loaded: isNoted ? files.readLoaded() : undefined };
+}
+
+/** Addresses that lost their owner since what was in force last. */
+function freedSince({ loaded, target }: Work): readonly string[] | undefined {
+  if (loaded === undefined) return undefined;
+  return planHostDelta(compareHosts(target.hostLines, loaded.hosts), loaded.hosts).freed;
 }

@@ -1,76 +1,114 @@
-// Takes leases away from clients that no longer own the address.
+// Takes leases away from clients that no longer own the address: over the message bus where there is one, else by a packet in
+// the client's name.
 import { setTimeout as delay } from "node:timers/promises";
+import { NetloomError } from "../../base/errors.ts";
 import { isInCidr } from "../../linux/addresses.ts";
 import type { CommandRunner } from "../../linux/command-runner.ts";
 import type { DnsmasqLease } from "../../linux/dnsmasq-leases.ts";
+import type { ProcessIdentity } from "../../linux/process-table.ts";
 import type { DesiredDhcp } from "../dhcp-driver.ts";
+import type { LeaseControl } from "../lease-control.ts";
 import type { DesiredFiles } from "./desired-files.ts";
-import { isLeaseKept, movedAddresses, ownersOf } from "./lease-owners.ts";
+import { isLeaseKept, ownersOf } from "./lease-owners.ts";
 import type { NetworkFiles } from "./network-files.ts";
-import type { LoadedFiles } from "./plan.ts";
-import { sendReleases } from "./release.ts";
+import { allServers6, buildRelease4, buildRelease6, type ReleasePacket, sendReleases } from "./release.ts";
+import { waitUntilSettled } from "./server-settled.ts";
 
 export interface LeaseWork {
   readonly desired: DesiredDhcp;
   readonly files: NetworkFiles;
   readonly target: DesiredFiles;
-  /** What was in force before; undefined when that is not known. */
-  readonly loaded: LoadedFiles | undefined;
+  /** Addresses that lost their owner; undefined when that is not known. */
+  readonly freed: readonly string[] | undefined;
+}
+
+export interface LeaseCleanerDeps {
+  readonly runner: CommandRunner;
+  readonly control?: LeaseControl | undefined;
 }
 
 const attempts = 3;
 const attemptMs = 400;
+/** No reconcile waits longer for a server that is busy. */
+const settleMs = 2000;
 
 function keptTest(work: LeaseWork): (lease: DnsmasqLease) => boolean {
   const owners = ownersOf(work.target.hostLines);
-  const moved = movedAddresses(ownersOf(work.loaded?.hostLines ?? []), owners);
-  return (lease) => isLeaseKept(lease, owners, moved);
+  const freed = new Set(work.freed);
+  return (lease) => isLeaseKept(lease, owners, freed);
 }
 
 export class LeaseCleaner {
-  readonly #runner: CommandRunner;
+  readonly #deps: LeaseCleanerDeps;
 
-  constructor(runner: CommandRunner) {
-    this.#runner = runner;
+  constructor(deps: LeaseCleanerDeps) {
+    this.#deps = deps;
   }
 
   /** Before a start: the file is nobody's, so the lines are just left out. */
-  async prune(work: LeaseWork): Promise<void> {
-    await work.files.filterLeases(keptTest(work));
+  prune(work: LeaseWork): void {
+    work.files.filterLeases(keptTest(work));
   }
 
   /**
-   * From a running server.
+   * From a running server that has been told of its new files: never before, else the old owner could renew between the
+   * two. Nothing is looked at when no address has lost its owner.
    *
    * @returns false when leases stay that should go: a restart will do what the server did not
+   * @throws UNAVAILABLE when the server is too busy to tell; call again
    */
-  async release(work: LeaseWork): Promise<boolean> {
+  async release(work: LeaseWork, server: ProcessIdentity): Promise<boolean> {
+    if (work.freed !== undefined && (await this.#deleteAll(work, work.freed)).length === 0) return true;
+    if (!(await waitUntilSettled(server, settleMs))) {
+      throw new NetloomError("UNAVAILABLE", "dnsmasq is busy, leases will be released later", { pid: server.pid });
+    }
     const isKept = keptTest(work);
-    const stale = async (): Promise<readonly DnsmasqLease[]> => (await work.files.readLeases()).filter((one) => !isKept(one));
+    const stale = (): readonly DnsmasqLease[] => work.files.readLeases().filter((one) => !isKept(one));
     for (let attempt = 0; attempt < attempts; attempt += 1) {
-      const leases = await stale();
-      if (leases.length === 0) return true;
-      const releases = leases.flatMap((lease) => {
-        const serverAddress = serverAddressFor(work.desired, lease);
-        return serverAddress === undefined ? [] : [{ lease, serverAddress }];
-      });
-      // DHCPv6 leases, and those of a subnet that this agent has left.
-      if (releases.length < leases.length) return false;
-      const { namespace, interfaceName } = work.desired.device;
-      await sendReleases({ runner: this.#runner, namespace, interfaceName }, releases);
-      const endsAt = performance.now() + attemptMs;
-      while (performance.now() < endsAt) {
-        if ((await stale()).length === 0) return true;
-        await delay(10);
+      const leases = stale();
+      const left = new Set(
+        await this.#deleteAll(
+          work,
+          leases.map((lease) => lease.ipAddress),
+        ),
+      );
+      if (left.size > 0) await this.#sendPackets(work, leases);
+      for (const endsAtMs = performance.now() + attemptMs; performance.now() < endsAtMs; await delay(10)) {
+        if (stale().length === 0) return true;
       }
     }
     return false;
   }
+
+  /** @returns those addresses whose lease could not be reached over the bus */
+  async #deleteAll(work: LeaseWork, addresses: readonly string[]): Promise<readonly string[]> {
+    const { control } = this.#deps;
+    if (control === undefined) return addresses;
+    const { id } = work.desired.view.network;
+    const answers = await Promise.all(addresses.map((address) => control.deleteLease(id, address)));
+    return addresses.filter((_, index) => answers[index] === undefined);
+  }
+
+  async #sendPackets(work: LeaseWork, leases: readonly DnsmasqLease[]): Promise<void> {
+    const duid = work.files.readServerDuid();
+    const packets = leases.flatMap((lease, index) => packetFor(work.desired, lease, duid, index + 1) ?? []);
+    const { namespace, interfaceName } = work.desired.device;
+    if (packets.length > 0) await sendReleases({ runner: this.#deps.runner, namespace, interfaceName }, packets);
+  }
 }
 
-/** This agent's own address on the lease's subnet: what dnsmasq there calls itself. */
-function serverAddressFor(desired: DesiredDhcp, lease: DnsmasqLease): string | undefined {
-  if (lease.ipVersion !== 4) return undefined;
+/** `undefined` for a lease of a subnet that this agent has left: nobody there would take the packet. */
+function packetFor(
+  desired: DesiredDhcp,
+  lease: DnsmasqLease,
+  serverDuid: string | undefined,
+  transactionId: number,
+): ReleasePacket | undefined {
+  if (lease.ipVersion === 6) {
+    if (serverDuid === undefined || lease.clientId === null) return undefined;
+    return { destination: allServers6, bytes: buildRelease6(lease, serverDuid, transactionId) };
+  }
   const subnet = desired.view.subnets.find((one) => one.ipVersion === 4 && isInCidr(one.cidr, lease.ipAddress));
-  return desired.dhcpPort.fixedIps.find((ip) => ip.subnetId === subnet?.id)?.ipAddress;
+  const destination = desired.dhcpPort.fixedIps.find((ip) => ip.subnetId === subnet?.id)?.ipAddress;
+  return destination === undefined ? undefined : { destination, bytes: buildRelease4(lease, destination, transactionId) };
 }

@@ -1,28 +1,23 @@
-// The files of one network below `<state>/dhcp/<network id>/`, and the note that says how far they can be believed.
+// The files of one network below `<state>/dhcp/<network id>/`. Written and read without the thread pool: they are small and in
+// the page cache, where each step of an asynchronous call costs more than the step itself.
 import { createHash } from "node:crypto";
-import { readdir, readFile, rm, rmdir } from "node:fs/promises";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  ensureDirectory,
-  isErrno,
-  readDirectoryIfPresent,
-  readFileIfPresent,
-  removeFile,
-  writeFileAtomic,
-  writeFileAtomicSync,
-} from "../../linux/atomic-file.ts";
+import { ensureDirectory, isErrno, readDirectoryIfPresent, writeFileAtomicSync } from "../../linux/atomic-file.ts";
 import { type DnsmasqLease, filterLeaseFile, parseLeases } from "../../linux/dnsmasq-leases.ts";
+import type { ProcessIdentity } from "../../linux/process-table.ts";
 import type { DesiredFiles } from "./desired-files.ts";
+import { bucketCountFor, bucketName, bucketTexts, parseBucketName } from "./dns-buckets.ts";
+import type { DnsmasqFeatures } from "./dnsmasq-version.ts";
+import { HostMemory } from "./host-memory.ts";
+import { type NetworkState, parseNetworkState, writeNetworkState } from "./network-state.ts";
 import { formatLines, type LoadedFiles } from "./plan.ts";
-
-/**
- * `running`: the base files have the hashes given, and the server has read them and everything in the small directories.
- * `changing`: somebody was between two steps; nothing is certain but that a server may run.
- */
-export type NetworkState = { readonly phase: "running"; readonly baseHash: string } | { readonly phase: "changing" };
 
 /** The device manager's file in the same directory. */
 const foreignFiles: ReadonlySet<string> = new Set(["device.json"]);
+
+const directoryMode = 0o755;
 
 const hashOf = (...texts: readonly string[]): string => {
   const hash = createHash("sha256");
@@ -31,6 +26,12 @@ const hashOf = (...texts: readonly string[]): string => {
 };
 
 const linesOf = (text: string): readonly string[] => text.split("\n").filter((line) => line !== "");
+
+/** Base files as they are on disk now. */
+export interface WrittenBase {
+  readonly loaded: LoadedFiles;
+  readonly baseHash: string;
+}
 
 export class NetworkFiles {
   readonly directory: string;
@@ -43,109 +44,138 @@ export class NetworkFiles {
     return join(this.directory, name);
   }
 
-  async readState(): Promise<NetworkState | undefined> {
-    const text = await readFileIfPresent(this.path("state.json"));
-    if (text === undefined) return undefined;
+  read(name: string): string | undefined {
     try {
-      const state: unknown = JSON.parse(text);
-      const isRunning =
-        typeof state === "object" && state !== null && "baseHash" in state && typeof state.baseHash === "string";
-      return isRunning ? { phase: "running", baseHash: String(state.baseHash) } : { phase: "changing" };
-    } catch {
-      return { phase: "changing" };
+      return readFileSync(this.path(name), "utf8");
+    } catch (error) {
+      if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+      throw error;
     }
   }
 
-  async writeState(state: NetworkState): Promise<void> {
-    await writeFileAtomic(this.path("state.json"), `${JSON.stringify(state)}\n`);
+  readState(): NetworkState | undefined {
+    const text = this.read("state.json");
+    return text === undefined ? undefined : parseNetworkState(text);
+  }
+
+  removePid(): void {
+    rmSync(this.path("pid"), { force: true });
+  }
+
+  /** The server has read the base and every small file that is there. */
+  markRunning(baseHash: string, { pid, startTime }: ProcessIdentity): void {
+    writeNetworkState(this.path("state.json"), { phase: "running", baseHash, server: { pid, startTime } });
   }
 
   /** Before anything is changed that a later look could not tell from the state noted last. */
   async markChanging(): Promise<void> {
-    await ensureDirectory(this.directory);
-    await this.writeState({ phase: "changing" });
+    await this.#prepare();
+    writeNetworkState(this.path("state.json"), { phase: "changing" });
+  }
+
+  async #prepare(): Promise<void> {
+    await ensureDirectory(this.directory, directoryMode);
+    // dnsmasq reads them as another user, whatever our own umask.
+    chmodSync(this.directory, directoryMode);
+    for (const name of ["host.d", "dns.d"]) {
+      try {
+        mkdirSync(this.path(name), { mode: directoryMode });
+        chmodSync(this.path(name), directoryMode);
+      } catch (error) {
+        if (!isErrno(error, "EEXIST")) throw error;
+      }
+    }
   }
 
   /** What a server that has run since before this process has read; undefined when that is not certain. */
-  async readLoaded(): Promise<LoadedFiles | undefined> {
-    const [state, host, dns, optsText] = await Promise.all([
-      this.readState(),
-      readFileIfPresent(this.path("host")),
-      readFileIfPresent(this.path("addn_hosts")),
-      readFileIfPresent(this.path("opts")),
-    ]);
+  readLoaded(): LoadedFiles | undefined {
+    const state = this.readState();
+    const [host, dns, optsText] = [this.read("host"), this.read("addn_hosts"), this.read("opts")];
     if (state?.phase !== "running" || host === undefined || dns === undefined || optsText === undefined) return undefined;
     if (hashOf(host, dns, optsText) !== state.baseHash) return undefined;
-    const [hostDelta, dnsDelta] = await Promise.all([this.#readSmallFiles("host.d"), this.#readSmallFiles("dns.d")]);
-    return {
-      hostLines: new Set([...linesOf(host), ...hostDelta.flatMap(linesOf)]),
-      dnsLines: new Set([...linesOf(dns), ...dnsDelta.flatMap(linesOf)]),
-      optsText,
-      deltaCount: hostDelta.length,
-      addedDnsLines: dnsDelta.flatMap(linesOf),
-    };
+    const hosts = new HostMemory(linesOf(host));
+    // Their names sort as they were written.
+    for (const name of this.#visible("host.d").toSorted()) hosts.readDelta(linesOf(this.read(`host.d/${name}`) ?? ""));
+    const buckets = this.#visible("dns.d");
+    if (buckets.length === 0) return { hosts, dnsLines: new Set(linesOf(dns)), dnsBuckets: 0, optsText };
+    if (buckets.some((name) => (parseBucketName(name) ?? Infinity) >= buckets.length)) return undefined;
+    const dnsLines = new Set(buckets.flatMap((name) => linesOf(this.read(`dns.d/${name}`) ?? "")));
+    return { hosts, dnsLines, dnsBuckets: buckets.length, optsText };
   }
 
-  async #readSmallFiles(directory: string): Promise<readonly string[]> {
-    const names = await readdir(this.path(directory));
-    const visible = names.filter((name) => !name.startsWith("."));
-    return Promise.all(visible.map(async (name) => readFile(this.path(`${directory}/${name}`), "utf8")));
+  #visible(directory: string): readonly string[] {
+    return readdirSync(this.path(directory)).filter((name) => !name.startsWith("."));
   }
 
-  /** Everything anew, small files folded in. Call `markChanging` before, `writeState` when the server has read it. */
-  async writeBase(desired: DesiredFiles): Promise<{ readonly loaded: LoadedFiles; readonly baseHash: string }> {
+  /** Everything anew, small files folded in. Call `markChanging` before, `markRunning` when the server has been told. */
+  writeBase(desired: DesiredFiles, { hasLiveDnsDirectory }: Pick<DnsmasqFeatures, "hasLiveDnsDirectory">): WrittenBase {
     const host = formatLines(desired.hostLines);
-    const dns = formatLines(desired.dnsLines);
     const optsText = formatLines(desired.optsLines);
-    await Promise.all([
-      writeFileAtomic(this.path("host"), host),
-      writeFileAtomic(this.path("addn_hosts"), dns),
-      writeFileAtomic(this.path("opts"), optsText),
-      this.#emptyDirectory("host.d"),
-      this.#emptyDirectory("dns.d"),
-    ]);
-    const loaded = {
-      hostLines: new Set(desired.hostLines),
-      dnsLines: new Set(desired.dnsLines),
-      optsText,
-      deltaCount: 0,
-      addedDnsLines: [],
-    };
-    return { loaded, baseHash: hashOf(host, dns, optsText) };
+    writeFileAtomicSync(this.path("host"), host);
+    // Names that stand in dns.d can be taken back without a signal.
+    const names = hasLiveDnsDirectory ? "" : formatLines(desired.dnsLines);
+    writeFileAtomicSync(this.path("addn_hosts"), names);
+    writeFileAtomicSync(this.path("opts"), optsText);
+    for (const entry of readdirSync(this.path("host.d"))) rmSync(this.path(`host.d/${entry}`), { force: true });
+    const dnsBuckets = this.#writeAllNames(desired.dnsLines, hasLiveDnsDirectory ? bucketCountFor(desired.dnsLines.length) : 0);
+    const hosts = new HostMemory(desired.hostLines);
+    const loaded = { hosts, dnsLines: new Set(desired.dnsLines), dnsBuckets, optsText };
+    return { loaded, baseHash: hashOf(host, names, optsText) };
   }
 
-  async #emptyDirectory(name: string): Promise<void> {
-    await ensureDirectory(this.path(name));
-    const entries = await readdir(this.path(name));
-    await Promise.all(entries.map(async (entry) => removeFile(this.path(`${name}/${entry}`))));
+  #writeAllNames(lines: readonly string[], count: number): number {
+    for (const [bucket, text] of bucketTexts(lines, count)) {
+      const name = `dns.d/${bucketName(bucket)}`;
+      // dnsmasq reads a replaced file at once, and at the signal again.
+      if (this.read(name) !== text) writeFileAtomicSync(this.path(name), text);
+    }
+    for (const entry of readdirSync(this.path("dns.d"))) {
+      const bucket = parseBucketName(entry);
+      if (bucket === undefined || bucket >= count) rmSync(this.path(`dns.d/${entry}`), { force: true });
+    }
+    return count;
   }
 
   /**
-   * One more file of host lines, because dnsmasq never forgets what an earlier one said; one file of all the DNS lines that
-   * came since the base, because of those it does forget, and each file that a reload folds in costs it as much as a reload.
+   * One more small file of hosts, because dnsmasq never forgets what an earlier one said.
    *
-   * Not handed to the thread pool: these few bytes reach the page cache in some 50 µs, and each step of an asynchronous
-   * write costs more than that.
-   *
-   * @param name of the file of host lines; must be new
+   * The name sorts behind those that are there, for the next agent; dnsmasq itself, told to read the directory again, goes
+   * by no order, so it is never told to while there is anything in it.
    */
-  addLines(name: string, hostLines: readonly string[], allAddedDnsLines: readonly string[]): void {
-    if (hostLines.length > 0) writeFileAtomicSync(this.path(`host.d/${name}`), formatLines(hostLines));
-    writeFileAtomicSync(this.path("dns.d/added"), formatLines(allAddedDnsLines));
+  addHostDelta(lines: readonly string[]): void {
+    const last = this.#visible("host.d").toSorted().at(-1);
+    const number = last === undefined ? 1 : Number.parseInt(last, 10) + 1;
+    writeFileAtomicSync(this.path(`host.d/${String(number).padStart(8, "0")}`), formatLines(lines));
   }
 
-  async writeInterface(name: string): Promise<void> {
-    await writeFileAtomic(this.path("interface"), name);
+  writeBuckets(lines: readonly string[], count: number, buckets: ReadonlySet<number>): void {
+    for (const [bucket, text] of bucketTexts(lines, count, buckets)) {
+      writeFileAtomicSync(this.path(`dns.d/${bucketName(bucket)}`), text);
+    }
   }
 
-  async readLeases(): Promise<readonly DnsmasqLease[]> {
-    return parseLeases((await readFileIfPresent(this.path("leases"))) ?? "");
+  /** The device that the network is served on, for those who look at the directory; unchanged is left alone. */
+  writeInterface(name: string): void {
+    if (this.readInterface() !== name) writeFileAtomicSync(this.path("interface"), name);
+  }
+
+  readInterface(): string | undefined {
+    return this.read("interface")?.trim();
+  }
+
+  readLeases(): readonly DnsmasqLease[] {
+    return parseLeases(this.read("leases") ?? "");
+  }
+
+  /** The server's DHCPv6 identity, in hex with colons, as the lease file tells it. */
+  readServerDuid(): string | undefined {
+    return /^duid ([0-9a-f:]+)$/m.exec(this.read("leases") ?? "")?.[1];
   }
 
   /** Only while no server runs: it holds the file open and would write its own memory over it. */
-  async filterLeases(isKept: (lease: DnsmasqLease) => boolean): Promise<void> {
-    const text = await readFileIfPresent(this.path("leases"));
-    if (text !== undefined) await writeFileAtomic(this.path("leases"), filterLeaseFile(text, isKept));
+  filterLeases(isKept: (lease: DnsmasqLease) => boolean): void {
+    const text = this.read("leases");
+    if (text !== undefined) writeFileAtomicSync(this.path("leases"), filterLeaseFile(text, isKept));
   }
 
   /** Removes all that is the driver's; the directory itself only when nothing of others is left in it. */

@@ -1,15 +1,17 @@
 // The least that brings a running dnsmasq from what it has to what it should have: pure.
 import type { DesiredFiles } from "./desired-files.ts";
+import { bucketOf } from "./dns-buckets.ts";
+import { currentFeatures, type DnsmasqFeatures } from "./dnsmasq-version.ts";
+import { compareHosts, planHostDelta } from "./host-delta.ts";
+import type { HostMemory } from "./host-memory.ts";
 
 /** What a running dnsmasq has read: base files and the small files that came since. */
 export interface LoadedFiles {
-  readonly hostLines: ReadonlySet<string>;
+  readonly hosts: HostMemory;
   readonly dnsLines: ReadonlySet<string>;
+  /** Files that the names are spread over; 0: they are in the base, and only a reload changes them. */
+  readonly dnsBuckets: number;
   readonly optsText: string;
-  /** Small files with host lines beside the base. */
-  readonly deltaCount: number;
-  /** Those of `dnsLines` that stand beside the base. */
-  readonly addedDnsLines: readonly string[];
 }
 
 /** `fits`: it runs with the wanted arguments in the wanted namespace. `differs`: ours, but with others. */
@@ -17,56 +19,70 @@ export type ServerState = "none" | "fits" | "differs";
 
 export type DnsmasqPlan =
   | { readonly action: "unchanged" }
-  /** One small file each, read through inotify: no signal, no child. */
-  | { readonly action: "add"; readonly hostLines: readonly string[]; readonly dnsLines: readonly string[] }
-  /** New base files and SIGHUP: the only way to make dnsmasq forget a line. */
-  | { readonly action: "reload"; readonly reason: string }
+  /** Small files, read through inotify: no signal, no child. */
+  | {
+      readonly action: "change";
+      readonly hostLines: readonly string[];
+      /** Files of names to write anew. */
+      readonly buckets: ReadonlySet<number>;
+      readonly freed: readonly string[];
+    }
+  /** New base files and SIGHUP: the only way to make dnsmasq forget a line. `freed` is undefined when nobody knows. */
+  | { readonly action: "reload"; readonly reason: string; readonly freed: readonly string[] | undefined }
   | { readonly action: "start" | "restart"; readonly reason: string };
+
+export interface PlanContext {
+  /** Nothing has happened for long enough that nobody minds a reload. */
+  readonly isIdle?: boolean;
+  readonly features?: Pick<DnsmasqFeatures, "hasDeltaDirectory" | "isReloadSafe">;
+}
 
 export const formatLines = (lines: Iterable<string>): string => [...lines].map((line) => `${line}\n`).join("");
 
-const macOf = (hostLine: string): string => hostLine.slice(0, 17);
-
-function missingFrom(lines: readonly string[], others: ReadonlySet<string>): readonly string[] {
-  const missing: string[] = [];
-  for (const line of lines) if (!others.has(line)) missing.push(line);
-  return missing;
-}
-
-/** Small files are cheap to add and dear to read again (one open each at SIGHUP and start). */
-function isFull(loaded: LoadedFiles): boolean {
-  const limit = Math.max(256, loaded.dnsLines.size / 4);
-  return loaded.deltaCount >= limit || loaded.addedDnsLines.length >= 2 * limit;
-}
-
-function hasMacOf(known: ReadonlySet<string>, added: readonly string[]): boolean {
-  const macs = new Set(added.map(macOf));
-  // Cutting every known line is the dearer way when only one port comes, which is the usual case.
-  const isFew = macs.size <= 8;
-  for (const line of known) {
-    if (!isFew && macs.has(macOf(line))) return true;
-    if (isFew) for (const mac of macs) if (line.startsWith(mac)) return true;
-  }
-  return false;
-}
+/** How many lines may stand beside the base: they are dear to read again one by one, and base lines they hide cost memory. */
+export const deltaLimit = (baseCount: number): number => Math.max(64, baseCount / 10);
 
 /** @param loaded undefined when it is not certain what the server has read */
-export function planDnsmasq(desired: DesiredFiles, loaded: LoadedFiles | undefined, server: ServerState): DnsmasqPlan {
+export function planDnsmasq(
+  desired: DesiredFiles,
+  loaded: LoadedFiles | undefined,
+  server: ServerState,
+  context: PlanContext = {},
+): DnsmasqPlan {
   if (server === "none") return { action: "start", reason: "not running" };
   if (server === "differs") return { action: "restart", reason: "arguments or namespace differ" };
-  if (loaded === undefined) return { action: "reload", reason: "loaded files are unknown" };
-  if (formatLines(desired.optsLines) !== loaded.optsText) return { action: "reload", reason: "options differ" };
+  const plan: DnsmasqPlan =
+    loaded === undefined
+      ? { action: "reload", reason: "loaded files are unknown", freed: undefined }
+      : planChange(desired, loaded, context);
+  const isReloadSafe = context.features?.isReloadSafe ?? true;
+  return plan.action === "reload" && !isReloadSafe ? { action: "restart", reason: plan.reason } : plan;
+}
 
-  const hostLines = missingFrom(desired.hostLines, loaded.hostLines);
-  const dnsLines = missingFrom(desired.dnsLines, loaded.dnsLines);
-  const hasGone =
-    desired.hostLines.length - hostLines.length < loaded.hostLines.size ||
-    desired.dnsLines.length - dnsLines.length < loaded.dnsLines.size;
-  if (hasGone) return { action: "reload", reason: "lines must go" };
-  if (hostLines.length === 0 && dnsLines.length === 0) return { action: "unchanged" };
-  if (isFull(loaded)) return { action: "reload", reason: "many small files" };
+function planChange(desired: DesiredFiles, loaded: LoadedFiles, context: PlanContext): DnsmasqPlan {
+  const { hosts } = loaded;
+  const { hasDeltaDirectory } = context.features ?? currentFeatures;
+  const delta = planHostDelta(compareHosts(desired.hostLines, hosts), hosts);
+  const { freed } = delta;
+  const reload = (reason: string): DnsmasqPlan => ({ action: "reload", reason, freed });
+  if (formatLines(desired.optsLines) !== loaded.optsText) return reload("options differ");
+  if ("reason" in delta) return reload(delta.reason);
+  const { lines } = delta;
+  if (lines.length > 0 && !hasDeltaDirectory) return reload("this dnsmasq watches no directory");
+  if (lines.length > 0 && hosts.deltaCount + lines.length > deltaLimit(hosts.baseCount)) return reload("many small changes");
+  const buckets = changedBuckets(desired.dnsLines, loaded);
+  if (buckets === undefined) return reload("names of this dnsmasq change by a reload only");
+  if (lines.length > 0 || buckets.size > 0) return { action: "change", hostLines: lines, buckets, freed };
+  return context.isIdle === true && hosts.deltaCount > 0 ? reload("small changes while idle") : { action: "unchanged" };
+}
 
-  // A second line of a MAC would stand behind the first in the order of reading, and order decides between them.
-  if (hasMacOf(loaded.hostLines, hostLines)) return { action: "reload", reason: "lines of a known MAC are added" };
-  return { action: "add", hostLines, dnsLines };
+/** Numbers of the files whose names are not as desired; `undefined` when there are no files to change. */
+function changedBuckets(desired: readonly string[], { dnsLines, dnsBuckets }: LoadedFiles): ReadonlySet<number> | undefined {
+  const changed = desired.filter((line) => !dnsLines.has(line));
+  if (desired.length - changed.length !== dnsLines.size) {
+    const wanted = new Set(desired);
+    changed.push(...[...dnsLines].filter((line) => !wanted.has(line)));
+  }
+  if (dnsBuckets === 0) return changed.length === 0 ? new Set() : undefined;
+  return new Set(changed.map((line) => bucketOf(line, dnsBuckets)));
 }

@@ -1,9 +1,8 @@
-// The dnsmasq process of one network: find, start, stop.
-import { statSync } from "node:fs";
-import { dirname } from "node:path";
+// The dnsmasq process of one network: find and start.
+import { readlinkSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { NetloomError } from "../../base/errors.ts";
-import { readFileIfPresent, removeFile } from "../../linux/atomic-file.ts";
 import { type CommandRunner, commandFailed } from "../../linux/command-runner.ts";
 import { namespaceInode, namespacePath } from "../../linux/netns.ts";
 import {
@@ -13,17 +12,40 @@ import {
   type ProcessState,
   readNetworkNamespaceInode,
   readProcess,
-  terminate,
 } from "../../linux/process-table.ts";
 import { pidFileArgument } from "./args.ts";
 import type { NetworkFiles } from "./network-files.ts";
+import type { NetworkState } from "./network-state.ts";
 import type { ServerState } from "./plan.ts";
 
 /** The process that the pid file names, if it is this network's dnsmasq and not a later holder of the number. */
-export async function findServer(files: NetworkFiles): Promise<ProcessState | undefined> {
-  const pid = parsePid(await readFileIfPresent(files.path("pid")));
+export function findServer(files: NetworkFiles, state: NetworkState | undefined = files.readState()): ProcessState | undefined {
+  const pid = parsePid(files.read("pid"));
   const process = pid === undefined ? undefined : readProcess(pid);
-  return process?.argv.includes(pidFileArgument(files.directory)) === true ? process : undefined;
+  if (process === undefined || !isServerOf(files, process)) return undefined;
+  const isLaterHolder =
+    state?.phase === "running" && state.server.pid === process.pid && state.server.startTime !== process.startTime;
+  return isLaterHolder ? undefined : process;
+}
+
+/** Every dnsmasq of this network. Looks at all processes. */
+export function findAllServers(files: NetworkFiles): readonly ProcessState[] {
+  const argument = pidFileArgument(files.directory);
+  return findProcesses((argv) => argv.includes(argument)).filter((process) => isServerOf(files, process));
+}
+
+/** An editor or a grep may have the same words in its arguments; only dnsmasq runs dnsmasq's program. */
+function isServerOf(files: NetworkFiles, process: ProcessState): boolean {
+  return process.argv.includes(pidFileArgument(files.directory)) && programOf(process.pid) === "dnsmasq";
+}
+
+function programOf(pid: number): string | undefined {
+  try {
+    // An upgrade replaces the file under a running server.
+    return basename(readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ""));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The vector itself is the fingerprint: the kernel keeps it for as long as the process lives. */
@@ -32,21 +54,6 @@ export function compareServer(server: ProcessState | undefined, argv: readonly s
   const isSameArgv = server.argv.length === argv.length && argv.every((word, index) => word === server.argv[index]);
   const isSameNamespace = readNetworkNamespaceInode(server.pid) === namespaceInode(namespace);
   return isSameArgv && isSameNamespace ? "fits" : "differs";
-}
-
-/**
- * Ends every dnsmasq of this network, also one whose pid file is missing: an agent that was killed just after the start
- * leaves such a one, and two would answer in turn.
- */
-export async function stopServers(files: NetworkFiles, isCertain: boolean): Promise<void> {
-  const known = await findServer(files);
-  const argument = pidFileArgument(files.directory);
-  if (known !== undefined) await terminate(known);
-  if (!isCertain || known === undefined) {
-    const others = findProcesses((argv) => argv.includes(argument));
-    await Promise.all(others.map(async (other) => terminate(other)));
-  }
-  await removeFile(files.path("pid"));
 }
 
 export interface StartContext {
@@ -68,7 +75,7 @@ export async function startServer(context: StartContext): Promise<ProcessState> 
     if (attempt >= 5 || !/in use/i.test(result.stderr)) throw commandFailed(argv, result);
     await delay(40 * attempt);
   }
-  const server = await findServer(files);
+  const server = findServer(files);
   if (server === undefined || !isAlive(server)) {
     throw new NetloomError("UNAVAILABLE", `dnsmasq of ${files.directory} ended right after its start`, { argv });
   }

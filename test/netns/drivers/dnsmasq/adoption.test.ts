@@ -65,7 +65,7 @@ describe("a driver that finds a network", { skip: skipWithoutRoot }, () => {
     const pid = await bench.pid();
     restartAgent();
 
-    assert.equal(await bench.apply([kept]), "reloaded");
+    assert.equal(await bench.apply([kept]), "changed");
 
     const probe = await bench.startProbe();
     assert.equal((await probe.ask(gone.macAddress, { ...offerOptions, timeoutMs: 400 })).answer, "none");
@@ -157,6 +157,7 @@ describe("a driver that finds a network", { skip: skipWithoutRoot }, () => {
 
     await bench.driver.remove(bench.network.id);
     await bench.devices.destroy(bench.network.id);
+    await bench.devices.settle();
 
     assert.deepEqual(await bench.driver.list(), []);
     assert.deepEqual(await bench.devices.list(), []);

@@ -54,10 +54,12 @@ describe("a driver that is killed while ports come and go", { skip: skipWithoutR
   async function killInTheMiddle(ports: Parameters<typeof makeView>[2]): Promise<void> {
     const desired = makeDesired(makeView(bench.network, bench.subnets, [bench.dhcpPort, ...ports]), bench.dhcpPort);
     const device = { ...desired.device, namespace: bench.namespace };
-    const child = fork(childPath, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    // "advanced": JSON would lose the sets.
+    const child = fork(childPath, { stdio: ["ignore", "ignore", "inherit", "ipc"], serialization: "advanced" });
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.send({ stateDir: bench.stateDir, desired: { ...desired, device }, seed: random.below(2 ** 31) });
-    await new Promise((resolve) => child.once("message", resolve));
+    await Promise.race([new Promise((resolve) => child.once("message", resolve)), ended]);
+    assert.equal(child.exitCode, null, "the driver ended by itself");
     // Not a wait for anything: the moment of the kill is what is random here.
     await delay(random.next() * 40);
     child.kill("SIGKILL");

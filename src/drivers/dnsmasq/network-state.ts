@@ -1,0 +1,38 @@
+// The note `state.json` of one network: how far its other files can be believed, and which process has read them.
+import { writeFileAtomicSync } from "../../linux/atomic-file.ts";
+import type { ProcessIdentity } from "../../linux/process-table.ts";
+
+/**
+ * `running`: the base files have the hash given, and this server has read them and everything in the small directories.
+ * `changing`: somebody was between two steps; nothing is certain but that a server may run.
+ */
+export type NetworkState =
+  | { readonly phase: "running"; readonly baseHash: string; readonly server: ProcessIdentity }
+  | { readonly phase: "changing" };
+
+/** A text that makes no sense says no more than that somebody was here. */
+export function parseNetworkState(text: string): NetworkState {
+  try {
+    const state: unknown = JSON.parse(text);
+    if (!isRecord(state) || !isRecord(state["server"])) return { phase: "changing" };
+    const { phase, baseHash, server } = state;
+    const { pid, startTime } = server;
+    if (phase !== "running" || typeof baseHash !== "string") return { phase: "changing" };
+    if (typeof pid !== "number" || typeof startTime !== "number") return { phase: "changing" };
+    return { phase, baseHash, server: { pid, startTime } };
+  } catch {
+    return { phase: "changing" };
+  }
+}
+
+/**
+ * Replaced whole, but not forced to the disk: after a power cut no process is left that the note could be about, and the
+ * process that it names by pid and start time is looked up each time.
+ */
+export function writeNetworkState(path: string, state: NetworkState): void {
+  writeFileAtomicSync(path, `${JSON.stringify(state)}\n`);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}

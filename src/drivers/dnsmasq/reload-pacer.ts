@@ -1,0 +1,80 @@
+// How soon the next change of a network may follow the last: dnsmasq does one thing at a time, and while it takes in a change
+// it answers nobody. What a change costs grows with ports × leases, so it is measured each time and never guessed.
+import type { Clock } from "../../base/clock.ts";
+import { type ProcessLoad, readProcessLoad } from "../../linux/process-load.ts";
+import type { ProcessIdentity } from "../../linux/process-table.ts";
+import type { NetworkId } from "../../model/ids.ts";
+
+const leastGapMs = 5;
+const mostGapMs = 2000;
+
+/**
+ * Rest after a change that cost `cpuMs` of the server's time. Eight times as much keeps its share at 1/9; the upper limit
+ * bounds how long an event waits on a network so large that the share cannot be kept.
+ */
+export const restAfter = (cpuMs: number): number => Math.min(Math.max(8 * cpuMs, leastGapMs), mostGapMs);
+
+interface Change {
+  readonly server: ProcessIdentity;
+  readonly cpuBeforeMs: number;
+  readonly atMs: number;
+  /** Known once the server was seen at rest. */
+  cpuMs: number | undefined;
+}
+
+export interface ReloadPacerDeps {
+  readonly clock: Clock;
+  readonly readLoad?: (pid: number) => ProcessLoad | undefined;
+}
+
+export class ReloadPacer {
+  readonly #clock: Clock;
+  readonly #readLoad: (pid: number) => ProcessLoad | undefined;
+  readonly #changes = new Map<NetworkId, Change>();
+
+  constructor({ clock, readLoad = readProcessLoad }: ReloadPacerDeps) {
+    this.#clock = clock;
+    this.#readLoad = readLoad;
+  }
+
+  /** Call just before the server is told of a change. */
+  note(id: NetworkId, server: ProcessIdentity): void {
+    const cpuBeforeMs = this.#readLoad(server.pid)?.cpuMs ?? 0;
+    this.#changes.set(id, { server, cpuBeforeMs, atMs: this.#clock.monotonicMs(), cpuMs: undefined });
+  }
+
+  /**
+   * Milliseconds from now; 0 when the next change may come at once. While the server is still at the last one the answer is
+   * a lower bound: ask again then.
+   */
+  delayMs(id: NetworkId): number {
+    const change = this.#changes.get(id);
+    if (change === undefined) return 0;
+    const nowMs = this.#clock.monotonicMs();
+    if (change.cpuMs === undefined) {
+      const load = this.#readLoad(change.server.pid);
+      if (load === undefined) return this.#forget(id);
+      const cpuMs = load.cpuMs - change.cpuBeforeMs;
+      if (load.isSleeping) change.cpuMs = cpuMs;
+      // Rest is counted from when it is done, which is not yet.
+      else return Math.max(leastGapMs, restAfter(cpuMs));
+    }
+    // A change that cost so much also took at least that long.
+    const leftMs = change.atMs + change.cpuMs + restAfter(change.cpuMs) - nowMs;
+    return leftMs > 0 ? leftMs : this.#forget(id);
+  }
+
+  /** What the last change cost the server, if that has been seen. */
+  lastCostMs(id: NetworkId): number | undefined {
+    return this.#changes.get(id)?.cpuMs;
+  }
+
+  forget(id: NetworkId): void {
+    this.#changes.delete(id);
+  }
+
+  #forget(id: NetworkId): 0 {
+    this.#changes.delete(id);
+    return 0;
+  }
+}
