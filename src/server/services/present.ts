@@ -1,4 +1,5 @@
 // Rows → attributes of the API.
+import { addressHostname } from "../../model/dns-names.ts";
 import type { FixedIpRow, NetworkRow, PortRow, SubnetRow } from "../store/rows.ts";
 import type { Attributes } from "./resource-service.ts";
 
@@ -100,7 +101,7 @@ export function presentPort(row: PortRow, fixedIps: readonly FixedIpRow[], domai
 
 /** The names that the DHCP server's DNS answers with: the port's own, or one made of the address. */
 function dnsAssignment(dnsName: string, ipAddress: string, domain: string): Attributes {
-  const hostname = dnsName === "" ? `host-${ipAddress.replaceAll(/[.:]/g, "-")}` : dnsName;
+  const hostname = dnsName === "" ? addressHostname(ipAddress) : dnsName;
   const suffix = domain === "" ? "" : `.${domain.replace(/\.$/, "")}`;
   return { ip_address: ipAddress, hostname, fqdn: `${hostname}${suffix}.` };
 }

@@ -1,3 +1,4 @@
+import { parseOptionName, readDhcpOption } from "../../model/dhcp-option.ts";
 import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
 import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
 import {
@@ -30,20 +31,22 @@ const fixedIp = record({
   error: "it has neither subnet_id nor ip_address.",
 });
 
-// Names of dnsmasq's options, digits, and tags in front. The text reaches a file of the DHCP server, so the grammar is
-// narrow here, and checked again by the agent.
-const optionName = /^(tag:!?[a-z0-9_.-]+,)*(option6?:)?[a-z0-9][a-z0-9_-]*$/i;
-
 const dhcpOptionName = converted({ type: "string", minLength: 1, maxLength: 64 }, (value) => {
   const checked = checkText(value, { maxLength: 64, minLength: 1 });
-  if (checked instanceof Refusal || optionName.test(checked)) return checked;
+  if (checked instanceof Refusal || parseOptionName(checked) !== undefined) return checked;
   return new Refusal(`${quoted(value)} is not the name or number of a DHCP option.`);
 });
 
+// The text reaches a file of the DHCP server: what that could not read is refused here, where somebody is told, and checked
+// again by the agent. A null value only removes, so it needs no more than a name.
 const extraDhcpOption = record({
   opt_name: dhcpOptionName,
   opt_value: orNull(text({ maxLength: 255, notBlank: true })),
   ip_version: oneOf([4, 6]).prefault(4),
+}).superRefine(({ opt_name, opt_value, ip_version }, context) => {
+  if (opt_value === null) return;
+  const read = readDhcpOption({ optName: opt_name, optValue: opt_value, ipVersion: ip_version });
+  if ("reason" in read) context.addIssue({ code: "custom", message: `${read.reason}.` });
 });
 
 const addressPair = record({ ip_address: ipAddressOrCidr, mac_address: macAddress.optional() });
@@ -139,7 +142,8 @@ const addressing: Readonly<Record<string, AttributeDeclaration>> = {
     ...access.settable,
     schema: listOf(extraDhcpOption, { maxItems, nullIsEmpty: true }),
     alias: "extra_dhcp_opt",
-    description: "DHCP options of this port: opt_name, opt_value, ip_version; a null value removes one.",
+    description:
+      "DHCP options of this port: opt_name (name or number, after tag:ipxe, and the like for some clients), opt_value, ip_version; a null value removes one.",
   },
   dns_name: {
     ...access.settable,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { z } from "zod";
 import { networkResource } from "../../../../src/types/resources/networks.ts";
@@ -98,17 +98,37 @@ test("line breaks are part of a text for people", () => {
   assert.equal(values.text({ maxLength: 9, multiline: true }).parse("a\nb\tc"), "a\nb\tc");
 });
 
-test("DHCP options take names, numbers and tags, and nothing that could end a line of a file", () => {
+describe("DA-150: DHCP options", () => {
   const { schema } = portResource.attributes["extra_dhcp_opts"] ?? assert.fail();
-  const accepts = (optName: unknown, optValue: unknown = "x") =>
-    schema.safeParse([{ opt_name: optName, opt_value: optValue }]).success;
+  const answer = (optName: unknown, optValue: unknown = "10.0.0.9", ipVersion: unknown = 4) =>
+    schema.safeParse([{ opt_name: optName, opt_value: optValue, ip_version: ipVersion }]);
 
-  for (const name of ["bootfile-name", "67", "tag:!ipxe,67", "option:ntp-server", "option6:dns-server"])
-    assert.ok(accepts(name), name);
-  for (const name of ["", "a b", "a\nb", "a,b", "tag:x,", "$(id)", "a=b", "é", 67, null])
-    assert.ok(!accepts(name), String(name));
-  for (const value of ["x\ny", "x\r", "\u0000", "   ", "v".repeat(256), 1]) assert.ok(!accepts("67", value), String(value));
-  assert.ok(accepts("67", null));
+  test("take names, numbers and tags, and nothing that could end a line of a file", () => {
+    for (const name of ["bootfile-name", "67", "tag:!ipxe,67", "option:ntp-server", "server-ip-address", "client-id"])
+      assert.ok(answer(name).success, name);
+    for (const name of ["", "a b", "a\nb", "a,b", "tag:x,", "$(id)", "a=b", "é", 67, null])
+      assert.ok(!answer(name).success, String(name));
+    for (const value of ["x\ny", "x\r", "\u0000", "   ", "v".repeat(256), 1, 'a"b'])
+      assert.ok(!answer("67", value).success, String(value));
+    assert.ok(answer("67", null).success);
+  });
+
+  test("are refused with a reason when no server could read them", () => {
+    const refused: readonly (readonly [name: string, value: string, ipVersion: 4 | 6, reason: RegExp])[] = [
+      ["nonsense", "x", 4, /"nonsense" is not the name of an option of DHCPv4/],
+      ["ntp-server", "time.example", 4, /"time.example" is not a value of "ntp-server": addresses/],
+      ["mtu", "1280", 6, /"mtu" is not the name of an option of DHCPv6/],
+      ["option6:dns-server", "2001:db8::1", 4, /not an option of IPv4/],
+      ["dns-server", "10.0.0.9", 6, /is not a value of/],
+      ["54", "10.0.0.9", 4, /option 54 of DHCPv4 is not for a port to set/],
+    ];
+    for (const [name, value, ipVersion, reason] of refused) {
+      assert.match(answer(name, value, ipVersion).error?.issues[0]?.message ?? "", reason, name);
+      assert.ok(answer(name, null, ipVersion).success, "what is there already can be removed");
+    }
+    assert.ok(answer("option6:dns-server", "2001:db8::1", 6).success);
+    assert.ok(answer("nis+-domain", "x.org", 6).success);
+  });
 });
 
 test("a fixed IP names a subnet or an address, and no address twice", () => {
