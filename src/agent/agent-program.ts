@@ -77,7 +77,7 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
   });
   const heartbeat = new Heartbeat({
     ...{ bus, role: "dhcp", host, timers, log, intervalMs: settings.reportIntervalMs },
-    read: () => readHeartbeat(describe(), agent, consumer, cache),
+    read: () => ({ ...readHeartbeat(describe(), agent, consumer, cache), sentAtMs: clock.nowMs() }),
   });
   const health = await openHealthSocket({
     path: join(settings.stateDir, "run", "dhcp-agent.sock"),
