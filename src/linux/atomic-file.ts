@@ -1,6 +1,6 @@
 // Files that another process reads are replaced whole: a reader sees the old text or the new, never a part.
-import { renameSync, rmSync, writeFileSync } from "node:fs";
-import { open, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmod, open, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
 
@@ -17,7 +17,10 @@ export async function writeFileAtomic(path: string, text: string, options: Atomi
   counter += 1;
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${counter}`);
   try {
-    await writeFile(temporary, text, { mode: options.mode ?? 0o644, flush: options.isDurable ?? false });
+    const mode = options.mode ?? 0o644;
+    await writeFile(temporary, text, { mode, flush: options.isDurable ?? false });
+    // Our umask may have taken from it what the reader, who is another user, needs.
+    await chmod(temporary, mode);
     await rename(temporary, path);
   } catch (error) {
     await removeFile(temporary);
@@ -32,6 +35,7 @@ export function writeFileAtomicSync(path: string, text: string): void {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${counter}`);
   try {
     writeFileSync(temporary, text, { mode: 0o644 });
+    chmodSync(temporary, 0o644);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
