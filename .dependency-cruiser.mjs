@@ -13,6 +13,8 @@ const allowed = {
   "device-manager": ["drivers/[^/]+$", "linux/", "model/", "base/"],
   vif: ["drivers/[^/]+$", "linux/", "model/", "base/"],
   "lease-relay": ["linux/", "messaging/", "runtime/", "cache/", "types/", "model/", "base/"],
+  "lease-bus": ["drivers/[^/]+$", "linux/", "runtime/", "model/", "base/"],
+  leases: ["linux/", "runtime/", "types/", "model/", "base/"],
   "metadata-proxy": ["drivers/[^/]+$", "linux/", "model/", "base/"],
   heartbeat: ["linux/", "messaging/", "runtime/", "cache/", "types/", "model/", "base/"],
   "server/ipam": ["server/store/", "model/", "types/", "base/"],
@@ -22,7 +24,7 @@ const allowed = {
   "server/publisher": ["server/store/", "messaging/", "types/", "base/"],
   "server/api": ["server/services/", "types/", "messaging/", "base/"],
   "server/rpc": ["server/services/", "types/", "messaging/", "model/", "base/"],
-  up: ["config/", "base/", "linux/", "messaging/", "types/", "device-manager/", "drivers/", "vif/", "model/"],
+  up: ["config/", "base/", "linux/", "messaging/", "types/", "device-manager/", "drivers/", "lease-bus/", "vif/", "model/"],
   cli: ["types/", "config/", "base/", "model/"],
 };
 
@@ -38,6 +40,8 @@ const agentMay = [
   "device-manager",
   "vif",
   "lease-relay",
+  "lease-bus",
+  "leases",
   "metadata-proxy",
   "heartbeat",
 ];

@@ -5,6 +5,7 @@ import { silentLogger, type Logger } from "../../src/base/logger.ts";
 import { DeviceManager } from "../../src/device-manager/device-manager.ts";
 import type { DhcpOutcome } from "../../src/drivers/dhcp-driver.ts";
 import { DnsmasqDriver } from "../../src/drivers/dnsmasq/dnsmasq-driver.ts";
+import type { LeaseControl } from "../../src/drivers/lease-control.ts";
 import type { DnsmasqOptions } from "../../src/drivers/dnsmasq/dnsmasq-options.ts";
 import { leaseScriptPath, leaseSocketPath } from "../../src/lease-relay/lease-relay.ts";
 import { type CommandRunner, processRunner } from "../../src/linux/command-runner.ts";
@@ -23,6 +24,8 @@ export interface DhcpBenchOptions {
   readonly dhcpAddresses?: readonly string[];
   /** dnsmasq tells leases to the socket in the state directory. */
   readonly hasLeaseRelay?: boolean;
+  /** The way to leases over a bus, made for the state directory. */
+  readonly leaseControl?: (stateDir: string) => LeaseControl;
 }
 
 /** Counts the children that the code under test starts. */
@@ -52,6 +55,7 @@ export class DhcpBench {
   readonly #removeDirectory: () => Promise<void>;
   readonly #instances: string[] = [];
   readonly #probes: DhcpProbe[] = [];
+  readonly #leases: LeaseControl | undefined;
   driver: DnsmasqDriver;
   devices: DeviceManager;
 
@@ -67,6 +71,7 @@ export class DhcpBench {
     this.children = counting.argvs;
     this.#runner = counting.runner;
     this.#options = options;
+    this.#leases = options.leaseControl?.(stateDir);
     this.#removeDirectory = removeDirectory;
     this.network = options.network ?? makeNetwork();
     this.subnets = options.subnets ?? [makeSubnet(this.network)];
@@ -80,7 +85,8 @@ export class DhcpBench {
     const { log, hasLeaseRelay } = this.#options;
     const relay = hasLeaseRelay === true ? { leaseScript: leaseScriptPath, leaseSocket: leaseSocketPath(this.stateDir) } : {};
     const options = { ...this.#options.options, ...relay };
-    return new DnsmasqDriver({ runner: this.#runner, stateDir: this.stateDir, log: log ?? silentLogger, options });
+    const leases = this.#leases;
+    return new DnsmasqDriver({ runner: this.#runner, stateDir: this.stateDir, log: log ?? silentLogger, options, leases });
   }
 
   newDevices(): DeviceManager {

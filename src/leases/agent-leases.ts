@@ -1,0 +1,105 @@
+// All that an agent hears about leases, as one stream without repetitions: hints from the bus, messages of the script, and
+// what the lease files say.
+import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import type { NetworkId } from "../model/ids.ts";
+import type { CancelTimer, Timers } from "../runtime/timers.ts";
+import type { LeaseReport } from "../types/agent-messages.ts";
+import { KnownLeases } from "./known-leases.ts";
+import { LeaseFiles } from "./lease-files.ts";
+
+/** Says that leases of a network may have changed. */
+export interface LeaseHints {
+  onChange(listener: (id: NetworkId) => void): void;
+  start(): Promise<void>;
+  close(): void;
+}
+
+/** Tells leases one by one. */
+export interface LeaseMessages {
+  onLease(listener: (report: LeaseReport) => void): void;
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface AgentLeasesOptions {
+  readonly stateDir: string;
+  /** The lease bus; undefined when it is not used. */
+  readonly hints: LeaseHints | undefined;
+  /** The relay of the script; it listens also where servers use the bus, for those that were started before. */
+  readonly messages: LeaseMessages;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Logger;
+  readonly pollMs?: number;
+  /** What comes within this time is told together. */
+  readonly batchMs?: number;
+}
+
+export class AgentLeases {
+  readonly #options: AgentLeasesOptions;
+  readonly #known = new KnownLeases();
+  readonly #files: LeaseFiles;
+  readonly #listeners: ((report: LeaseReport) => void)[] = [];
+  /** The newest report about each lease, in the order in which they came. */
+  readonly #waiting = new Map<string, LeaseReport>();
+  #cancelTimer: CancelTimer | undefined;
+
+  constructor(options: AgentLeasesOptions) {
+    const { stateDir, clock, timers, log, pollMs, hints, messages } = options;
+    this.#options = options;
+    this.#files = new LeaseFiles({
+      ...{ stateDir, clock, timers, log, known: this.#known },
+      ...(pollMs === undefined ? {} : { pollMs }),
+      tell: (report) => this.#add(report),
+    });
+    hints?.onChange((id) => this.#files.look(id));
+    messages.onLease((report) => {
+      if (this.#known.note(report)) this.#add(report);
+    });
+  }
+
+  onLease(listener: (report: LeaseReport) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** For the shape of a source: nothing is ever lost here, because the files are read again. */
+  onDrop(_listener: () => void): void {}
+
+  async start(): Promise<void> {
+    await this.#options.messages.start();
+    await this.#options.hints?.start();
+    this.#files.start();
+  }
+
+  async close(): Promise<void> {
+    this.#files.close();
+    this.#options.hints?.close();
+    await this.#options.messages.close();
+    this.#flush();
+  }
+
+  #add(report: LeaseReport): void {
+    const key = `${report.networkId} ${report.ipAddress}`;
+    this.#waiting.delete(key);
+    this.#waiting.set(key, report);
+    this.#cancelTimer ??= this.#options.timers.after(this.#options.batchMs ?? 200, () => this.#flush());
+  }
+
+  #flush(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const reports = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const report of reports) for (const listener of this.#listeners) this.#tell(listener, report);
+  }
+
+  #tell(listener: (report: LeaseReport) => void, report: LeaseReport): void {
+    try {
+      listener(report);
+    } catch (error) {
+      this.#options.log.error({ networkId: report.networkId, err: errorText(error) }, "lease listener failed");
+    }
+  }
+}
