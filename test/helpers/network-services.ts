@@ -1,5 +1,6 @@
 // The three services on one store, with every event they record kept in a list.
 import { formatTimestamp, type Clock } from "../../src/base/clock.ts";
+import { registerAgent } from "../../src/server/store/agent-rows.ts";
 import type { Store, Trx } from "../../src/server/store/database.ts";
 import { createNetworkService } from "../../src/server/services/network-service.ts";
 import { createPortService } from "../../src/server/services/port-service.ts";
@@ -133,3 +134,18 @@ export interface PortAddress {
 /** The cast: it is what presentPort makes. */
 export const addressesOf = (port: Attributes): readonly string[] =>
   (port["fixed_ips"] as readonly PortAddress[]).map((ip) => ip.ip_address);
+
+/** The row of an agent that registered and is heard of no more; answers its id. */
+export async function addAgent(store: Store, host: string): Promise<string> {
+  const description = {
+    agentType: "DHCP agent",
+    binary: "netloom-dhcp-agent",
+    host,
+    bootId: `boot of ${host}`,
+    availabilityZone: "nova",
+    startedAtMs: Date.now(),
+    configurations: { namespaces: true },
+  };
+  const heard = { role: "dhcp", phase: "ready", heartbeatAtMs: Date.now() };
+  return (await store.transaction((trx) => registerAgent(trx, { ...heard, description }))).id;
+}

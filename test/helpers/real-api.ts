@@ -12,11 +12,11 @@ import { createNetworkService } from "../../src/server/services/network-service.
 import { createPortService } from "../../src/server/services/port-service.ts";
 import type { ServiceDeps } from "../../src/server/services/service-deps.ts";
 import { createSubnetService } from "../../src/server/services/subnet-service.ts";
-import { registerAgent } from "../../src/server/store/agent-rows.ts";
 import { openStore, type Store } from "../../src/server/store/database.ts";
 import { recordItems } from "../../src/server/store/outbox.ts";
 import type { Database } from "../../src/server/store/schema.ts";
 import type { Answer, Ask } from "./fake-api.ts";
+import { addAgent } from "./network-services.ts";
 
 export type Body = Readonly<Record<string, unknown>> & { readonly id: string };
 
@@ -99,24 +99,8 @@ export class RealApi {
   }
 
   /** An agent that registered and is heard of no more. */
-  async registerDhcpAgent(host: string): Promise<string> {
-    const agent = await this.store.transaction((trx) =>
-      registerAgent(trx, {
-        role: "dhcp",
-        phase: "ready",
-        heartbeatAtMs: Date.now(),
-        description: {
-          agentType: "DHCP agent",
-          binary: "netloom-dhcp-agent",
-          host,
-          bootId: `boot of ${host}`,
-          availabilityZone: "nova",
-          startedAtMs: Date.now(),
-          configurations: { namespaces: true },
-        },
-      }),
-    );
-    return agent.id;
+  registerDhcpAgent(host: string): Promise<string> {
+    return addAgent(this.store, host);
   }
 
   /** Every row of every table, as text: two of these are equal only when nothing at all has changed. */

@@ -6,6 +6,7 @@ import type { Trx } from "../store/database.ts";
 import type { NetworkRow, PortRow, SubnetRow } from "../store/rows.ts";
 import { portItem } from "../store/stream-items.ts";
 import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
+import { readKnownHosts } from "./port-binding.ts";
 import { chooseMacs } from "./port-macs.ts";
 import { fixedIpRows, insertPortRows, type PortWithAddresses } from "./port-rows.ts";
 import { askedMac, checkMemberRights, fixedIpsOf, newPortRow } from "./port-rules.ts";
@@ -70,13 +71,14 @@ async function draftPorts(
   }: { context: RequestContext; bodies: readonly Attributes[]; networks: ReadonlyMap<string, NetworkRow> },
 ): Promise<Draft[]> {
   const now = timestamp(deps);
+  const knownHosts = await readKnownHosts(trx, bodies);
   const drafts: Draft[] = [];
   for (const [id, network] of networks) {
     const own = bodies.filter((body) => body["network_id"] === id);
     for (const body of own) checkMemberRights(context, network, body);
     const macs = await chooseMacs(trx, id, own.map(askedMac));
     own.forEach((body, index) => {
-      drafts.push({ body, network, row: newPortRow({ context, network, body, mac: macs[index] ?? "", now }) });
+      drafts.push({ body, network, row: newPortRow({ context, network, body, mac: macs[index] ?? "", knownHosts, now }) });
     });
   }
   const order = new Map(bodies.map((body, index) => [body, index]));

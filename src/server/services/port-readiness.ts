@@ -37,6 +37,9 @@ export async function setPortsReady(
       .where("id", "in", piece)
       .where("admin_state_up", "=", 1)
       .where("status", "in", ["DOWN", "BUILD"])
+      // What was served before the port went DOWN says nothing about what it is now.
+      .whereRef("dhcp_ready_revision", ">=", "ready_from_revision")
+      .where("binding_vif_type", "!=", "binding_failed")
       .returning("id")
       .execute(),
   );

@@ -1,11 +1,11 @@
 // Rules of a port's own attributes: who may set them, and how they are stored.
 import { randomUUID } from "node:crypto";
-import { bridgeName, deviceOwners } from "../../model/device-names.ts";
-import { networkId } from "../../model/ids.ts";
+import { deviceOwners } from "../../model/device-names.ts";
 import { canonicalAddress, formatCidr, normaliseMac, parseCidr } from "../../model/addresses.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import type { FixedIpRequest } from "../ipam/address-slots.ts";
 import { flag, type NetworkRow, type PortRow } from "../store/rows.ts";
+import { bindingColumns } from "./port-binding.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { forbidden, has, listJson, projectOf, text } from "./service-deps.ts";
 import { ownsNetwork } from "./visibility.ts";
@@ -35,29 +35,6 @@ export function askedMac(body: Attributes): string | undefined {
   const mac = normaliseMac(asked);
   if (mac === undefined) throw new ApiFault("InvalidInput", `'${asked}' is not a valid MAC address`);
   return mac;
-}
-
-type BindingColumns = Pick<
-  PortRow,
-  "binding_host_id" | "binding_vnic_type" | "binding_profile" | "binding_vif_type" | "binding_vif_details"
->;
-
-/** A port with a host hangs on that host's bridge of the network; nobody needs to be asked. */
-export function bindingColumns(network: string, body: Attributes, before?: PortRow): BindingColumns {
-  const host = has(body, "binding:host_id") ? (text(body["binding:host_id"]) ?? "") : (before?.binding_host_id ?? "");
-  const vnicType = text(body["binding:vnic_type"]) ?? before?.binding_vnic_type ?? "normal";
-  const profile = has(body, "binding:profile")
-    ? JSON.stringify(body["binding:profile"] ?? {})
-    : (before?.binding_profile ?? "{}");
-  const vifType = host === "" ? "unbound" : vnicType === "normal" ? "bridge" : "binding_failed";
-  const details = { port_filter: false, connectivity: "l2", bridge_name: bridgeName(networkId(network)) };
-  return {
-    binding_host_id: host,
-    binding_vnic_type: vnicType,
-    binding_profile: profile,
-    binding_vif_type: vifType,
-    binding_vif_details: JSON.stringify(vifType === "bridge" ? details : {}),
-  };
 }
 
 const maxAddressPairs = 10;
@@ -128,11 +105,13 @@ export interface NewPort {
   readonly network: NetworkRow;
   readonly body: Attributes;
   readonly mac: string;
+  /** Of the hosts that ports are asked for on. */
+  readonly knownHosts: ReadonlySet<string>;
   readonly now: string;
 }
 
 /** The row before its addresses are known. */
-export function newPortRow({ context, network, body, mac, now }: NewPort): PortRow {
+export function newPortRow({ context, network, body, mac, knownHosts, now }: NewPort): PortRow {
   const deviceOwner = text(body["device_owner"]) ?? "";
   const row: PortRow = {
     id: randomUUID(),
@@ -148,7 +127,7 @@ export function newPortRow({ context, network, body, mac, now }: NewPort): PortR
     status: deviceOwner === deviceOwners.floatingIp ? "N/A" : "DOWN",
     device_id: text(body["device_id"]) ?? "",
     device_owner: deviceOwner,
-    ...bindingColumns(network.id, body),
+    ...bindingColumns(network.id, body, knownHosts),
     port_security_enabled: has(body, "port_security_enabled")
       ? flag(body["port_security_enabled"])
       : network.port_security_enabled,

@@ -7,17 +7,10 @@ import type { Trx } from "../store/database.ts";
 import { flag, type FixedIpRow, type NetworkRow, type PortRow } from "../store/rows.ts";
 import { agentSeesChange, portItem, portModel } from "../store/stream-items.ts";
 import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
+import { changedBinding, startsAnew } from "./port-binding.ts";
 import { chooseMacs } from "./port-macs.ts";
 import { fixedIpRows, insertFixedIps, lockPorts, type PortWithAddresses, removeLeases } from "./port-rows.ts";
-import {
-  addressPairsJson,
-  askedMac,
-  bindingColumns,
-  checkMemberRights,
-  checkPairsAllowed,
-  dhcpOptionsJson,
-  fixedIpsOf,
-} from "./port-rules.ts";
+import { addressPairsJson, askedMac, checkMemberRights, checkPairsAllowed, dhcpOptionsJson, fixedIpsOf } from "./port-rules.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { checkRevision, forbidden, has, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { lockNetwork, ownsNetwork } from "./visibility.ts";
@@ -55,16 +48,24 @@ export async function changePort(trx: Trx, deps: ServiceDeps, change: PortChange
   const before = await lockPort(trx, deps, { context, id, expectedRevision });
   checkMemberRights(context, before.network, changes);
   const mac = await changedMac(trx, context, { before, changes });
-  const wanted = changedPortRow(before.row, changes, mac);
+  const wanted = changedPortRow(before.row, changes, { mac, binding: await changedBinding(trx, before.row, changes) });
   const fixedIps = await changedAddresses(trx, deps, { before, wanted, changes });
   if (JSON.stringify([wanted, fixedIps]) === JSON.stringify([before.row, before.fixedIps])) return before;
-  const row = { ...wanted, revision_number: before.row.revision_number + 1, updated_at: timestamp(deps) };
+  const isAnew = startsAnew(before.row, wanted);
+  const row = nextRow(wanted, { isAnew, updatedAt: timestamp(deps) });
   await trx.updateTable("ports").set(row).where("id", "=", id).execute();
   if (fixedIps !== before.fixedIps) await replaceAddresses(trx, before, fixedIps);
-  if (agentSeesChange(portModel(before.row, before.fixedIps), portModel(row, fixedIps))) {
+  // Without a new revision before its eyes no agent would report a port anew.
+  if (isAnew || agentSeesChange(portModel(before.row, before.fixedIps), portModel(row, fixedIps))) {
     await deps.events.recordItems(trx, row.network_id, [portItem(row, fixedIps)]);
   }
   return { row, fixedIps, network: before.network };
+}
+
+function nextRow(wanted: PortRow, { isAnew, updatedAt }: { isAnew: boolean; updatedAt: string }): PortRow {
+  const row = { ...wanted, revision_number: wanted.revision_number + 1, updated_at: updatedAt };
+  if (!isAnew) return row;
+  return { ...row, status: row.status === "N/A" ? "N/A" : "DOWN", ready_from_revision: row.revision_number };
 }
 
 const overlays = new Set(["vxlan", "geneve"]);
@@ -93,20 +94,22 @@ async function changedMac(
 }
 
 /** The row as the client wants it; same revision. */
-function changedPortRow(before: PortRow, changes: Attributes, mac: string): PortRow {
+function changedPortRow(
+  before: PortRow,
+  changes: Attributes,
+  { mac, binding }: { mac: string; binding: Awaited<ReturnType<typeof changedBinding>> },
+): PortRow {
   const textOr = (attribute: string, old: string): string => text(changes[attribute]) ?? old;
   const flagOr = (attribute: string, old: 0 | 1): 0 | 1 => (has(changes, attribute) ? flag(changes[attribute]) : old);
-  const adminStateUp = flagOr("admin_state_up", before.admin_state_up);
   const row: PortRow = {
     ...before,
     name: textOr("name", before.name),
     description: textOr("description", before.description),
-    admin_state_up: adminStateUp,
-    status: adminStateUp === 0 && before.status !== "N/A" ? "DOWN" : before.status,
+    admin_state_up: flagOr("admin_state_up", before.admin_state_up),
     mac_address: mac,
     device_id: textOr("device_id", before.device_id),
     device_owner: textOr("device_owner", before.device_owner),
-    ...bindingColumns(before.network_id, changes, before),
+    ...binding,
     port_security_enabled: flagOr("port_security_enabled", before.port_security_enabled),
     allowed_address_pairs: has(changes, "allowed_address_pairs")
       ? addressPairsJson(changes["allowed_address_pairs"], mac)

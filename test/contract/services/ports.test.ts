@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setPortsReady } from "../../../src/server/services/port-readiness.ts";
+import type { Attributes } from "../../../src/server/services/resource-service.ts";
 import { forEachDatabase } from "../../helpers/databases.ts";
 import { assertFault } from "../../helpers/faults.ts";
 import {
+  addAgent,
   addressesOf,
   admin,
   createOne,
@@ -222,6 +224,7 @@ forEachDatabase((_name, openFresh) => {
     const services = servicesOn(await openFresh());
     const { networkId } = await networkWithSubnet(services);
     const port = idOf(await createOne(services.ports, { network_id: networkId }));
+    await addAgent(services.store, "node-1");
 
     const bound = await services.ports.update(admin, port, { "binding:host_id": "node-1" });
 
@@ -230,6 +233,24 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual(bound["binding:vif_details"], details);
     const unbound = await services.ports.update(admin, port, { "binding:host_id": "" });
     assert.deepEqual([unbound["binding:vif_type"], unbound["binding:vif_details"]], ["unbound", {}]);
+  });
+
+  test("a port on a host that nobody has heard of is not bound, until a later change finds the host", async () => {
+    const services = servicesOn(await openFresh());
+    const { networkId } = await networkWithSubnet(services);
+    const vif = (port: Attributes): unknown[] => [port["binding:vif_type"], port["status"], port["binding:vif_details"]];
+
+    const port = await createOne(services.ports, { network_id: networkId, "binding:host_id": "node-1" });
+    assert.deepEqual(vif(port), ["binding_failed", "DOWN", {}]);
+    await services.store.transaction((trx) => setPortsReady(trx, [{ id: idOf(port), revision: 1 }], services.clock));
+    assert.deepEqual(vif(await services.ports.update(admin, idOf(port), { name: "a" })), ["binding_failed", "DOWN", {}]);
+
+    await addAgent(services.store, "node-1");
+    const bound = await services.ports.update(admin, idOf(port), { name: "b" });
+    assert.equal(bound["binding:vif_type"], "bridge");
+    await services.store.db.deleteFrom("agents").execute();
+    const kept = await services.ports.update(admin, idOf(port), { name: "c" });
+    assert.equal(kept["binding:vif_type"], "bridge", "a binding that stands does not fall with the agent's row");
   });
 
   test("a port that is removed takes its lease along; one that a router stands on stays", async () => {
@@ -251,7 +272,8 @@ forEachDatabase((_name, openFresh) => {
       left.map((row) => row.ip_address),
       ["10.0.0.3"],
     );
-    assert.deepEqual(log.items, [{ op: "delete", kind: "port", id: port, networkId, revision: 2 }]);
+    const [deletion, ...others] = log.items;
+    assert.deepEqual([deletion?.op, deletion?.id, deletion?.revision, others], ["delete", port, 2, []]);
     await assertFault(ports.remove(admin, router), "ServicePortInUse");
     await assertFault(ports.remove(admin, port), "PortNotFound");
   });
