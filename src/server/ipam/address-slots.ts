@@ -2,6 +2,7 @@
 import {
   type Address,
   bitsOf,
+  canonicalAddress,
   type Cidr,
   contains,
   eui64Address,
@@ -67,7 +68,9 @@ export interface HeldAddress {
 export function slotsForUpdatedPort(request: SlotRequest, held: readonly HeldAddress[]): readonly AddressSlot[] {
   const asked = request.fixedIps ?? keepAll(request, held);
   const deleted = new Set(asked.filter((one) => one.delete_subnet === true).map((one) => one.subnet_id));
-  const left = [...held];
+  // What is asked for by name is spoken for: a subnet alone beside it means a further address.
+  const named = new Set(asked.map(({ ip_address }) => canonicalAddress(ip_address ?? "")));
+  const left = held.filter((one) => !named.has(one.ipAddress));
   const slots = asked
     .filter((one) => one.delete_subnet !== true)
     .map((one) => slotFor(request, one.ip_address === undefined ? keepHeld(request, one, left) : one));

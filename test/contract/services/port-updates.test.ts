@@ -43,6 +43,21 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual(await update({ subnet_id: subnetId }), ["10.0.0.3"]);
   });
 
+  test("beside an address that is held by name, its subnet gives a further one, in either order", async () => {
+    const services = servicesOn(await openFresh());
+    const { subnetId, portId } = await portOn(services);
+    const update = async (...fixed_ips: object[]) => addressesOf(await services.ports.update(admin, portId, { fixed_ips }));
+    const any = { subnet_id: subnetId };
+    const held = { subnet_id: subnetId, ip_address: "10.0.0.2" };
+
+    assert.deepEqual(await update(any, held), ["10.0.0.3", "10.0.0.2"]);
+    assert.deepEqual(await update(held), ["10.0.0.2"]);
+    assert.deepEqual(await update(held, any), ["10.0.0.2", "10.0.0.4"]);
+    assert.deepEqual(await update(any, any, { ip_address: "10.0.0.2" }), ["10.0.0.4", "10.0.0.5", "10.0.0.2"]);
+    const twice = services.ports.update(admin, portId, { fixed_ips: [held, { ip_address: "10.0.0.2" }] });
+    await assertFault(twice, "InvalidInput", /Duplicate/);
+  });
+
   test("an address of another port is refused, and the port keeps what it has", async () => {
     const services = servicesOn(await openFresh());
     const { networkId, portId } = await portOn(services);
