@@ -1,14 +1,15 @@
 // A Linux bridge for each network, made with its first member and removed with its last.
-import { createBridgeLines, withBridgeLock } from "../linux/bridge.ts";
+import { withBridgeLock } from "../linux/bridge.ts";
 import { hasDevice, ipLine } from "../linux/ip.ts";
-import { netlink } from "../linux/namespace-worker.ts";
+import { type NamespaceOperation, netlink } from "../linux/namespace-worker.ts";
 import { type LinkState, parseLinks } from "../linux/netlink-answer.ts";
-import { getLink, listLinks } from "../linux/netlink.ts";
+import { createBridge, joinLink } from "../linux/netlink-pair.ts";
+import { getLink, listLinks, setLink } from "../linux/netlink.ts";
 import { bridgeName } from "../model/device-names.ts";
 import type { NetworkId } from "../model/ids.ts";
 import type { InterfaceDriver, InterfacePort, PluggedTaps } from "./interface-driver.ts";
 import { type HostTools, removeTaps } from "./host-tools.ts";
-import { createPairLines, mtuWords } from "./veth-pair.ts";
+import { createPairOperations, noAddressOperations } from "./veth-pair.ts";
 
 export class BridgeDriver implements InterfaceDriver {
   readonly settings = { kind: "bridge" } as const;
@@ -24,7 +25,7 @@ export class BridgeDriver implements InterfaceDriver {
 
   async plug(port: InterfacePort): Promise<void> {
     await withBridgeLock(port.bridge, () =>
-      this.#tools.batcher.run([...bridgeLines(port.bridge), ...createPairLines(port), joinLine(port)]),
+      this.#tools.worker.run(undefined, [...bridgeOperations(port.bridge), ...createPairOperations(port), join(port)]),
     );
   }
 
@@ -43,7 +44,7 @@ export class BridgeDriver implements InterfaceDriver {
   }
 
   async update(port: InterfacePort): Promise<void> {
-    await withBridgeLock(port.bridge, () => this.#tools.batcher.run([...bridgeLines(port.bridge), joinLine(port)]));
+    await withBridgeLock(port.bridge, () => this.#tools.worker.run(undefined, [...bridgeOperations(port.bridge), join(port)]));
   }
 
   async unplug(plugged: PluggedTaps): Promise<void> {
@@ -59,8 +60,9 @@ export class BridgeDriver implements InterfaceDriver {
   }
 }
 
-const bridgeLines = (bridge: string): readonly string[] =>
-  hasDevice(bridge) ? [ipLine("link", "set", bridge, "up")] : createBridgeLines(bridge);
+function bridgeOperations(bridge: string): readonly NamespaceOperation[] {
+  const up = netlink(setLink(bridge, { isUp: true }));
+  return hasDevice(bridge) ? [up] : [netlink(createBridge(bridge)), ...noAddressOperations(bridge, 0), up];
+}
 
-const joinLine = ({ tap, mtuBytes, bridge }: InterfacePort): string =>
-  ipLine("link", "set", tap, ...mtuWords(mtuBytes), "master", bridge, "up");
+const join = ({ tap, mtuBytes, bridge }: InterfacePort): NamespaceOperation => netlink(joinLink(tap, { mtuBytes, bridge }));

@@ -4,7 +4,7 @@ import type { DhcpDevice, DhcpDeviceManager, SetupOptions } from "../drivers/dhc
 import { retryWhilePassing } from "../linux/bridge.ts";
 import type { CommandRunner } from "../linux/command-runner.ts";
 import { IpBatcher } from "../linux/ip-batcher.ts";
-import { hasDevice, ipLine } from "../linux/ip.ts";
+import { hasDevice } from "../linux/ip.ts";
 import { type NamespaceRunner, NamespaceWorker, netlink } from "../linux/namespace-worker.ts";
 import { deleteLink } from "../linux/netlink.ts";
 import { isNamespace, namespaceInode, removeStaleNamespaceFile } from "../linux/netns.ts";
@@ -51,7 +51,7 @@ export class DeviceManager implements DhcpDeviceManager {
     this.#options = options;
     this.#prefix = options.namespacePrefix ?? "";
     this.#hasIpv6 = options.hasIpv6 ?? hasIpv6();
-    this.#tools = { runner, worker, batcher: new IpBatcher(runner), removals: new IpBatcher(runner) };
+    this.#tools = { runner, worker, removals: new IpBatcher(runner) };
     this.#driver = createInterfaceDriver(this.#tools, options.interfaceDriver ?? { kind: "bridge" });
     this.#teardowns = new Teardowns(options.log ?? silentLogger);
   }
@@ -178,7 +178,7 @@ export class DeviceManager implements DhcpDeviceManager {
   async #removeNamespace(namespace: string): Promise<void> {
     if (!isNamespace(namespace)) return removeStaleNamespaceFile(namespace);
     try {
-      await this.#tools.batcher.run([ipLine("netns", "del", namespace)]);
+      await this.#tools.worker.run(undefined, [{ kind: "removeNamespace", name: namespace }]);
     } catch (error) {
       if (isNamespace(namespace)) throw error;
     }

@@ -10,8 +10,7 @@ import type { PluggedTaps } from "./interface-driver.ts";
 export interface HostTools {
   readonly runner: CommandRunner;
   readonly worker: NamespaceRunner;
-  readonly batcher: IpBatcher;
-  /** Apart from the other, because to remove a bridge or a tap takes the kernel some 20 ms, for which nothing that is made should wait. */
+  /** Apart from the worker: a bridge or a tap takes the kernel some 20 ms to remove, for which nothing else should wait. */
   readonly removals: IpBatcher;
 }
 

@@ -1,14 +1,15 @@
 // Ports of an Open vSwitch bridge that somebody else has set up: one for all networks, told apart by `iface-id`, by which a
 // controller finds the port and gives it its network. A veth pair, so that all inside the namespace is as with Linux bridges
 // and works with every datapath.
-import { hasDevice, ipLine } from "../linux/ip.ts";
-import { netlink } from "../linux/namespace-worker.ts";
+import { hasDevice } from "../linux/ip.ts";
+import { type NamespaceOperation, netlink } from "../linux/namespace-worker.ts";
 import { parseLinks } from "../linux/netlink-answer.ts";
+import { joinLink } from "../linux/netlink-pair.ts";
 import { getLink } from "../linux/netlink.ts";
 import { OvsDatabase, type OvsCommand } from "../linux/ovs.ts";
 import { type HostTools, removeTaps } from "./host-tools.ts";
 import type { InterfaceDriver, InterfaceDriverSettings, InterfacePort, PluggedTaps } from "./interface-driver.ts";
-import { createPairLines, mtuWords } from "./veth-pair.ts";
+import { createPairOperations } from "./veth-pair.ts";
 
 type OvsSettings = Extract<InterfaceDriverSettings, { readonly kind: "openvswitch" }>;
 
@@ -28,7 +29,7 @@ export class OvsDriver implements InterfaceDriver {
   }
 
   async plug(port: InterfacePort): Promise<void> {
-    await this.#tools.batcher.run([...createPairLines(port), upLine(port)]);
+    await this.#tools.worker.run(undefined, [...createPairOperations(port), up(port)]);
     // Out and in again: a row that is older than the device would go on with the device that was.
     await this.#database.change([["--if-exists", "del-port", port.tap], ...addCommands(port)]);
   }
@@ -53,7 +54,7 @@ export class OvsDriver implements InterfaceDriver {
   }
 
   async update(port: InterfacePort): Promise<void> {
-    await this.#tools.batcher.run([upLine(port)]);
+    await this.#tools.worker.run(undefined, [up(port)]);
     if (!(await this.#isJoined(port)))
       await this.#database.change([["--if-exists", "del-port", port.tap], ...addCommands(port)]);
   }
@@ -66,7 +67,7 @@ export class OvsDriver implements InterfaceDriver {
   }
 }
 
-const upLine = ({ tap, mtuBytes }: InterfacePort): string => ipLine("link", "set", tap, ...mtuWords(mtuBytes), "up");
+const up = ({ tap, mtuBytes }: InterfacePort): NamespaceOperation => netlink(joinLink(tap, { mtuBytes }));
 
 /** Without a tag: the controller's, if there is one. */
 function addCommands({ bridge, tap, portId, macAddress }: InterfacePort): readonly OvsCommand[] {

@@ -10,14 +10,16 @@ import { hasIpv6 } from "./sysctl.ts";
 /** RFC 8200: a link with a smaller MTU carries no IPv6, and the kernel has none on such a device. */
 const leastIpv6MtuBytes = 1280;
 
+/** Whether the kernel has IPv6 on a device with this MTU; 0 for the kernel's default. */
+export const carriesIpv6 = (mtuBytes: number): boolean => hasIpv6() && (mtuBytes === 0 || mtuBytes >= leastIpv6MtuBytes);
+
 /**
  * No address of its own on a tenant's wire: not even a link-local one.
  *
  * @param mtuBytes of the device; 0 for the kernel's default
  */
 export function noAddressLines(device: string, mtuBytes = 0): readonly string[] {
-  const carriesIpv6 = hasIpv6() && (mtuBytes === 0 || mtuBytes >= leastIpv6MtuBytes);
-  return carriesIpv6 ? [ipLine("link", "set", device, "addrgenmode", "none")] : [];
+  return carriesIpv6(mtuBytes) ? [ipLine("link", "set", device, "addrgenmode", "none")] : [];
 }
 
 /** Without VLAN filtering, spanning tree and forwarding delay: a port that joins forwards at once. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { getSystemErrorMap } from "node:util";
 import { errorText, NetloomError } from "../base/errors.ts";
 import { namespacePath } from "./netns.ts";
-import type { NetlinkMessage } from "./netlink.ts";
+import type { NetlinkMessage } from "./netlink-bytes.ts";
 
 export type NamespaceOperation =
   /** A kernel setting, by its name with slashes; skipped when this kernel has none of that name. */
@@ -15,7 +15,9 @@ export type NamespaceOperation =
    * that read raw packets drop such replies.
    */
   | { readonly kind: "softwareChecksums"; readonly device: string }
-  | { readonly kind: "netlink"; readonly message: NetlinkMessage };
+  | { readonly kind: "netlink"; readonly message: NetlinkMessage }
+  /** As `ip netns add` and `del`. Only in jobs for the parent's namespace. */
+  | { readonly kind: "makeNamespace" | "removeNamespace"; readonly name: string };
 
 export const netlink = (message: NetlinkMessage): NamespaceOperation => ({ kind: "netlink", message });
 
@@ -23,7 +25,8 @@ export const netlink = (message: NetlinkMessage): NamespaceOperation => ({ kind:
 export function operationText(operation: NamespaceOperation): string {
   if (operation.kind === "netlink") return operation.message.text;
   if (operation.kind === "sysctl") return `sysctl ${operation.name}=${operation.value}`;
-  return `ethtool -K ${operation.device} tx off`;
+  if (operation.kind === "softwareChecksums") return `ethtool -K ${operation.device} tx off`;
+  return `netns ${operation.kind === "makeNamespace" ? "add" : "del"} ${operation.name}`;
 }
 
 export interface NamespaceJob {
@@ -38,15 +41,13 @@ interface PendingJob extends NamespaceJob {
   readonly timer: NodeJS.Timeout;
 }
 
-// Number of the system call `setns`.
-const setnsNumbers: Readonly<Record<string, number>> = {
-  x64: 308,
-  arm64: 268,
-  arm: 375,
-  riscv64: 268,
-  loong64: 268,
-  ppc64: 350,
-  s390x: 339,
+// Numbers of the system calls that perl has no words for; newer machines share one table.
+const generic = { setns: 268, unshare: 97, mount: 40, umount2: 39 };
+const systemCalls: Readonly<Record<string, typeof generic>> = {
+  x64: { setns: 308, unshare: 272, mount: 165, umount2: 166 },
+  arm64: generic,
+  riscv64: generic,
+  loong64: generic,
 };
 
 const scriptPath = fileURLToPath(new URL("./netloom-namespace-worker", import.meta.url));
@@ -110,10 +111,13 @@ export class NamespaceWorker {
 
   #ensureChild(): ChildProcessWithoutNullStreams {
     if (this.#child !== undefined) return this.#child;
-    const setns = setnsNumbers[process.arch];
-    if (setns === undefined) throw new NetloomError("UNAVAILABLE", `namespaces are not supported on ${process.arch}`);
+    const calls = systemCalls[process.arch];
+    if (calls === undefined) throw new NetloomError("UNAVAILABLE", `namespaces are not supported on ${process.arch}`);
     const env = { PATH: this.#searchPath, LC_ALL: "C" };
-    const child = spawn("perl", [scriptPath, String(setns)], { env, stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn("perl", [scriptPath, ...[calls.setns, calls.unshare, calls.mount, calls.umount2].map(String)], {
+      env,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
     this.#starts += 1;
     this.#received = "";
     this.#child = child;
@@ -200,12 +204,14 @@ function formatJob({ namespace, operations }: NamespaceJob): string {
 /** Nothing in a line may be able to end it. */
 function formatOperation(operation: NamespaceOperation): string {
   if (operation.kind === "netlink") {
-    const { bytes, indexAt } = operation.message;
-    const hex = bytes.toString("hex");
-    return indexAt === undefined ? `nl ${hex}` : `nl ${hex} ${indexAt.offset} ${checked(indexAt.device)}`;
+    const { bytes, indexAt, namespaceAt } = operation.message;
+    const index = indexAt === undefined ? [] : ["index", indexAt.offset, checked(indexAt.device)];
+    const file = namespaceAt === undefined ? [] : ["file", namespaceAt.offset, namespacePath(namespaceAt.namespace)];
+    return ["nl", bytes.toString("hex"), ...index, ...file].join(" ");
   }
   if (operation.kind === "softwareChecksums") return `soft ${checked(operation.device)}`;
-  return `set /proc/sys/${checked(operation.name)} ${checked(String(operation.value))}`;
+  if (operation.kind === "sysctl") return `set /proc/sys/${checked(operation.name)} ${checked(String(operation.value))}`;
+  return `${operation.kind === "makeNamespace" ? "make" : "drop"} ${namespacePath(operation.name)}`;
 }
 
 function checked(word: string): string {

@@ -38,7 +38,7 @@ interface Host {
 
 function newTools(): HostTools {
   const runner = processRunner();
-  return { runner, worker: new NamespaceWorker(), batcher: new IpBatcher(runner), removals: new IpBatcher(runner) };
+  return { runner, worker: new NamespaceWorker(), removals: new IpBatcher(runner) };
 }
 
 async function bridgeHost(): Promise<Host> {

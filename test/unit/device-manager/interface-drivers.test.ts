@@ -20,8 +20,7 @@ function run(argv: readonly string[]): Promise<{ readonly code: number; readonly
 }
 
 const runner: CommandRunner = { run: async () => assert.fail("a child was started") };
-const batcher = new IpBatcher(runner);
-const tools: HostTools = { runner, batcher, removals: batcher, worker: { run: async () => [] } };
+const tools: HostTools = { runner, removals: new IpBatcher(runner), worker: { run: async () => [] } };
 
 describe("the choice of the interface driver", () => {
   test("DA-003: an unknown interface driver ends the process with a message that says which there are", async () => {
