@@ -3,10 +3,12 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { silentLogger, type Logger } from "../../src/base/logger.ts";
 import { DeviceManager } from "../../src/device-manager/device-manager.ts";
+import type { Clock } from "../../src/base/clock.ts";
 import type { DhcpOutcome } from "../../src/drivers/dhcp-driver.ts";
 import { DnsmasqDriver } from "../../src/drivers/dnsmasq/dnsmasq-driver.ts";
 import type { LeaseControl } from "../../src/drivers/lease-control.ts";
 import type { DnsmasqOptions } from "../../src/drivers/dnsmasq/dnsmasq-options.ts";
+import type { DnsmasqFeatures } from "../../src/drivers/dnsmasq/dnsmasq-version.ts";
 import { leaseScriptPath, leaseSocketPath } from "../../src/lease-relay/lease-relay.ts";
 import { type CommandRunner, processRunner } from "../../src/linux/command-runner.ts";
 import { bridgeName } from "../../src/model/device-names.ts";
@@ -22,6 +24,10 @@ export interface DhcpBenchOptions {
   readonly network?: Network;
   readonly subnets?: readonly Subnet[];
   readonly dhcpAddresses?: readonly string[];
+  readonly clock?: Clock;
+  readonly features?: DnsmasqFeatures;
+  /** Stands between the code and the children that it starts. */
+  readonly runner?: CommandRunner;
   /** dnsmasq tells leases to the socket in the state directory. */
   readonly hasLeaseRelay?: boolean;
   /** The way to leases over a bus, made for the state directory. */
@@ -29,8 +35,10 @@ export interface DhcpBenchOptions {
 }
 
 /** Counts the children that the code under test starts. */
-export function countingRunner(): { readonly runner: CommandRunner; readonly argvs: (readonly string[])[] } {
-  const inner = processRunner();
+export function countingRunner(inner: CommandRunner = processRunner()): {
+  readonly runner: CommandRunner;
+  readonly argvs: (readonly string[])[];
+} {
   const argvs: (readonly string[])[] = [];
   return {
     argvs,
@@ -66,7 +74,7 @@ export class DhcpBench {
   }
 
   private constructor(stateDir: string, removeDirectory: () => Promise<void>, options: DhcpBenchOptions) {
-    const counting = countingRunner();
+    const counting = countingRunner(options.runner);
     this.stateDir = stateDir;
     this.children = counting.argvs;
     this.#runner = counting.runner;
@@ -82,11 +90,12 @@ export class DhcpBench {
 
   /** As a restarted agent would have: knows nothing. */
   newDriver(): DnsmasqDriver {
-    const { log, hasLeaseRelay } = this.#options;
+    const { log = silentLogger, hasLeaseRelay, clock, features } = this.#options;
     const relay = hasLeaseRelay === true ? { leaseScript: leaseScriptPath, leaseSocket: leaseSocketPath(this.stateDir) } : {};
     const options = { ...this.#options.options, ...relay };
     const leases = this.#leases;
-    return new DnsmasqDriver({ runner: this.#runner, stateDir: this.stateDir, log: log ?? silentLogger, options, leases });
+    const { stateDir } = this;
+    return new DnsmasqDriver({ runner: this.#runner, stateDir, log, options, leases, clock, features });
   }
 
   newDevices(): DeviceManager {

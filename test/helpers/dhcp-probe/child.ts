@@ -8,10 +8,20 @@ interface Command {
   readonly id: number;
   readonly mac: string;
   /** `offer`: DISCOVER until an OFFER comes. `lease`: the whole exchange. */
-  readonly want: "offer" | "lease";
+  /** … `request`: a REQUEST of the kind that `request` says, until an ACK or NAK comes. */
+  readonly want: "offer" | "lease" | "request";
+  readonly request?: ProbeRequest;
   readonly timeoutMs: number;
   /** A DISCOVER goes out this often until it is answered. */
   readonly everyMs: number;
+}
+
+export interface ProbeRequest {
+  /** As a client that renews, that has been restarted with its old address, or that answers an OFFER. */
+  readonly state: "renew" | "reboot" | "select";
+  readonly address: string;
+  /** `select` only. */
+  readonly serverId?: string;
 }
 
 interface Waiting {
@@ -56,7 +66,15 @@ function describe(reply: DhcpReply): Readonly<Record<string, unknown>> {
 }
 
 function transmit(entry: Waiting): void {
-  const { mac } = entry.command;
+  const { mac, request } = entry.command;
+  const { transactionId } = entry;
+  if (request !== undefined) {
+    const { state, address, serverId } = request;
+    const place = state === "renew" ? { clientAddress: address } : { requestedAddress: address };
+    const server = serverId === undefined ? {} : { serverId };
+    socket.send(buildQuery({ type: "request", mac, transactionId, ...place, ...server }), 67, "255.255.255.255");
+    return;
+  }
   const query =
     entry.requested === undefined
       ? buildQuery({ type: "discover", mac, transactionId: entry.transactionId })

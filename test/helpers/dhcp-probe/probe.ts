@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { ProbeRequest } from "./child.ts";
 
 export interface ProbeAnswer {
   /** `none` when nobody answered in time. */
@@ -19,7 +20,9 @@ export interface ProbeAnswer {
 }
 
 export interface ProbeOptions {
-  readonly want: "offer" | "lease";
+  readonly want: "offer" | "lease" | "request";
+  /** For `request`. The answer to `renew` comes to the address itself, which must be on the probe's device. */
+  readonly request?: ProbeRequest;
   readonly timeoutMs: number;
   readonly everyMs?: number;
 }
