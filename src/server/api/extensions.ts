@@ -15,7 +15,6 @@ function extension(alias: string, name: string, description: string): Extension 
 
 export const extensions: readonly Extension[] = [
   extension("agent", "Agents", "Agents, their state and their administrative switch."),
-  extension("allowed-address-pairs", "Allowed address pairs", "Further addresses of a port."),
   extension("binding", "Port binding", "The host that a port is plugged on."),
   extension("dhcp_agent_scheduler", "DHCP agent scheduler", "Which agents host which networks."),
   extension("dns-integration", "DNS integration", "Names of ports, answered inside their network."),
@@ -31,7 +30,6 @@ export const extensions: readonly Extension[] = [
   extension("pagination", "Pagination", "Lists in pages."),
   extension("port-mac-address-regenerate", "New MAC addresses", "A null MAC address asks for a new one."),
   extension("project-id", "project_id", "project_id is the same as tenant_id."),
-  extension("provider", "Provider networks", "How a network is carried."),
   extension("revision-if-match", "Conditional changes", "If-Match: revision_number=N."),
   extension("sort-key-validation", "Sort key validation", "Unknown sort keys are refused."),
   extension("sorting", "Sorting", "Lists in a chosen order."),

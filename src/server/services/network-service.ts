@@ -5,6 +5,7 @@ import { translated } from "../store/engine-errors.ts";
 import { columnIn, type ListedTable, listRows } from "../store/list-rows.ts";
 import { chunks, inChunks, type NetworkRow } from "../store/rows.ts";
 import { agentSeesChange, deleteItem, networkItem, networkModel } from "../store/stream-items.ts";
+import { checkCarriersFree, isSameCarrier } from "./network-carriers.ts";
 import { changedNetworkRow, checkMtu, newNetworkRow } from "./network-rules.ts";
 import { isAutoDeleted, removePortRows } from "./port-rows.ts";
 import { presentNetwork } from "./present.ts";
@@ -68,6 +69,7 @@ class NetworkService implements ResourceService {
     const now = timestamp(this.#deps);
     const rows = bodies.map((body) => newNetworkRow(context, body, now));
     await this.#deps.store.transaction(async (trx) => {
+      await checkCarriersFree(trx, rows);
       for (const piece of chunks(rows)) await trx.insertInto("networks").values(piece).execute();
     });
     return rows.map((row) => presentNetwork(row, { subnetIds: [], zones: [] }));
@@ -158,6 +160,7 @@ function networkInUse(id: string, portIds: readonly string[]): ApiFault {
 /** What other objects have to say to the change. */
 async function checkChange(trx: Trx, before: NetworkRow, after: NetworkRow): Promise<void> {
   const { id } = before;
+  if (!isSameCarrier(before, after)) await checkCarriersFree(trx, [after]);
   if (after.mtu < before.mtu) {
     const subnets = await trx.selectFrom("subnets").select("ip_version").where("network_id", "=", id).execute();
     checkMtu(

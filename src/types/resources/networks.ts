@@ -9,7 +9,7 @@ const provider: Readonly<Record<string, AttributeDeclaration>> = {
     filter: "text",
     adminOnly: { create: true, update: true, read: true },
     alias: "provider",
-    description: "How frames travel between hosts: flat, vlan, vxlan or local.",
+    description: "What carries it between hosts, as the operator set it up: local, flat, vlan or vxlan.",
   },
   "provider:physical_network": {
     ...access.settable,
@@ -25,7 +25,7 @@ const provider: Readonly<Record<string, AttributeDeclaration>> = {
     filter: "integer",
     adminOnly: { create: true, update: true, read: true },
     alias: "provider",
-    description: "VLAN id (1 to 4094) or VXLAN network identifier.",
+    description: "VLAN id (1 to 4094) or VXLAN network identifier; must be given for these two.",
   },
 };
 
