@@ -24,6 +24,8 @@ export interface MetadataPlan {
   readonly routedSubnetIds: ReadonlySet<SubnetId>;
   /** Set on a metadata network with a router: whose instances are answered. */
   readonly routerId?: string | undefined;
+  /** Set when instances with IPv6 would be served by it and the DHCP port cannot: why. */
+  readonly ipv6Refusal?: string | undefined;
 }
 
 export const noMetadata: MetadataPlan = { v4: false, v6: false, routedSubnetIds: new Set() };
@@ -84,11 +86,14 @@ export function planMetadata(view: NetworkView, dhcpPort: Port | undefined, opti
   if (!isServed(view, served, options)) return noMetadata;
   const ipv4 = served.filter((subnet) => subnet.ipVersion === 4);
   const routed = ipv4.filter((subnet) => hasAddressOn(dhcpPort, subnet) && (options.force || isIsolated(view, subnet)));
+  const wantsIpv6 = served.length > ipv4.length && hasIpv6(view, options);
+  const refusal = wantsIpv6 ? ipv6Refusal(view, dhcpPort) : undefined;
   return {
     v4: ipv4.length > 0,
-    v6: served.length > ipv4.length && canServeIpv6(view, dhcpPort, options),
+    v6: wantsIpv6 && refusal === undefined,
     routedSubnetIds: new Set(routed.map((subnet) => subnet.id)),
     ...(router === undefined ? {} : { routerId: router }),
+    ...(refusal === undefined ? {} : { ipv6Refusal: refusal }),
   };
 }
 
@@ -104,12 +109,14 @@ function hasAddressOn(port: Port | undefined, subnet: Subnet): boolean {
   return port !== undefined && port.fixedIps.some((ip) => ip.subnetId === subnet.id);
 }
 
-function canServeIpv6(view: NetworkView, dhcpPort: Port | undefined, options: MetadataOptions): boolean {
-  const { mtuBytes } = view.network;
-  if (options.hasIpv6 === false || (mtuBytes !== 0 && mtuBytes < leastIpv6MtuBytes)) return false;
-  if (dhcpPort === undefined || !dhcpPort.adminStateUp) return false;
-  // A second port of this host would fight with ours over the address; other agents' ports are told apart by their device id.
-  return !view.ports.some(
+function hasIpv6({ network }: NetworkView, options: MetadataOptions): boolean {
+  return options.hasIpv6 !== false && (network.mtuBytes === 0 || network.mtuBytes >= leastIpv6MtuBytes);
+}
+
+/** Other agents' ports are told apart by their device id. */
+function ipv6Refusal(view: NetworkView, dhcpPort: Port | undefined): string | undefined {
+  if (dhcpPort === undefined || !dhcpPort.adminStateUp) return "no dhcp port of this host is up";
+  const hasTwin = view.ports.some(
     (port) =>
       port.id !== dhcpPort.id &&
       port.adminStateUp &&
@@ -117,4 +124,5 @@ function canServeIpv6(view: NetworkView, dhcpPort: Port | undefined, options: Me
       port.deviceId !== "" &&
       port.deviceId === dhcpPort.deviceId,
   );
+  return hasTwin ? "this host has several dhcp ports on the network" : undefined;
 }

@@ -141,17 +141,22 @@ describe("planMetadata", () => {
     const twin = { ...foreign, deviceId: own.deviceId };
 
     assert.equal(planMetadata(viewOf([blue, red6], foreign), own, isolated).v6, true);
-    assert.equal(planMetadata(viewOf([blue, red6], twin), own, isolated).v6, false);
+    const twins = planMetadata(viewOf([blue, red6], twin), own, isolated);
+    assert.deepEqual([twins.v4, twins.v6], [true, false]);
+    assert.match(twins.ipv6Refusal ?? "", /several dhcp ports/);
     const down = planMetadata(viewOf([blue, red6]), { ...own, adminStateUp: false }, isolated);
     assert.deepEqual([down.v4, down.v6], [true, false]);
     const none = planMetadata(viewOf([blue, red6]), undefined, isolated);
     assert.deepEqual([none.v4, none.v6], [true, false]);
+    assert.match(none.ipv6Refusal ?? "", /no dhcp port/);
   });
 
   test("DA-087: on a host or a link without IPv6 only the IPv4 address is planned", () => {
     const narrow = { ...viewOf([blue, red6]), network: { ...network, mtuBytes: 1200 } };
 
-    assert.equal(planMetadata(viewOf([blue, red6]), own, { ...isolated, hasIpv6: false }).v6, false);
+    const without = planMetadata(viewOf([blue, red6]), own, { ...isolated, hasIpv6: false });
+    assert.equal(without.v6, false);
+    assert.equal(without.ipv6Refusal, undefined, "nothing to complain about");
     assert.equal(planMetadata(narrow, own, isolated).v6, false);
     assert.equal(planMetadata(viewOf([blue, red6]), own, { ...isolated, hasIpv6: false }).v4, true);
   });
