@@ -27,12 +27,32 @@ export function checkedCidr(text: string, version: IpVersion): Cidr {
   if (cidr.version !== version) throw new ApiFault("InvalidInput", `CIDR ${text} does not match ip_version ${version}`);
   if (cidr.prefixLength === 0) throw new ApiFault("InvalidInput", `CIDR ${text} has a prefix length of 0`);
   if (version === 6 && cidr.first === 0n) throw new ApiFault("InvalidInput", `CIDR ${text} lies in the unspecified network ::`);
+  if (version === 6 && overlap(cidr, ipv4Mapped)) {
+    throw new ApiFault("InvalidInput", `CIDR ${text} holds IPv4 addresses written as IPv6 (::ffff:0:0/96): use ip_version 4`);
+  }
   return cidr;
 }
 
-const ipv4Loopback: AddressRange = { first: 0x7f000000n, last: 0x7fffffffn };
-const ipv4Multicast: AddressRange = { first: 0xe0000000n, last: 0xefffffffn };
-const ipv6Multicast: AddressRange = { first: 0xffn << 120n, last: (1n << 128n) - 1n };
+const ipv4Mapped: AddressRange = { first: 0xffff_0000_0000n, last: 0xffff_ffff_ffffn };
+
+interface Unservable extends AddressRange {
+  readonly why: string;
+}
+
+/** Addresses that no host may have as its own, and the one that instances ask for their metadata. */
+const unservable: Readonly<Record<IpVersion, readonly Unservable[]>> = {
+  4: [
+    { first: 0n, last: 0x00ff_ffffn, why: "0.0.0.0/8 is reserved" },
+    { first: 0x7f00_0000n, last: 0x7fff_ffffn, why: "it is a loopback network" },
+    { first: 0xe000_0000n, last: 0xefff_ffffn, why: "it is a multicast network" },
+    { first: 0xa9fe_a9fen, last: 0xa9fe_a9fen, why: "it contains 169.254.169.254, where instances ask for metadata" },
+  ],
+  6: [
+    { first: 0n, last: (1n << 120n) - 1n, why: "::/8 is reserved" },
+    { first: 0xfe80n << 112n, last: (0xfec0n << 112n) - 1n, why: "it is a link-local network" },
+    { first: 0xffn << 120n, last: (1n << 128n) - 1n, why: "it is a multicast network" },
+  ],
+};
 
 /** DHCP needs room for the server and one client, and addresses that a host may have. */
 export function checkDhcpCidr(cidr: Cidr): void {
@@ -41,11 +61,8 @@ export function checkDhcpCidr(cidr: Cidr): void {
   };
   const longest = bitsOf(cidr.version) - 2;
   if (cidr.prefixLength > longest) refuse(`the prefix may have at most ${longest} bits`);
-  if (cidr.version === 4) {
-    if (overlap(cidr, ipv4Multicast)) refuse("it is a multicast network");
-    if (overlap(cidr, ipv4Loopback)) refuse("it is a loopback network");
-    if (cidr.first === 0n) refuse("it begins at 0.0.0.0");
-  } else if (overlap(cidr, ipv6Multicast)) refuse("it is a multicast network");
+  const found = unservable[cidr.version].find((range) => overlap(cidr, range));
+  if (found !== undefined) refuse(found.why);
 }
 
 export interface Ipv6Modes {

@@ -38,6 +38,47 @@ describe("CIDRs", () => {
     for (const text of bad) faults(() => checkDhcpCidr(block(text)), "InvalidInput");
   });
 
+  const unservable: readonly [string, RegExp][] = [
+    ["0.0.0.0/8", /0\.0\.0\.0\/8/],
+    ["0.1.2.0/24", /0\.0\.0\.0\/8/],
+    ["0.0.0.0/1", /0\.0\.0\.0\/8/],
+    ["127.0.0.0/8", /loopback/],
+    ["127.9.9.0/24", /loopback/],
+    ["126.0.0.0/7", /loopback/],
+    ["169.254.0.0/16", /metadata/],
+    ["169.254.169.0/24", /metadata/],
+    ["169.254.169.252/30", /metadata/],
+    ["224.0.0.0/4", /multicast/],
+    ["239.1.0.0/16", /multicast/],
+    ["192.0.0.0/2", /multicast/],
+    ["::1:0:0:0/80", /::\/8/],
+    ["64:ff9b::/96", /::\/8/],
+    ["ff:ffff::/32", /::\/8/],
+    ["fe80::/64", /link-local/],
+    ["febf:ffff::/32", /link-local/],
+    ["fe00::/8", /link-local/],
+    ["ff00::/8", /multicast/],
+    ["ff3e::/64", /multicast/],
+  ];
+  for (const [text, why] of unservable) {
+    test(`DHCP cannot serve ${text}`, () => {
+      const cidr = checkedCidr(text, text.includes(":") ? 6 : 4);
+      assert.throws(() => checkDhcpCidr(cidr), { type: "InvalidInput", message: why });
+    });
+  }
+
+  test("what lies just beside can be served", () => {
+    const served = ["1.0.0.0/8", "126.0.0.0/8", "128.0.0.0/8", "169.254.168.0/24", "169.254.192.0/18", "223.255.255.0/24"];
+    for (const text of [...served, "100::/64", "fe7f::/64", "fec0::/64", "fc00::/7"])
+      checkDhcpCidr(checkedCidr(text, text.includes(":") ? 6 : 4));
+  });
+
+  for (const text of ["::ffff:0:0/96", "::ffff:10.0.0.0/120", "::ffff:a00:0/104", "::fffe:0:0/95"]) {
+    test(`${text} holds IPv4 addresses in disguise and is refused with and without DHCP`, () => {
+      assert.throws(() => checkedCidr(text, 6), { type: "InvalidInput", message: /IPv4/ });
+    });
+  }
+
   test("IPv6 modes need IPv6, DHCP, each other and, for SLAAC, a /64", () => {
     const check = (text: string, raMode: "slaac" | "dhcpv6-stateful" | null, enableDhcp = true) =>
       checkIpv6Modes(block(text), { raMode, addressMode: "slaac" }, enableDhcp);
