@@ -8,7 +8,7 @@ import {
   readDirectoryIfPresent,
   readFileIfPresent,
   removeFile,
-  writeFileAtomic,
+  writeFileAtomicSync,
 } from "../linux/atomic-file.ts";
 import { bridgeName, dhcpNamespaceName } from "../model/device-names.ts";
 import { isUuid, type NetworkId, networkId } from "../model/ids.ts";
@@ -61,10 +61,17 @@ export async function readMark(stateDir: string, prefix: string, id: NetworkId):
   return parseMark(id, text) ?? { networkId: id, namespace: dhcpNamespaceName(prefix, id), bridge: bridgeName(id), taps: [] };
 }
 
+/** Small and on the way of every new network: at once, where handing it to a thread would cost more than the write. */
 export async function writeMark(stateDir: string, mark: DeviceMark): Promise<void> {
   const directory = networkDirectory(stateDir, mark.networkId);
-  await ensureDirectory(directory);
-  await writeFileAtomic(join(directory, fileName), `${JSON.stringify(mark)}\n`);
+  const write = (): void => writeFileAtomicSync(join(directory, fileName), `${JSON.stringify(mark)}\n`);
+  try {
+    write();
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw error;
+    await ensureDirectory(directory);
+    write();
+  }
 }
 
 /** The directory stays while somebody else, such as the DHCP driver, has files in it. */

@@ -54,6 +54,7 @@ const scriptPath = fileURLToPath(new URL("./netloom-namespace-worker", import.me
 const jobLimitMs = 20_000;
 /** Without work for so long, it is ended: it is there for bursts. */
 const idleMs = 30_000;
+const idleEnd = new NetloomError("UNAVAILABLE", "the namespace worker was idle");
 
 /** As strerror says them; `retryWhilePassing` and people know these words from ip(8). */
 function errnoText(errno: number): string {
@@ -104,9 +105,14 @@ export class NamespaceWorker {
     });
   }
 
-  /** Ends the child; what is under way fails. A later job starts another. */
-  close(): void {
+  /** Ends the child and waits for its end; what is under way fails. A later job starts another. */
+  async close(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    const ended = new Promise((resolve) => child.once("close", resolve));
     this.#giveUp(new NetloomError("UNAVAILABLE", "the namespace worker was closed"));
+    child.ref();
+    await ended;
   }
 
   #ensureChild(): ChildProcessWithoutNullStreams {
@@ -143,7 +149,7 @@ export class NamespaceWorker {
       if (isHeld) handle.ref();
       else handle.unref();
     }
-    if (!isHeld) this.#idleTimer = setTimeout(() => this.close(), idleMs).unref();
+    if (!isHeld) this.#idleTimer = setTimeout(() => this.#giveUp(idleEnd), idleMs).unref();
   }
 
   #receive(child: ChildProcessWithoutNullStreams, chunk: string): void {
