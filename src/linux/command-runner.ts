@@ -21,7 +21,7 @@ export interface CommandRunner {
   run(argv: readonly string[], options?: RunOptions): Promise<CommandResult>;
 }
 
-const defaultTimeoutMs = 20_000;
+export const defaultTimeoutMs = 20_000;
 const outputLimitBytes = 16 * 1024 * 1024;
 
 const debianPackages: Readonly<Record<string, string>> = {
@@ -33,7 +33,7 @@ const debianPackages: Readonly<Record<string, string>> = {
   "nats-server": "nats-server",
 };
 
-function notInstalled(tool: string): NetloomError {
+export function notInstalled(tool: string): NetloomError {
   const packageName = debianPackages[tool] ?? tool;
   return new NetloomError("UNAVAILABLE", `${tool} is not installed: apt-get install ${packageName}`, { argv: [tool] });
 }

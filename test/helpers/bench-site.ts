@@ -3,7 +3,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -58,6 +58,8 @@ export class BenchSite {
     const host = `host-${prefix}b`;
     const stateDir = await mkdtemp(path.join(tmpdir(), "netloom-bench-"));
     await chmod(stateDir, 0o755);
+    // `netloom port plug` reads it.
+    await writeFile(path.join(stateDir, ".netloom"), JSON.stringify({ version: 1, host, namespacePrefix: prefix }));
     const nats = await startTestNats([{ role: "dhcp", host }]);
     const seed = nats.credentials.get("server")?.seedFile ?? "";
     const flags = ["--state-dir", stateDir, "--listen", "127.0.0.1:0", "--nats-url", nats.url, "--nats-nkey-seed-file", seed];

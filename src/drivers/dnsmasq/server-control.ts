@@ -11,7 +11,7 @@ import type { DnsmasqOptions } from "./dnsmasq-options.ts";
 import type { DnsmasqFeatures } from "./dnsmasq-version.ts";
 import { ensureLogFile } from "./log-file.ts";
 import type { NetworkFiles } from "./network-files.ts";
-import { chooseUser, findAllServers, findServer, startServer } from "./server-process.ts";
+import { chooseUser, findDnsmasqs, findServer, serversOf, startServer } from "./server-process.ts";
 import { ServerStopper } from "./server-stopper.ts";
 
 export interface ServerControlParts {
@@ -23,9 +23,12 @@ export interface ServerControlParts {
   readonly leases: LeaseControl | undefined;
 }
 
+const recentMs = 5_000;
+
 export class ServerControl {
   readonly #parts: ServerControlParts;
   readonly #stopper = new ServerStopper();
+  #look: { readonly atMs: number; readonly dnsmasqs: readonly ProcessState[] } | undefined;
   #user: { readonly name: "root" | undefined } | undefined;
 
   constructor(parts: ServerControlParts) {
@@ -64,8 +67,19 @@ export class ServerControl {
     const known = findServer(files, noted);
     // The note was written after the start, so there is no other.
     const isCertain = noted?.phase === "running" && known !== undefined;
-    await this.#stopper.stop(isCertain ? [known] : findAllServers(files));
+    // One without any note was never started by an agent that notes before it starts: a recent look is good enough for it.
+    const found = (): readonly ProcessState[] => serversOf(files, this.#lookAround(noted === undefined ? recentMs : 0));
+    await this.#stopper.stop(isCertain ? [known] : found());
     files.removePid();
+  }
+
+  /** A look at all processes costs milliseconds; two hundred networks that start at once share it. */
+  #lookAround(maxAgeMs: number): readonly ProcessState[] {
+    const nowMs = performance.now();
+    if (this.#look === undefined || nowMs - this.#look.atMs > maxAgeMs) {
+      this.#look = { atMs: nowMs, dnsmasqs: findDnsmasqs() };
+    }
+    return this.#look.dnsmasqs;
   }
 
   async #chooseUser(): Promise<{ readonly name: "root" | undefined }> {

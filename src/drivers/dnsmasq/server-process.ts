@@ -28,10 +28,18 @@ export function findServer(files: NetworkFiles, state: NetworkState | undefined 
   return isLaterHolder ? undefined : process;
 }
 
-/** Every dnsmasq of this network. Looks at all processes. */
-export function findAllServers(files: NetworkFiles): readonly ProcessState[] {
+/** Everything that runs dnsmasq's program on this host. Looks at all processes. */
+export function findDnsmasqs(): readonly ProcessState[] {
+  // The name first: it is nearly free, and a look at the program of each process is not.
+  return findProcesses((argv) => argv.some((word) => word.startsWith("--pid-file="))).filter(
+    (process) => programOf(process.pid) === "dnsmasq",
+  );
+}
+
+/** Those of `dnsmasqs` that serve this network. */
+export function serversOf(files: NetworkFiles, dnsmasqs: readonly ProcessState[]): readonly ProcessState[] {
   const argument = pidFileArgument(files.directory);
-  return findProcesses((argv) => argv.includes(argument)).filter((process) => isServerOf(files, process));
+  return dnsmasqs.filter(({ argv }) => argv.includes(argument));
 }
 
 /** An editor or a grep may have the same words in its arguments; only dnsmasq runs dnsmasq's program. */
