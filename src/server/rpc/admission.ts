@@ -14,9 +14,9 @@ export interface AdmissionOptions {
 }
 
 /** How much one more measurement counts. */
-const smoothing = 0.1;
-/** Appointments are made a little too early rather than too late: an idle server helps nobody. */
-const eagerness = 0.7;
+const smoothing = 0.2;
+/** Appointments are made too early rather than too late: to be sent away once more costs little, an idle server much. */
+const eagerness = 0.4;
 
 export class Admission {
   readonly #options: Required<AdmissionOptions>;

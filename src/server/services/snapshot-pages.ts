@@ -4,12 +4,20 @@ import type { Kysely } from "kysely";
 import { z } from "zod";
 import { NetloomError } from "../../base/errors.ts";
 import type { StreamItem } from "../../types/agent-messages.ts";
+import { readBoundNetworkIds } from "../store/agent-rows.ts";
 import { toPortItems } from "../store/network-items.ts";
 import type { Database } from "../store/schema.ts";
 import { networkItem, subnetItem } from "../store/stream-items.ts";
 
 export const maxPageBytes = 512 * 1024;
 const rowsAtOnce = 500;
+/**
+ * Rows are looked up by the ids of so many networks, not by a join: SQLite would walk through the rows of all agents, and a
+ * thousand agents that come back would each pay for all.
+ */
+const networksAtOnce = 50;
+/** Behind every id. */
+const lastId = "~";
 const phases = ["networks", "subnets", "ports"] as const;
 
 const cursorSchema = z.object({
@@ -50,7 +58,7 @@ export async function readSnapshotPage(
   let bytes = 0;
   let at: SnapshotCursor | undefined = cursor;
   while (at !== undefined) {
-    const found: readonly StreamItem[] = await readItems(db, agentId, at);
+    const { items: found, next }: FoundItems = await readItems(db, agentId, at);
     for (const item of found) {
       bytes += Buffer.byteLength(JSON.stringify(item));
       // One item always fits, or there would be no end.
@@ -58,7 +66,7 @@ export async function readSnapshotPage(
       items.push(item);
       at = { ...at, networkId: item.networkId, id: item.id };
     }
-    if (found.length < rowsAtOnce) at = nextPhase(at);
+    at = next;
   }
   return { items, next: undefined };
 }
@@ -68,62 +76,56 @@ function nextPhase({ seq, phase }: SnapshotCursor): SnapshotCursor | undefined {
   return next === undefined ? undefined : { seq, phase: next, networkId: "", id: "" };
 }
 
-async function readItems(db: Kysely<Database>, agentId: string, cursor: SnapshotCursor): Promise<readonly StreamItem[]> {
-  switch (cursor.phase) {
-    case "networks":
-      return readNetworks(db, agentId, cursor);
-    case "subnets":
-      return readSubnets(db, agentId, cursor);
-    case "ports":
-      return readPorts(db, agentId, cursor);
-  }
+interface FoundItems {
+  readonly items: readonly StreamItem[];
+  /** Where to go on. */
+  readonly next: SnapshotCursor | undefined;
 }
 
-async function readNetworks(db: Kysely<Database>, agentId: string, { id }: SnapshotCursor): Promise<readonly StreamItem[]> {
-  const rows = await db
-    .selectFrom("networks")
-    .innerJoin("network_dhcp_agents as bound", "bound.network_id", "networks.id")
-    .selectAll("networks")
-    .where("bound.agent_id", "=", agentId)
-    .where("networks.id", ">", id)
-    .orderBy("networks.id")
-    .limit(rowsAtOnce)
-    .execute();
-  return rows.map(networkItem);
+async function readItems(db: Kysely<Database>, agentId: string, cursor: SnapshotCursor): Promise<FoundItems> {
+  const networkIds = await readBoundNetworkIds(db, agentId, { from: cursor.networkId, limit: networksAtOnce });
+  const items = networkIds.length === 0 ? [] : await readers[cursor.phase](db, networkIds, cursor);
+  const last = items.at(-1);
+  if (items.length >= rowsAtOnce && last !== undefined)
+    return { items, next: { ...cursor, networkId: last.networkId, id: last.id } };
+  const lastNetwork = networkIds.at(-1);
+  if (networkIds.length < networksAtOnce || lastNetwork === undefined) return { items, next: nextPhase(cursor) };
+  return { items, next: { ...cursor, networkId: lastNetwork, id: lastId } };
 }
 
-async function readSubnets(
-  db: Kysely<Database>,
-  agentId: string,
-  { networkId, id }: SnapshotCursor,
-): Promise<readonly StreamItem[]> {
-  const rows = await db
-    .selectFrom("subnets")
-    .innerJoin("network_dhcp_agents as bound", "bound.network_id", "subnets.network_id")
-    .selectAll("subnets")
-    .where("bound.agent_id", "=", agentId)
-    .where((eb) => eb(eb.refTuple("subnets.network_id", "subnets.id"), ">", eb.tuple(networkId, id)))
-    .orderBy("subnets.network_id")
-    .orderBy("subnets.id")
-    .limit(rowsAtOnce)
-    .execute();
-  return rows.map(subnetItem);
-}
+type Reader = (db: Kysely<Database>, networkIds: readonly string[], after: SnapshotCursor) => Promise<readonly StreamItem[]>;
 
-async function readPorts(
-  db: Kysely<Database>,
-  agentId: string,
-  { networkId, id }: SnapshotCursor,
-): Promise<readonly StreamItem[]> {
-  const rows = await db
-    .selectFrom("ports")
-    .innerJoin("network_dhcp_agents as bound", "bound.network_id", "ports.network_id")
-    .selectAll("ports")
-    .where("bound.agent_id", "=", agentId)
-    .where((eb) => eb(eb.refTuple("ports.network_id", "ports.id"), ">", eb.tuple(networkId, id)))
-    .orderBy("ports.network_id")
-    .orderBy("ports.id")
-    .limit(rowsAtOnce)
-    .execute();
-  return toPortItems(db, rows);
-}
+const readers: Readonly<Record<Phase, Reader>> = {
+  async networks(db, networkIds, { networkId, id }) {
+    // Of the network that the cursor is at, everything was read: that is itself.
+    const ids = networkIds.filter((one) => one !== networkId || id === "");
+    if (ids.length === 0) return [];
+    return (await db.selectFrom("networks").selectAll().where("id", "in", ids).orderBy("id").execute()).map(networkItem);
+  },
+
+  async subnets(db, networkIds, { networkId, id }) {
+    const rows = await db
+      .selectFrom("subnets")
+      .selectAll()
+      .where("network_id", "in", networkIds)
+      .where((eb) => eb(eb.refTuple("network_id", "id"), ">", eb.tuple(networkId, id)))
+      .orderBy("network_id")
+      .orderBy("id")
+      .limit(rowsAtOnce)
+      .execute();
+    return rows.map(subnetItem);
+  },
+
+  async ports(db, networkIds, { networkId, id }) {
+    const rows = await db
+      .selectFrom("ports")
+      .selectAll()
+      .where("network_id", "in", networkIds)
+      .where((eb) => eb(eb.refTuple("network_id", "id"), ">", eb.tuple(networkId, id)))
+      .orderBy("network_id")
+      .orderBy("id")
+      .limit(rowsAtOnce)
+      .execute();
+    return toPortItems(db, rows);
+  },
+};

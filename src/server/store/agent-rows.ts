@@ -148,12 +148,19 @@ export async function isBoundTo(db: Kysely<Database>, networkId: string, agentId
   return row !== undefined;
 }
 
-export async function readBoundNetworkIds(db: Kysely<Database>, agentId: string): Promise<readonly string[]> {
+/** In the order of their ids; with `page` only so many, the first not before `from`. */
+export async function readBoundNetworkIds(
+  db: Kysely<Database>,
+  agentId: string,
+  page?: { readonly from: string; readonly limit: number },
+): Promise<readonly string[]> {
   const rows = await db
     .selectFrom("network_dhcp_agents")
     .select("network_id")
     .where("agent_id", "=", agentId)
+    .where("network_id", ">=", page?.from ?? "")
     .orderBy("network_id")
+    .$if(page !== undefined, (query) => query.limit(page?.limit ?? 0))
     .execute();
   return rows.map((row) => row.network_id);
 }
