@@ -104,9 +104,14 @@ export class DhcpBench {
 
   /** The whole way of a reconcile. */
   async apply(ports: readonly Port[], network: Network = this.network): Promise<DhcpOutcome> {
-    const view = makeView(network, this.subnets, [this.dhcpPort, ...ports]);
-    const device = await this.devices.setup(view, this.dhcpPort, { verify: false, metadata: noMetadata });
-    return this.driver.apply({ view, dhcpPort: this.dhcpPort, device, metadata: noMetadata });
+    return this.applyWith(this.dhcpPort, ports, network);
+  }
+
+  /** The same for an agent whose own port has changed. */
+  async applyWith(dhcpPort: Port, ports: readonly Port[], network: Network = this.network): Promise<DhcpOutcome> {
+    const view = makeView(network, this.subnets, [dhcpPort, ...ports]);
+    const device = await this.devices.setup(view, dhcpPort, { verify: false, metadata: noMetadata });
+    return this.driver.apply({ view, dhcpPort, device, metadata: noMetadata });
   }
 
   file(name: string): string {
@@ -137,6 +142,11 @@ export class DhcpBench {
   async startProbe(): Promise<DhcpProbe> {
     const namespace = await this.plug(randomMac());
     await sh("ip", "-n", namespace, "route", "add", "255.255.255.255", "dev", "eth0");
+    return this.startProbeIn(namespace);
+  }
+
+  /** In a namespace that `plug` made and the caller has prepared. */
+  async startProbeIn(namespace: string): Promise<DhcpProbe> {
     const probe = await DhcpProbe.start(namespace);
     this.#probes.push(probe);
     return probe;

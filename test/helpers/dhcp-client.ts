@@ -20,6 +20,8 @@ export interface DhcpAnswer {
   readonly hostname?: string | undefined;
   /** Option 121 as the client prints it. */
   readonly staticRoutes?: string | undefined;
+  /** Every variable that the client gave to its script. */
+  readonly told: ReadonlyMap<string, string>;
 }
 
 export interface DhcpClientOptions {
@@ -27,6 +29,10 @@ export interface DhcpClientOptions {
   readonly limitMs?: number;
   /** Put the address on the device, as an instance would. */
   readonly isApplied?: boolean;
+  /** More arguments. */
+  readonly flags?: readonly string[];
+  /** dhclient: more lines of its configuration. */
+  readonly config?: string;
 }
 
 // One script for all clients: the event is $1 for udhcpc and $reason for dhclient.
@@ -52,6 +58,11 @@ function argumentsOf(kind: DhcpClientKind, device: string, directory: string): r
   return ["dhclient", ...(kind === "dhclient6" ? ["-6"] : []), "-1", "-d", ...files, device];
 }
 
+/** dhclient wants the device last. */
+function withFlags(argv: readonly string[], kind: DhcpClientKind, flags: readonly string[]): readonly string[] {
+  return kind === "udhcpc" ? [...argv, ...flags] : [...argv.slice(0, -1), ...flags, ...argv.slice(-1)];
+}
+
 async function untilAnswered(child: ChildProcess, answerPath: string, limitMs: number): Promise<string | undefined> {
   const endsAt = performance.now() + limitMs;
   while (performance.now() < endsAt) {
@@ -74,7 +85,7 @@ export async function runDhcpClient(
   const answerPath = join(directory, "answer");
   await writeFile(join(directory, "script"), script);
   await chmod(join(directory, "script"), 0o755);
-  await writeFile(join(directory, "config"), 'timeout 10;\nsend host-name = "";\n');
+  await writeFile(join(directory, "config"), `timeout 10;\nsend host-name = "";\n${options.config ?? ""}`);
   const apply = options.isApplied === true ? { NETLOOM_TEST_APPLY: "1" } : {};
   const marks = { NETLOOM_TEST_ANSWER: answerPath, ...apply };
   // dhclient hands its script nothing but what -e names.
@@ -83,7 +94,7 @@ export async function runDhcpClient(
       ? [word, ...Object.entries(marks).flatMap(([key, value]) => ["-e", `${key}=${value}`])]
       : [word],
   );
-  const child = spawn("nsenter", [`--net=/run/netns/${namespace}`, ...argv], {
+  const child = spawn("nsenter", [`--net=/run/netns/${namespace}`, ...withFlags(argv, kind, options.flags ?? [])], {
     stdio: "ignore",
     env: { PATH: process.env["PATH"], ...marks },
   });
@@ -110,16 +121,26 @@ export interface RunningClient {
   close(): Promise<void>;
 }
 
-/** A udhcpc that keeps running with the address on its device, as in an instance. */
-export async function startDhcpClient(namespace: string, device: string): Promise<RunningClient> {
+/**
+ * A client that keeps running with the address on its device, as in an instance. dhclient cannot be told to renew: it does so
+ * every two seconds, and `renew` waits for that.
+ */
+export async function startDhcpClient(
+  namespace: string,
+  device: string,
+  kind: Exclude<DhcpClientKind, "dhclient6"> = "udhcpc",
+): Promise<RunningClient> {
   const directory = await mkdtemp(join(tmpdir(), "netloom-dhcp-client-"));
   const answerPath = join(directory, "answer");
   await writeFile(join(directory, "script"), script);
   await chmod(join(directory, "script"), 0o755);
-  const argv = argumentsOf("udhcpc", device, directory).filter((word) => word !== "-q");
-  const child = spawn("nsenter", [`--net=/run/netns/${namespace}`, ...argv], {
+  await writeFile(join(directory, "config"), 'timeout 10;\nsend host-name = "";\nsupersede dhcp-renewal-time 2;\n');
+  const marks = { NETLOOM_TEST_ANSWER: answerPath, NETLOOM_TEST_APPLY: "1" };
+  const [program = "", ...words] = argumentsOf(kind, device, directory).filter((word) => word !== "-q");
+  const handed = kind === "udhcpc" ? [] : Object.entries(marks).flatMap(([key, value]) => ["-e", `${key}=${value}`]);
+  const child = spawn("nsenter", [`--net=/run/netns/${namespace}`, program, ...handed, ...words], {
     stdio: "ignore",
-    env: { PATH: process.env["PATH"], NETLOOM_TEST_ANSWER: answerPath, NETLOOM_TEST_APPLY: "1" },
+    env: { PATH: process.env["PATH"], ...marks },
   });
   const close = async (): Promise<void> => {
     await endChild(child);
@@ -128,14 +149,14 @@ export async function startDhcpClient(namespace: string, device: string): Promis
   const first = await untilAnswered(child, answerPath, 8000);
   if (first === undefined) {
     await close();
-    throw new Error(`nobody answered udhcpc in ${namespace}`);
+    throw new Error(`nobody answered ${kind} in ${namespace}`);
   }
   return {
     answer: parseAnswer(first),
     close,
     renew: async (limitMs = 4000) => {
       await rm(answerPath, { force: true });
-      child.kill("SIGUSR1");
+      if (kind === "udhcpc") child.kill("SIGUSR1");
       const text = await untilAnswered(child, answerPath, limitMs);
       return text === undefined ? undefined : parseAnswer(text);
     },
@@ -164,5 +185,6 @@ function parseAnswer(text: string): DhcpAnswer {
     domain: read("domain", "new_domain_name"),
     hostname: read("hostname", "new_host_name"),
     staticRoutes: read("staticroutes", "new_rfc3442_classless_static_routes"),
+    told: values,
   };
 }
