@@ -184,7 +184,7 @@ export class DnsmasqDriver implements DhcpDriver {
     ensureInotifyInstances(this.#pictures.size + inotifyMargin, this.#deps.log);
     const { loaded, baseHash } = files.writeBase(target, this.#features);
     files.writeInterface(desired.device.interfaceName);
-    this.#cleaner.prune({ ...work, freed: freedSince(work) });
+    this.#cleaner.prepare({ ...work, freed: freedSince(work) });
     const server = await this.#servers.start(desired, files, argv);
     files.markRunning(baseHash, server);
     this.#remember(work, server, loaded, []);

@@ -10,6 +10,7 @@ import type { DesiredDhcp } from "../dhcp-driver.ts";
 import type { LeaseControl } from "../lease-control.ts";
 import type { DesiredFiles } from "./desired-files.ts";
 import { isLeaseKept, ownersOf } from "./lease-owners.ts";
+import { isTakenOverPort, seedLeases } from "./lease-seed.ts";
 import type { NetworkFiles } from "./network-files.ts";
 import { allServers6, buildRelease4, buildRelease6, type ReleasePacket, sendReleases } from "./release.ts";
 import { waitUntilSettled } from "./server-settled.ts";
@@ -45,9 +46,11 @@ export class LeaseCleaner {
     this.#deps = deps;
   }
 
-  /** Before a start: the file is nobody's, so the lines are just left out. */
-  prune(work: LeaseWork): void {
-    work.files.filterLeases(keptTest(work));
+  /** Before a start: the file is nobody's, so it is just written. */
+  prepare(work: LeaseWork): void {
+    const { hostLines } = work.target;
+    const isTakenOver = isTakenOverPort(work.desired.dhcpPort);
+    work.files.changeLeases((previous) => seedLeases({ previous, isKept: keptTest(work), hostLines, isTakenOver }));
   }
 
   /**

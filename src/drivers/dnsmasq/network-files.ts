@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ensureDirectory, isErrno, readDirectoryIfPresent, writeFileAtomicSync } from "../../linux/atomic-file.ts";
-import { type DnsmasqLease, filterLeaseFile, parseLeases } from "../../linux/dnsmasq-leases.ts";
+import { type DnsmasqLease, parseLeases } from "../../linux/dnsmasq-leases.ts";
 import type { ProcessIdentity } from "../../linux/process-table.ts";
 import type { DesiredFiles } from "./desired-files.ts";
 import { bucketCountFor, bucketName, bucketTexts, parseBucketName } from "./dns-buckets.ts";
@@ -172,10 +172,14 @@ export class NetworkFiles {
     return /^duid ([0-9a-f:]+)$/m.exec(this.read("leases") ?? "")?.[1];
   }
 
-  /** Only while no server runs: it holds the file open and would write its own memory over it. */
-  filterLeases(isKept: (lease: DnsmasqLease) => boolean): void {
-    const text = this.read("leases");
-    if (text !== undefined) writeFileAtomicSync(this.path("leases"), filterLeaseFile(text, isKept));
+  /**
+   * Only while no server runs: it holds the file open and would write its own memory over it.
+   *
+   * @param change from the text that is there to what should be; undefined stands for no file, and then leaves all as it is
+   */
+  changeLeases(change: (previous: string | undefined) => string | undefined): void {
+    const text = change(this.read("leases"));
+    if (text !== undefined) writeFileAtomicSync(this.path("leases"), text);
   }
 
   /** Removes all that is the driver's; the directory itself only when nothing of others is left in it. */
