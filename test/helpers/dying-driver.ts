@@ -1,0 +1,64 @@
+// A driver in a process of its own that is killed just before its n-th change to the host: a file written, renamed or removed, a
+// directory made, a signal sent, a child started. Every one of them is a place where an agent can die.
+import childProcess from "node:child_process";
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import type { DesiredDhcp } from "../../src/drivers/dhcp-driver.ts";
+
+export interface DyingOrder {
+  readonly stateDir: string;
+  readonly desired: DesiredDhcp;
+  /** 1: before the first change. */
+  readonly dieAt: number;
+}
+
+/** `done` when there were fewer changes than `dieAt`. */
+export interface DyingReport {
+  readonly outcome: string;
+  readonly steps: readonly string[];
+}
+
+process.once("message", (order: DyingOrder) => {
+  void applyAndDie(order);
+});
+
+async function applyAndDie({ stateDir, desired, dieAt }: DyingOrder): Promise<void> {
+  const steps: string[] = [];
+  countSteps(steps, dieAt);
+  // Only now, so that they import what has been replaced.
+  const { DnsmasqDriver } = await import("../../src/drivers/dnsmasq/dnsmasq-driver.ts");
+  const { silentLogger } = await import("../../src/base/logger.ts");
+  const { processRunner } = await import("../../src/linux/command-runner.ts");
+  const driver = new DnsmasqDriver({ runner: processRunner(), stateDir, log: silentLogger });
+  const outcome = await driver.apply(desired);
+  process.send?.({ outcome, steps } satisfies DyingReport);
+  process.disconnect?.();
+}
+
+function countSteps(steps: string[], dieAt: number): void {
+  const step = (name: string, target: unknown): void => {
+    steps.push(`${name} ${String(target).split("/").slice(-2).join("/")}`);
+    if (steps.length === dieAt) process.kill(process.pid, "SIGKILL");
+  };
+  for (const name of ["writeFileSync", "renameSync", "rmSync", "mkdirSync"] as const) {
+    const original: (...args: unknown[]) => unknown = fs[name] as never;
+    const counted = (...args: unknown[]): unknown => {
+      step(name, args[0]);
+      return original(...args);
+    };
+    Object.assign(fs, { [name]: counted });
+  }
+  const { spawn } = childProcess;
+  Object.assign(childProcess, {
+    spawn: (...args: Parameters<typeof spawn>) => {
+      step("spawn", args[0]);
+      return spawn(...args);
+    },
+  });
+  const kill = process.kill.bind(process);
+  process.kill = (pid, signal) => {
+    if (pid !== process.pid) step("kill", signal);
+    return kill(pid, signal);
+  };
+  syncBuiltinESMExports();
+}
