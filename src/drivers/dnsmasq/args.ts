@@ -18,7 +18,7 @@ export interface ArgumentContext {
   readonly features?: DnsmasqFeatures | undefined;
   /** The DHCP device; needed for `bridgeAliases`. */
   readonly interfaceName?: string | undefined;
-  /** See `ensureLogFile`; undefined: routine work is not logged. */
+  /** See `LogFiles`; undefined: routine work is not logged. */
   readonly logFile?: string | undefined;
 }
 

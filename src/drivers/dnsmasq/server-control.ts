@@ -9,7 +9,7 @@ import type { LeaseControl } from "../lease-control.ts";
 import { buildArguments } from "./args.ts";
 import type { DnsmasqOptions } from "./dnsmasq-options.ts";
 import type { DnsmasqFeatures } from "./dnsmasq-version.ts";
-import { ensureLogFile } from "./log-file.ts";
+import { LogFiles } from "./log-file.ts";
 import type { NetworkFiles } from "./network-files.ts";
 import { chooseUser, findDnsmasqs, findServer, serversOf, startServer } from "./server-process.ts";
 import { ServerStopper } from "./server-stopper.ts";
@@ -27,20 +27,22 @@ const recentMs = 5_000;
 
 export class ServerControl {
   readonly #parts: ServerControlParts;
+  readonly #logFiles: LogFiles;
   readonly #stopper = new ServerStopper();
   #look: { readonly atMs: number; readonly dnsmasqs: readonly ProcessState[] } | undefined;
   #user: { readonly name: "root" | undefined } | undefined;
 
   constructor(parts: ServerControlParts) {
     this.#parts = parts;
+    this.#logFiles = new LogFiles(parts.options.baseLogDirectory, parts.log);
   }
 
   /** The vector that the server of this network should run with now. */
   async argumentsFor({ view, device }: DesiredDhcp, files: NetworkFiles, domain: string): Promise<readonly string[]> {
-    const { options, features, leases, log } = this.#parts;
+    const { options, features, leases } = this.#parts;
     const { id } = view.network;
     const { name: user } = (this.#user ??= await this.#chooseUser());
-    const logFile = ensureLogFile(options.baseLogDirectory, id, log);
+    const logFile = this.#logFiles.ensure(id);
     const { interfaceName } = device;
     const argv = buildArguments({ view, directory: files.directory, domain, options, user, features, interfaceName, logFile });
     const bus = features.hasDbus ? leases?.access(id) : undefined;
