@@ -4,12 +4,12 @@ import type { NetworkCache } from "../cache/network-cache.ts";
 import { NetloomError } from "../base/errors.ts";
 import { KeyedMutex } from "../base/keyed-mutex.ts";
 import type { Logger } from "../base/logger.ts";
-import type { DesiredDhcp, DhcpDeviceManager, DhcpDriver, DhcpOutcome } from "../drivers/dhcp-driver.ts";
+import type { DesiredDhcp, DhcpDevice, DhcpDeviceManager, DhcpDriver, DhcpOutcome } from "../drivers/dhcp-driver.ts";
 import type { NetworkId, SubnetId } from "../model/ids.ts";
 import { noMetadata } from "../model/metadata-plan.ts";
 import type { NetworkView, Port } from "../model/network.ts";
 import type { DhcpPluginApi } from "./dhcp-plugin-api.ts";
-import { dhcpSubnetIds, findOwnPort, lackingSubnets, wantsDhcp, withoutDhcpOn } from "./own-port.ts";
+import { dhcpSubnetIds, findOwnPort, hasNeedlessAddress, lackingSubnets, wantsDhcp, withoutDhcpOn } from "./own-port.ts";
 
 /** What the driver did, or: stopped; nothing was here; a newer event decides; no address for our own port. */
 export type ReconcileOutcome = DhcpOutcome | "disabled" | "absent" | "superseded" | "degraded";
@@ -97,15 +97,41 @@ export class NetworkHelpers {
   async refreshDhcpHelper(view: NetworkView, verify: boolean): Promise<ReconcileOutcome> {
     const { id } = view.network;
     const own = await this.#ensureOwnPort(view);
-    if (own === undefined) return this.#refusals.has(id) ? "degraded" : "superseded";
+    if (own === undefined) {
+      if (!this.#refusals.has(id)) return "superseded";
+      // What answers here does so from an address that is no longer ours.
+      if (this.#present.has(id)) await this.#removeDhcp(id);
+      return "degraded";
+    }
     this.#present.add(id);
     const { dhcpPort, unserved } = own;
     const servedView = withoutDhcpOn(own.view, unserved);
-    const device = await this.#parts.deviceManager.setup(servedView, dhcpPort, { verify, metadata: noMetadata });
+    const device = await this.#setUpDevice(view, { ...own, view: servedView }, verify);
     const { outcome, refusedPorts } = await this.#apply({ view: servedView, dhcpPort, device, metadata: noMetadata });
     this.#served.add(id);
     this.#parts.onServed({ view: own.view, unservedSubnets: unserved, unservedPorts: refusedPorts });
     return outcome;
+  }
+
+  /** A port that was made just now and has no device goes with the attempt; one that was there keeps its address for the next. */
+  async #setUpDevice(before: NetworkView, { view, dhcpPort }: OwnPort, verify: boolean): Promise<DhcpDevice> {
+    const { deviceManager, api, log } = this.#parts;
+    try {
+      return await deviceManager.setup(view, dhcpPort, { verify, metadata: noMetadata });
+    } catch (thrown) {
+      const networkId = view.network.id;
+      if (!before.ports.some(({ id }) => id === dhcpPort.id)) {
+        await api.releaseDhcpPort(networkId).catch((err: unknown) => log.warn({ networkId, err }, "dhcp port not released"));
+      }
+      throw thrown;
+    }
+  }
+
+  async #removeDhcp(id: NetworkId): Promise<void> {
+    await this.#parts.driver.remove(id);
+    await this.#parts.deviceManager.destroy(id);
+    this.#served.delete(id);
+    this.#present.delete(id);
   }
 
   /** A driver that had to leave ports out has served all others; trying again would not change that. */
@@ -127,16 +153,12 @@ export class NetworkHelpers {
 
   /** @param view `undefined` when the network is gone or not ours any more; then the server has taken care of the port. */
   async disableDhcpHelper(id: NetworkId, view: NetworkView | undefined): Promise<ReconcileOutcome> {
-    const { driver, deviceManager, api } = this.#parts;
+    const { deviceManager, api } = this.#parts;
     this.#refusals.delete(id);
     this.#leftOut.delete(id);
     this.#served.delete(id);
     const wasPresent = this.#present.has(id);
-    if (wasPresent) {
-      await driver.remove(id);
-      await deviceManager.destroy(id);
-      this.#present.delete(id);
-    }
+    if (wasPresent) await this.#removeDhcp(id);
     const ownPort = view === undefined ? undefined : findOwnPort(view, deviceManager.getDeviceId(id));
     if (ownPort !== undefined) await api.releaseDhcpPort(id);
     return wasPresent ? "disabled" : "absent";
@@ -147,7 +169,7 @@ export class NetworkHelpers {
     const { id } = view.network;
     const present = findOwnPort(view, this.#parts.deviceManager.getDeviceId(id));
     const lacking = lackingSubnets(view, present);
-    if (present !== undefined && lacking.length === 0) {
+    if (present !== undefined && lacking.length === 0 && !hasNeedlessAddress(view, present)) {
       this.#refusals.delete(id);
       return { view, dhcpPort: present, unserved: [] };
     }
@@ -164,7 +186,7 @@ export class NetworkHelpers {
     const { id } = view.network;
     this.#refusals.delete(id);
     try {
-      const port = await api.claimDhcpPort({ networkId: id, subnetIds: [...dhcpSubnetIds(view)] });
+      const port = await this.#ask(view);
       if (port !== null)
         cache.applyItem(
           { op: "upsert", kind: "port", id: port.id, networkId: id, revision: port.revision, body: port },
@@ -176,6 +198,19 @@ export class NetworkHelpers {
       log.error({ networkId: id, err: thrown }, "no address for the dhcp port");
       this.#refusals.set(id, { view, reason: `no address: ${thrown.message}` });
       return false;
+    }
+  }
+
+  /** An answer without one of the subnets may have crossed with a change: once more, and then it is the server's mistake. */
+  async #ask(view: NetworkView): Promise<Awaited<ReturnType<HelperParts["api"]["claimDhcpPort"]>>> {
+    const request = { networkId: view.network.id, subnetIds: [...dhcpSubnetIds(view)] };
+    for (let attempt = 1; ; attempt += 1) {
+      const port = await this.#parts.api.claimDhcpPort(request);
+      const lacking = port === null ? [] : lackingSubnets(view, port);
+      if (lacking.length === 0) return port;
+      if (attempt < 2) continue;
+      const reason = `the server gave our port no address on subnets ${lacking.join(", ")}`;
+      throw new NetloomError("UNAVAILABLE", reason, { networkId: view.network.id });
     }
   }
 

@@ -23,6 +23,12 @@ export function lackingSubnets(view: NetworkView, port: Port | undefined): reado
   return dhcpSubnetIds(view).filter((id) => !present.has(id));
 }
 
+/** True when the port has an address on a subnet of the network that is not served, which the address is only taken from. */
+export function hasNeedlessAddress(view: NetworkView, port: Port): boolean {
+  const silent = new Set(view.subnets.filter((subnet) => !subnet.enableDhcp).map((subnet) => subnet.id));
+  return port.fixedIps.some((fixedIp) => silent.has(fixedIp.subnetId));
+}
+
 /** The same network, not serving DHCP on `subnets`: what is left to do where the agent cannot get an address. */
 export function withoutDhcpOn(view: NetworkView, subnets: readonly SubnetId[]): NetworkView {
   if (subnets.length === 0) return view;

@@ -75,6 +75,8 @@ export class FakeDhcpDriver implements DhcpDriver {
 
 export class FakeDeviceManager implements DhcpDeviceManager {
   readonly calls: (Call & { readonly verify?: boolean })[] = [];
+  /** Thrown by the next set-ups, in order. */
+  readonly setupFailures: Error[] = [];
   readonly #host: FakeHost;
   readonly #hostName: string;
 
@@ -85,6 +87,8 @@ export class FakeDeviceManager implements DhcpDeviceManager {
 
   async setup(view: NetworkView, dhcpPort: Port, options: { readonly verify: boolean }): Promise<DhcpDevice> {
     this.calls.push({ verb: "setup", network: view.network.id, verify: options.verify });
+    const failure = this.setupFailures.shift();
+    if (failure !== undefined) throw failure;
     this.#host.devices.set(view.network.id, dhcpPort);
     return { namespace: dhcpNamespaceName("", view.network.id), interfaceName: this.getInterfaceName(dhcpPort.id) };
   }

@@ -37,6 +37,8 @@ export class FakeServer {
   /** Thrown by the next calls, in order. */
   readonly claimFailures: NetloomError[] = [];
   readonly syncFailures: NetloomError[] = [];
+  /** How many of the next claims are answered without an address on the last of the subnets. */
+  shortAnswers = 0;
   /** Called between the pages of a snapshot. */
   betweenPages: () => void | Promise<void> = () => {};
   readonly #options: FakeServerOptions;
@@ -140,7 +142,9 @@ export class FakeServer {
     );
     const n = this.#dhcpPorts.get(networkId) ?? this.#nextDhcpPort++;
     this.#dhcpPorts.set(networkId, n);
-    const fixedIps = subnetIds.map((subnetId) => ({
+    const isShort = this.shortAnswers > 0;
+    if (isShort) this.shortAnswers -= 1;
+    const fixedIps = subnetIds.slice(0, isShort ? -1 : undefined).map((subnetId) => ({
       subnetId,
       ipAddress: `10.${Number.parseInt(subnetId.slice(-12), 16)}.${n >> 8}.${n & 255}`,
     }));

@@ -90,7 +90,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     assert.deepEqual(tapAddresses?.addresses, [], "the host has no address on a tenant's wire");
   });
 
-  test("believes no router advertisement in the namespace", async () => {
+  test("DA-189: believes no router advertisement in the namespace", async () => {
     await setup();
 
     for (const name of ["default", device()]) {
@@ -113,7 +113,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     assert.match(features, /^tx-checksumming: off/m);
   });
 
-  test("a second time costs no child, neither for this manager nor for the next", async () => {
+  test("DA-179: a second time costs no child, neither for this manager nor for the next", async () => {
     await setup();
     children.length = 0;
 
@@ -146,7 +146,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     assert.equal(await sh("ip", "-n", namespace(), "-o", "link", "show", device()), before);
   });
 
-  test("addresses, MTU and routes follow the model", async () => {
+  test("DA-193, DA-196: addresses, MTU and routes follow the model", async () => {
     await setup();
     change(
       [
@@ -167,7 +167,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     );
   });
 
-  test("a gateway outside the subnet is reached on the link; without a gateway no default route stays", async () => {
+  test("DA-194: a gateway outside the subnet is reached on the link; without a gateway no default route stays", async () => {
     change([{ gatewayIp: "192.0.2.1" }], ["10.20.0.2"]);
     await setup();
     const routes = await sh("ip", "-n", namespace(), "route");
@@ -214,7 +214,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     assert.equal((await deviceNames()).has(before.tap), false);
   });
 
-  test("a plain file in place of the namespace is replaced by one", async () => {
+  test("DA-197: a plain file in place of the namespace is replaced by one", async () => {
     await mkdir("/run/netns", { recursive: true });
     await writeFile(`/run/netns/${namespace()}`, "");
 
@@ -232,7 +232,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     assert.deepEqual(await readAddresses(), ["10.20.0.2/24"]);
   });
 
-  test("can be destroyed and made again at once", async () => {
+  test("DA-198: can be destroyed and made again at once", async () => {
     for (let round = 0; round < 3; round += 1) {
       await setup();
       await manager.destroy(view.network.id);
@@ -242,7 +242,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     assert.deepEqual(await readAddresses(), ["10.20.0.2/24"]);
   });
 
-  test("a set-up that fails leaves nothing", async () => {
+  test("DA-180: a set-up that fails leaves nothing", async () => {
     const inner = new NamespaceWorker();
     const worker: NamespaceRunner = {
       run: async (where, operations) => {

@@ -26,13 +26,13 @@ describe("what the DHCP device must be", () => {
   const gateways = (subnets: readonly Partial<Subnet>[], addresses: readonly string[]): readonly string[] =>
     specOf(subnets, addresses).defaultRoutes.map((route) => route.gateway + (route.isOffSubnet ? " off" : ""));
 
-  test("has the addresses on served subnets, with the subnet's prefix", () => {
+  test("DA-184: has the addresses on served subnets, with the subnet's prefix", () => {
     const subnets = [{ cidr: "10.1.0.0/20" }, { cidr: "10.2.0.0/24", enableDhcp: false }];
 
     assert.deepEqual(specOf(subnets, ["10.1.0.2", "10.2.0.2"]).addresses, ["10.1.0.2/20"]);
   });
 
-  test("routes over the gateway of the first served subnet that has one and an address of ours", () => {
+  test("DA-193: routes over the gateway of the first served subnet that has one and an address of ours", () => {
     const subnets = [
       { cidr: "10.1.0.0/24", gatewayIp: "10.1.0.1", enableDhcp: false },
       { cidr: "10.2.0.0/24", gatewayIp: null },
@@ -44,7 +44,7 @@ describe("what the DHCP device must be", () => {
     assert.deepEqual(gateways(subnets.slice(2, 3), []), []);
   });
 
-  test("has a default route for each IP version, IPv6 by its own rules", () => {
+  test("DA-193, DA-194: has a default route for each IP version, IPv6 by its own rules", () => {
     const six = { cidr: "2001:db8::/64", ipVersion: 6, gatewayIp: "fe80::1" } as const;
 
     assert.deepEqual(gateways([{}, six], ["10.20.0.2", "2001:db8::2"]), ["10.20.0.1", "fe80::1"]);
