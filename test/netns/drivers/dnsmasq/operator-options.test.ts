@@ -95,6 +95,33 @@ describe("what an operator chooses", { skip: skipWithoutRoot }, () => {
     assert.equal(await dig("from.file"), '"yes"');
   });
 
+  test("DA-128: its DNS answers the network's own and no stranger, though packets find the way", async () => {
+    bench = await DhcpBench.create();
+    await bench.apply([makePort(bench.subnets, ["10.20.0.5"], { dnsName: "web" })]);
+    const instance = await bench.plug(randomMac());
+    const ask = async (from: string): Promise<string> =>
+      sh(
+        "nsenter",
+        `--net=/run/netns/${instance}`,
+        "dig",
+        "-b",
+        from,
+        "+short",
+        "+time=1",
+        "+tries=1",
+        "web.openstacklocal",
+        "@10.20.0.2",
+      ).catch(() => "no answer");
+    await sh("ip", "-n", instance, "addr", "add", "10.20.0.200/24", "dev", "eth0");
+    await sh("ip", "-n", instance, "addr", "add", "192.0.2.5/32", "dev", "eth0");
+    const device = `ns-${bench.dhcpPort.id.slice(0, 11)}`;
+    await sh("ip", "-n", bench.namespace, "route", "add", "192.0.2.0/24", "dev", device);
+    await sh("nsenter", `--net=/run/netns/${instance}`, "ping", "-c1", "-W2", "-I", "192.0.2.5", "10.20.0.2");
+
+    assert.equal((await ask("10.20.0.200")).trim(), "10.20.0.5");
+    assert.equal(await ask("192.0.2.5"), "no answer");
+  });
+
   test("DA-117 DA-126: a start with every option that may be given", async () => {
     bench = await DhcpBench.create({
       options: {
