@@ -2,7 +2,7 @@
 // script: `node scripts/ensure-deps.mjs <purpose>`. Plain JavaScript without dependencies, because the system's Node runs it.
 // When nothing is missing it only looks at files.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -28,6 +28,8 @@ const testPrograms = {
   setpriv: "util-linux",
   "ovs-vswitchd": "openvswitch-switch",
   initdb: "postgresql",
+  curl: "curl",
+  "cloud-init": "cloud-init",
 };
 const wanted = {
   start: runPrograms,
@@ -106,10 +108,17 @@ function installWithoutServices(packages) {
   if (isOurs) writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   const cleanUp = () => isOurs && rmSync(policy, { force: true });
   process.once("exit", cleanUp);
+  if (packages.includes("cloud-init")) keepCloudInitOff();
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   run("package lists", "apt-get", ["update", "-qq"], { env });
   run("Debian packages", "apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { env });
   cleanUp();
+}
+
+/** Tests read its Python code; as a service it would set this machine up anew at its next boot. */
+function keepCloudInitOff() {
+  mkdirSync("/etc/cloud", { recursive: true });
+  writeFileSync("/etc/cloud/cloud-init.disabled", "installed for the tests of netloom only\n");
 }
 
 /** True when what npm wrote into node_modules at its end is at least as new as the lock file. */

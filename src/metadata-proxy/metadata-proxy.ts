@@ -70,6 +70,7 @@ interface Origin {
 
 const mostHeaderBytes = 8 * 1024;
 const keepAliveMs = 5000;
+const checkEveryMs = 5000;
 
 export class MetadataProxy {
   readonly #options: MetadataProxyOptions;
@@ -88,10 +89,17 @@ export class MetadataProxy {
     const views = options.views ?? (() => this.#views());
     this.#handler = new RequestHandler({ log, clock, facts, upstream: this.#upstream, secret, views });
     this.#http = createServer(
-      { maxHeaderSize: mostHeaderBytes, requestTimeout: timeoutMs, headersTimeout: timeoutMs, keepAliveTimeout: keepAliveMs },
+      {
+        maxHeaderSize: mostHeaderBytes,
+        requestTimeout: timeoutMs,
+        headersTimeout: timeoutMs,
+        keepAliveTimeout: keepAliveMs,
+        connectionsCheckingInterval: Math.min(timeoutMs, checkEveryMs),
+      },
       (incoming, response) => void this.#answer(incoming, response),
     );
-    this.#http.timeout = timeoutMs;
+    // Longer than the upstream may take: else the guest would lose its connection instead of being told.
+    this.#http.timeout = 2 * timeoutMs;
     // It never listens itself: connections are given to it. Only this event starts its watch over slow requests.
     this.#http.emit("listening");
   }

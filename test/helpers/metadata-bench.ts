@@ -153,7 +153,7 @@ export async function ask(namespace: string, path: string, ...options: readonly 
 }
 
 export async function askAt(namespace: string, url: string, ...options: readonly string[]): Promise<Reply> {
-  const argv = [`--net=/run/netns/${namespace}`, "curl", "-gsS", "-i", "--raw", "--max-time", "10", ...options, url];
+  const argv = [`--net=/run/netns/${namespace}`, "curl", "-gsS", "-i", "--max-time", "10", ...options, url];
   const { stdout } = await execute("nsenter", argv, { encoding: "buffer", maxBuffer: 64 * 1024 * 1024 });
   // Interim answers (100 Continue) come before the one that counts.
   let rest = stdout;
