@@ -14,6 +14,13 @@ export interface ReconcileQueueOptions<K> {
   readonly onFailure: (key: K, thrown: unknown, retry: { readonly attempt: number; readonly delayMs: number }) => void;
   /** How many keys at once. */
   readonly concurrency: number;
+  /**
+   * How long the next run of a key has to wait, ms; asked when its turn comes, and again when the wait is over. It takes no
+   * slot meanwhile, and what is marked meanwhile belongs into that one run.
+   */
+  readonly delayMs?: (key: K) => number;
+  /** Called after a run that brought the key to its desired state: how long it had been dirty. */
+  readonly onSettled?: (key: K, dirtyMs: number) => void;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random?: () => number;
@@ -46,6 +53,9 @@ export class ReconcileQueue<K> {
   readonly #failures = new Map<K, Failure>();
   /** Since when a key is dirty. */
   readonly #dirtySince = new Map<K, number>();
+  /** Keys whose turn came too early. */
+  readonly #paused = new Map<K, { readonly lane: Lane; readonly cancel: CancelTimer }>();
+  #pauseEnds = Promise.withResolvers<void>();
   #isClosed = false;
 
   constructor(options: ReconcileQueueOptions<K>) {
@@ -68,6 +78,11 @@ export class ReconcileQueue<K> {
       this.#again.set(key, { lane: again?.lane === "event" ? "event" : lane, sinceMs: again?.sinceMs ?? nowMs });
       return;
     }
+    const paused = this.#paused.get(key);
+    if (paused !== undefined) {
+      if (lane === "event") this.#paused.set(key, { ...paused, lane });
+      return;
+    }
     const failure = this.#failures.get(key);
     if (failure === undefined || this.#isQueued(key)) this.#enqueue(key, lane);
     else if (lane === "event") this.#retryIn(key, failure, failure.atMs + this.#backoff.firstMs - nowMs);
@@ -79,15 +94,22 @@ export class ReconcileQueue<K> {
     return { dirty: this.#dirtySince.size, oldestDirtyMs, failing: this.#failures.size };
   }
 
-  /** Resolves when nothing is queued or running; keys that wait after a failure are not waited for. */
+  /** Resolves when nothing is queued, paused or running; keys that wait after a failure are not waited for. */
   async idle(): Promise<void> {
     await this.#slots.onIdle();
+    while (this.#paused.size > 0) {
+      await this.#pauseEnds.promise;
+      await this.#slots.onIdle();
+    }
   }
 
   /** Starts nothing more and resolves when the running keys are done. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const failure of this.#failures.values()) failure.cancelRetry();
+    for (const paused of this.#paused.values()) paused.cancel();
+    this.#paused.clear();
+    this.#endPauses();
     this.#lanes.event.clear();
     this.#lanes.resync.clear();
     this.#again.clear();
@@ -129,14 +151,33 @@ export class ReconcileQueue<K> {
     for (const lane of ["event", "resync"] as const) {
       for (const value of this.#lanes[lane]) {
         this.#lanes[lane].delete(value);
-        return { value, lane };
+        const waitMs = this.#options.delayMs?.(value) ?? 0;
+        if (waitMs <= 0) return { value, lane };
+        this.#pause(value, lane, waitMs);
       }
     }
     return undefined;
   }
 
+  #pause(key: K, lane: Lane, waitMs: number): void {
+    const cancel = this.#options.timers.after(waitMs, () => {
+      const wanted = this.#paused.get(key)?.lane ?? lane;
+      this.#paused.delete(key);
+      this.#enqueue(key, wanted);
+      this.#endPauses();
+    });
+    this.#paused.set(key, { lane, cancel });
+  }
+
+  #endPauses(): void {
+    this.#pauseEnds.resolve();
+    this.#pauseEnds = Promise.withResolvers();
+  }
+
   /** Clean, or dirty only since it was marked again. */
   #settleDirty(key: K): void {
+    const sinceMs = this.#dirtySince.get(key);
+    if (sinceMs !== undefined) this.#options.onSettled?.(key, this.#options.clock.monotonicMs() - sinceMs);
     const again = this.#again.get(key);
     if (again === undefined) this.#dirtySince.delete(key);
     else this.#dirtySince.set(key, again.sinceMs);

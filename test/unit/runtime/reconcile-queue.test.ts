@@ -242,3 +242,65 @@ test("whatever is marked when, the last run of a key begins after its last mark"
     { numRuns: 60 },
   );
 });
+
+/** A queue whose keys must rest as long as `restMs` says; the first run of a key comes at once. */
+function pacedQueue(restMs: number) {
+  const clock = new FakeClock();
+  const ranAtMs: number[] = [];
+  const queue = new ReconcileQueue<string>({
+    clock,
+    timers: clock,
+    concurrency: 2,
+    run: async () => void ranAtMs.push(clock.monotonicMs()),
+    onFailure: () => {},
+    delayMs: () => {
+      const lastMs = ranAtMs.at(-1);
+      return lastMs === undefined ? 0 : Math.max(0, lastMs + restMs - clock.monotonicMs());
+    },
+  });
+  return { clock, queue, ranAtMs };
+}
+
+test("DA-067: a thousand marks while the key must rest are one run at once and one per rest", async () => {
+  const { clock, queue, ranAtMs } = pacedQueue(100);
+
+  for (let n = 0; n < 1000; n += 1) {
+    queue.mark("blue");
+    await clock.advance(1);
+    await settle();
+  }
+  await clock.advance(200);
+  await settle();
+
+  assert.ok(ranAtMs.length <= 1 + Math.ceil(1000 / 100) && ranAtMs.length >= 10, `${ranAtMs.length} runs`);
+  const gaps = ranAtMs.slice(1).map((atMs, index) => atMs - (ranAtMs[index] ?? 0));
+  assert.ok(gaps.every((gap) => gap >= 100));
+  assert.equal(queue.stats.dirty, 0);
+});
+
+test("a key that rests takes no slot, and idle waits for it", async () => {
+  const clock = new FakeClock();
+  const ran: string[] = [];
+  let restMs = 50;
+  const queue = new ReconcileQueue<string>({
+    ...{ clock, timers: clock, concurrency: 1, onFailure: () => {} },
+    run: async (key) => void ran.push(key),
+    delayMs: (key) => (key === "tired" ? restMs : 0),
+  });
+  queue.mark("tired", "resync");
+  queue.mark("fresh");
+  let isIdle = false;
+  void queue.idle().then(() => {
+    isIdle = true;
+  });
+  await settle();
+
+  assert.deepEqual(ran, ["fresh"]);
+  assert.equal(isIdle, false);
+  restMs = 0;
+  await clock.advance(50);
+  await settle();
+
+  assert.deepEqual(ran, ["fresh", "tired"]);
+  assert.equal(isIdle, true);
+});
