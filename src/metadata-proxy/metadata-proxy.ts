@@ -80,6 +80,7 @@ export class MetadataProxy {
   readonly #upstream: Upstream | undefined;
   readonly #handler: RequestHandler;
   readonly #http: Server;
+  readonly #hasIpv6 = hasIpv6();
   #opened = 0;
 
   constructor(options: MetadataProxyOptions) {
@@ -128,7 +129,7 @@ export class MetadataProxy {
       this.#entries.set(id, entry);
       entry.desired = desired;
       this.#complain(id, entry);
-      const wanted = { device: desired.device, v4: desired.plan.v4, v6: desired.plan.v6 && hasIpv6() };
+      const wanted = { device: desired.device, v4: desired.plan.v4, v6: desired.plan.v6 && this.#hasIpv6 };
       if (!entry.listeners.fits(wanted)) await entry.listeners.ensure(wanted);
     });
   }
