@@ -14,7 +14,7 @@ const allowed = {
   vif: ["drivers/[^/]+$", "linux/", "model/", "base/"],
   "lease-relay": ["linux/", "messaging/", "runtime/", "cache/", "types/", "model/", "base/"],
   "lease-bus": ["drivers/[^/]+$", "linux/", "runtime/", "model/", "base/"],
-  leases: ["linux/", "runtime/", "types/", "model/", "base/"],
+  leases: ["lease-bus/", "lease-relay/", "linux/", "runtime/", "types/", "model/", "base/"],
   "metadata-proxy": ["drivers/[^/]+$", "linux/", "model/", "base/"],
   heartbeat: ["linux/", "messaging/", "runtime/", "cache/", "types/", "model/", "base/"],
   "server/ipam": ["server/store/", "model/", "types/", "base/"],

@@ -42,7 +42,8 @@ export interface AgentEnvironment {
   readonly driver: DhcpDriver;
   readonly deviceManager: DhcpDeviceManager;
   readonly leases: LeaseSource;
-  readonly readKnownLeases: () => Promise<readonly LeaseReport[]>;
+  /** For a source that does not read the lease files itself: what they say, once the agent is ready and after losses. */
+  readonly readKnownLeases?: () => Promise<readonly LeaseReport[]>;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Logger;
@@ -120,7 +121,7 @@ async function followLeases(
   ready: Promise<void>,
 ): Promise<() => Promise<void>> {
   const reportKnown = async (): Promise<void> => {
-    for (const lease of await readKnownLeases()) reporter.addLease(lease);
+    for (const lease of (await readKnownLeases?.()) ?? []) reporter.addLease(lease);
   };
   let isRereading = false;
   leases.onLease((lease) => reporter.addLease(lease));

@@ -7,8 +7,7 @@ import { chooseInterfaceDriver } from "../device-manager/interface-drivers.ts";
 import { DnsmasqDriver } from "../drivers/dnsmasq/dnsmasq-driver.ts";
 import { toDnsmasqOptions } from "../drivers/dnsmasq/dnsmasq-options.ts";
 import { readFeatures } from "../drivers/dnsmasq/dnsmasq-version.ts";
-import { readKnownLeases } from "../lease-relay/known-leases.ts";
-import { LeaseRelay, leaseScriptPath, leaseSocketPath } from "../lease-relay/lease-relay.ts";
+import { chooseLeaseWays } from "../leases/lease-ways.ts";
 import { processRunner } from "../linux/command-runner.ts";
 import { ForkServer } from "../linux/fork-server.ts";
 import { Stop } from "../runtime/stop.ts";
@@ -23,30 +22,31 @@ import { rememberVersion } from "./version-memory.ts";
 export async function main(argv: readonly string[]): Promise<void> {
   const settings = await loadDhcpAgentConfig(argv);
   const { host, stateDir, namespacePrefix } = settings;
-  checkPreflight({ uid: process.getuid?.(), searchPath: process.env["PATH"] ?? "" });
+  const searchPath = process.env["PATH"] ?? "";
+  checkPreflight({ uid: process.getuid?.(), searchPath });
   const runner = new ForkServer(processRunner());
   const lock = await lockAgent(stateDir, { version: 1, host, namespacePrefix });
   const undo = (thrown: unknown): Promise<never> => lock.undo().then(() => Promise.reject(thrown));
   const features = await readFeatures(rememberVersion(runner, stateDir)).catch(undo);
   const log = createLogger(settings.logLevel, { agent: "dhcp-agent", host });
   const parts = { log, clock: systemClock, timers: systemTimers, runner, stateDir };
+  const leaseChoice = { ...parts, mode: settings.dhcp.leaseEvents, hasDbus: features.hasDbus, searchPath };
+  const leases = await chooseLeaseWays(leaseChoice).catch(undo);
   for (const reason of features.warnings) log.warn({ reason }, "dnsmasq has limits");
   const stop = new Stop({ ...parts, exit: (code) => process.exit(code) });
   stop.listen(process);
   stop.onStop("lock", () => lock.release());
   stop.onStop("fork server", () => runner.close());
   const bus = await connectAgentBus(settings, log).catch(undo);
-  const leaseOptions = { leaseScript: leaseScriptPath, leaseSocket: leaseSocketPath(stateDir) };
-  const driver = new DnsmasqDriver({ ...parts, features, options: { ...toDnsmasqOptions(settings.dhcp), ...leaseOptions } });
+  const options = { ...toDnsmasqOptions(settings.dhcp), ...leases.script };
+  const driver = new DnsmasqDriver({ ...parts, features, leases: leases.control, options });
   const deviceManager = new DeviceManager({
     ...parts,
     host,
     namespacePrefix,
     interfaceDriver: chooseInterfaceDriver(settings),
   });
-  const leases = new LeaseRelay(parts);
-  const known = () => readKnownLeases(stateDir, Date.now());
-  const { ready } = await startAgent({ ...parts, settings, bus, driver, deviceManager, leases, readKnownLeases: known, stop });
+  const { ready } = await startAgent({ ...parts, settings, bus, driver, deviceManager, leases: leases.source, stop });
   await ready;
   process.send?.({ type: "ready" });
 }

@@ -51,6 +51,11 @@ export const auth = z
 
 export const forceAuthNone = z.boolean().default(false).describe("Accept auth none on an address that others can reach");
 
+export const allowedHosts = z
+  .array(z.string().regex(/^[A-Za-z0-9_.:-]{1,255}$/, "must be names or addresses without ports"))
+  .default([])
+  .describe("Names by which clients reach the API, beside localhost and its addresses; others in Host are refused");
+
 export const db = z
   .string()
   .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, "must be sqlite:<file> or postgres://…")
@@ -147,6 +152,12 @@ export const agentDhcp = {
     .boolean()
     .default(false)
     .describe("Forward to the resolvers of the host's resolv.conf; dns_servers come before them"),
+  leaseEvents: z
+    .enum(["auto", "bus", "script"])
+    .default("auto")
+    .describe(
+      "How leases are told: bus, over a private D-Bus; script, by a program that dnsmasq runs; auto: bus where it is possible",
+    ),
   renewalSeconds: z.int().min(0).default(0).describe("T1, when clients renew their lease; 0: at half of it"),
   rebindingSeconds: z.int().min(0).default(0).describe("T2, when they ask any server; 0: at seven eighths of it"),
   broadcastReply: z.boolean().default(false).describe("Answer by broadcast, for clients behind switches that lose the others"),

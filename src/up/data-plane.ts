@@ -2,6 +2,7 @@
 import type { Logger } from "../base/logger.ts";
 import { DeviceManager } from "../device-manager/device-manager.ts";
 import { DnsmasqDriver } from "../drivers/dnsmasq/dnsmasq-driver.ts";
+import { endBusProcess } from "../lease-bus/bus-process.ts";
 import { processRunner } from "../linux/command-runner.ts";
 import { unplugPort } from "../vif/vif.ts";
 import { listVifPorts } from "../vif/vif-record.ts";
@@ -30,6 +31,8 @@ export async function removeDataPlane(stateDir: string, marker: Marker, log: Log
     }
   };
   await Promise.all(Array.from({ length: concurrency }, lane));
+  // After its clients: a dnsmasq that loses it would only say so in the log.
+  await endBusProcess(stateDir);
   await devices.settle();
   return { networks, interfaces: plugged.length };
 }

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { silentLogger } from "../../src/base/logger.ts";
 import { DeviceManager } from "../../src/device-manager/device-manager.ts";
 import { DnsmasqDriver } from "../../src/drivers/dnsmasq/dnsmasq-driver.ts";
+import { endBusProcess } from "../../src/lease-bus/bus-process.ts";
 import { processRunner } from "../../src/linux/command-runner.ts";
 import { createNamespace, deleteNamespace, sh } from "./namespaces.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
@@ -72,6 +73,7 @@ export class FleetAgent {
     });
     for (const id of await driver.list()) await driver.remove(id);
     for (const id of await devices.list()) await devices.destroy(id);
+    await endBusProcess(this.stateDir);
     await devices.settle();
   }
 }

@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { silentLogger } from "../../src/base/logger.ts";
 import { DeviceManager } from "../../src/device-manager/device-manager.ts";
 import { DnsmasqDriver } from "../../src/drivers/dnsmasq/dnsmasq-driver.ts";
+import { endBusProcess } from "../../src/lease-bus/bus-process.ts";
 import { processRunner } from "../../src/linux/command-runner.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
 import { RestClient } from "./rest-client.ts";
@@ -170,6 +171,7 @@ export class BenchSite {
     for (let at = 0; at < marked.length; at += 32) {
       await Promise.all(marked.slice(at, at + 32).map((id) => devices.destroy(id)));
     }
+    await endBusProcess(stateDir);
     await this.nats.close();
     await rm(stateDir, { recursive: true, force: true });
   }

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { DeviceManager } from "../../../src/device-manager/device-manager.ts";
 import { DnsmasqDriver } from "../../../src/drivers/dnsmasq/dnsmasq-driver.ts";
+import { endBusProcess } from "../../../src/lease-bus/bus-process.ts";
 import { processRunner } from "../../../src/linux/command-runner.ts";
 import { isNamespace } from "../../../src/linux/netns.ts";
 import { isAlive, parsePid, readStartTime, type ProcessIdentity } from "../../../src/linux/process-table.ts";
@@ -117,6 +118,7 @@ class Bench {
     const devices = new DeviceManager({ runner, stateDir, host, namespacePrefix: prefix });
     for (const id of await driver.list()) await driver.remove(id);
     for (const id of await devices.list()) await devices.destroy(id);
+    await endBusProcess(stateDir);
   }
 }
 
