@@ -12,7 +12,7 @@ describe("dnsmasq's lease file", () => {
     "",
   ].join("\n");
 
-  test("is read line by line, addresses of both versions, the server's own line aside", () => {
+  test("DA-163: is read line by line, addresses of both versions, the server's own line aside", () => {
     const leases = parseLeases(text);
 
     assert.deepEqual(
@@ -34,7 +34,7 @@ describe("dnsmasq's lease file", () => {
     "0 fa:16 10.0.0.5 * *",
     "0 fa:16:3e:00:00:01 10.0.0.500 * *",
   ]) {
-    test(`a line that makes no sense is skipped: ${JSON.stringify(line)}`, () => {
+    test(`DA-163: a line that makes no sense is skipped: ${JSON.stringify(line)}`, () => {
       assert.equal(parseLeaseLine(line), undefined);
       assert.equal(parseLeases(`${line}\n${text}`).length, 4);
     });

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import type { DesiredFiles } from "../../../../src/drivers/dnsmasq/desired-files.ts";
+import { currentFeatures } from "../../../../src/drivers/dnsmasq/dnsmasq-version.ts";
+import { NetworkFiles } from "../../../../src/drivers/dnsmasq/network-files.ts";
+import { parseNetworkState } from "../../../../src/drivers/dnsmasq/network-state.ts";
+import { createTestDirectory, type TestDirectory } from "../../../helpers/namespaces.ts";
+
+const line = (index: number): string => `fa:16:3e:00:00:0${index},h${index},10.0.0.${index}`;
+const name = (index: number): string => `10.0.0.${index}\th${index}`;
+const server = { pid: 4242, startTime: 99 };
+const desired = (indexes: readonly number[]): DesiredFiles => ({
+  hostLines: indexes.map(line),
+  dnsLines: indexes.map(name),
+  optsLines: ["tag:x,3,10.0.0.1"],
+  domain: "",
+  refused: [],
+});
+
+describe("the files of a network", () => {
+  let directory: TestDirectory;
+  let files: NetworkFiles;
+
+  beforeEach(async () => {
+    directory = await createTestDirectory();
+    files = new NetworkFiles(join(directory.path, "dhcp", "n1"));
+  });
+  afterEach(async () => directory.remove());
+
+  const write = async (indexes: readonly number[], features = currentFeatures): Promise<void> => {
+    await files.markChanging();
+    const { baseHash } = files.writeBase(desired(indexes), features);
+    files.markRunning(baseHash, server);
+  };
+
+  test("DA-097: stand in directories that dnsmasq's user can enter, whatever our umask", async () => {
+    const before = process.umask(0o077);
+    await files.markChanging();
+    process.umask(before);
+
+    for (const path of [files.directory, files.path("host.d"), files.path("dns.d")]) {
+      assert.equal((await stat(path)).mode & 0o777, 0o755);
+    }
+  });
+
+  test("DA-097: a directory that was closed is opened again", async () => {
+    await mkdir(files.directory, { recursive: true });
+    await chmod(files.directory, 0o700);
+
+    await files.markChanging();
+
+    assert.equal((await stat(files.directory)).mode & 0o777, 0o755);
+  });
+
+  test("DA-156: a reload writes hosts, names and options; all of it is read back", async () => {
+    await write([1, 2]);
+
+    assert.equal(await readFile(files.path("host"), "utf8"), `${line(1)}\n${line(2)}\n`);
+    assert.equal(await readFile(files.path("dns.d/b0"), "utf8"), `${name(1)}\n${name(2)}\n`);
+    assert.equal(await readFile(files.path("opts"), "utf8"), "tag:x,3,10.0.0.1\n");
+    const loaded = files.readLoaded();
+    assert.deepEqual([...(loaded?.hosts.lines ?? [])], [line(1), line(2)]);
+    assert.deepEqual([...(loaded?.dnsLines ?? [])], [name(1), name(2)]);
+    assert.equal(loaded?.dnsBuckets, 1);
+  });
+
+  test("DA-156: where dnsmasq cannot take names back they stand in addn_hosts", async () => {
+    await write([1, 2], { ...currentFeatures, hasLiveDnsDirectory: false });
+
+    assert.equal(await readFile(files.path("addn_hosts"), "utf8"), `${name(1)}\n${name(2)}\n`);
+    assert.deepEqual(await readdir(files.path("dns.d")), []);
+    assert.equal(files.readLoaded()?.dnsBuckets, 0);
+    assert.deepEqual([...(files.readLoaded()?.dnsLines ?? [])], [name(1), name(2)]);
+  });
+
+  test("DA-171: small files have names that dnsmasq reads, in the order of their writing", async () => {
+    await write([1]);
+    files.addHostDelta([line(2)]);
+    files.addHostDelta(["fa:16:3e:00:00:01,ignore"]);
+    files.addHostDelta([line(3)]);
+
+    const names = await readdir(files.path("host.d"));
+    assert.equal(names.length, 3);
+    for (const one of names) assert.match(one, /^[^.#].*[^~]$/);
+    assert.deepEqual([...(files.readLoaded()?.hosts.lines ?? [])], [line(2), line(3)]);
+    assert.equal(files.readLoaded()?.hosts.deltaCount, 3);
+    assert.equal(await readFile(files.path(`host.d/${names.toSorted()[1]}`), "utf8"), "fa:16:3e:00:00:01,ignore\n");
+  });
+
+  test("a new base takes small files and names away", async () => {
+    await write([1, 2]);
+    files.addHostDelta([line(3)]);
+    files.writeBuckets([name(1)], 1, new Set([0]));
+    assert.deepEqual([...(files.readLoaded()?.dnsLines ?? [])], [name(1)]);
+
+    await write([4]);
+
+    assert.deepEqual(await readdir(files.path("host.d")), []);
+    assert.deepEqual([...(files.readLoaded()?.dnsLines ?? [])], [name(4)]);
+  });
+
+  test("names of a large network are spread, and each is in one file", async () => {
+    const indexes = Array.from({ length: 300 }, (_, index) => index);
+    await files.markChanging();
+    const dnsLines = indexes.map((index) => `10.0.${index >> 8}.${index & 255}\th${index}`);
+    files.writeBase({ ...desired([]), dnsLines }, currentFeatures);
+
+    const names = await readdir(files.path("dns.d"));
+    const texts = await Promise.all(names.map(async (one) => readFile(files.path(`dns.d/${one}`), "utf8")));
+    assert.equal(names.length, 8);
+    assert.ok(texts.every((text) => text.split("\n").length < 80));
+    assert.deepEqual(
+      texts
+        .join("")
+        .split("\n")
+        .filter((one) => one !== "")
+        .toSorted(),
+      dnsLines.toSorted(),
+    );
+  });
+
+  test("are not believed while somebody changes them, when they were touched, or without a note", async () => {
+    assert.equal(files.readLoaded(), undefined);
+    await write([1]);
+    await writeFile(files.path("host"), `${line(2)}\n`);
+    assert.equal(files.readLoaded(), undefined);
+    await write([1]);
+    await files.markChanging();
+    assert.equal(files.readLoaded(), undefined);
+  });
+
+  test("DA-109: the interface file is written, read, left alone when it is right, and absent is undefined", async () => {
+    assert.equal(files.readInterface(), undefined);
+    await files.markChanging();
+    files.writeInterface("ns-1");
+    const { ino } = await stat(files.path("interface"));
+    files.writeInterface("ns-1");
+
+    assert.equal((await stat(files.path("interface"))).ino, ino);
+    assert.equal(files.readInterface(), "ns-1");
+    assert.equal(await readFile(files.path("interface"), "utf8"), "ns-1");
+  });
+
+  test("the note says which process has read them; anything else says only that somebody was here", async () => {
+    await files.markChanging();
+    const { baseHash } = files.writeBase(desired([1]), currentFeatures);
+    files.markRunning(baseHash, server);
+    assert.deepEqual(files.readState(), { phase: "running", baseHash, server });
+
+    for (const text of [
+      "",
+      "{",
+      "[]",
+      '{"phase":"running"}',
+      '{"phase":"running","baseHash":"x","server":{"pid":"1"}}',
+      "null",
+    ]) {
+      assert.deepEqual(parseNetworkState(text), { phase: "changing" });
+    }
+  });
+});
