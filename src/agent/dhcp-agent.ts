@@ -6,29 +6,28 @@ import { createTrace, parseTraceparent, withTrace } from "../base/trace-context.
 import type { NetworkCache } from "../cache/network-cache.ts";
 import type { NetworkId } from "../model/ids.ts";
 import { ReconcileQueue, type Lane, type QueueStats } from "../runtime/reconcile-queue.ts";
-import { repeatEvery, type CancelTimer, type Timers } from "../runtime/timers.ts";
+import type { Timers } from "../runtime/timers.ts";
 import type { StreamItem } from "../types/agent-messages.ts";
-import { CrashLoop } from "./crash-loop.ts";
 import { NetworkHelpers, type HelperParts, type ServedNetwork } from "./network-helpers.ts";
 import { ReadyPorts } from "./ready-ports.ts";
 import { ReconcileJournal } from "./reconcile-journal.ts";
 import type { StatusReporter } from "./status-reporter.ts";
 import type { StreamSink } from "./stream-consumer.ts";
-import { VerifyPlan } from "./verify-plan.ts";
+import { Supervision } from "./supervision.ts";
 
 export interface DhcpAgentParts extends Omit<HelperParts, "onServed"> {
-  readonly reporter: Pick<StatusReporter, "addReadyPorts">;
+  readonly reporter: Pick<StatusReporter, "addReadyPorts" | "addEvent">;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** Networks that are worked on at the same time. */
   readonly concurrency: number;
+  /** How often each served network is looked at in the kernel. */
+  readonly verifyEveryMs?: number | undefined;
   readonly random?: () => number;
 }
 
 type Upsert<K extends StreamItem["kind"]> = Extract<StreamItem, { op: "upsert"; kind: K }>;
 type Delete = Extract<StreamItem, { op: "delete" }>;
-
-const sweepEveryMs = 2_000;
-const verifyEveryMs = 60_000;
 
 export class DhcpAgent implements StreamSink {
   readonly #parts: DhcpAgentParts;
@@ -36,8 +35,7 @@ export class DhcpAgent implements StreamSink {
   readonly #helpers: NetworkHelpers;
   readonly #queue: ReconcileQueue<NetworkId>;
   readonly #ready: ReadyPorts;
-  readonly #crashLoop: CrashLoop;
-  readonly #verifyPlan: VerifyPlan;
+  readonly #supervision: Supervision;
   /** What became of each reconcile, for people and scrapers. */
   readonly journal: ReconcileJournal;
   /** Per dirty network, the change that made it so last. */
@@ -45,37 +43,48 @@ export class DhcpAgent implements StreamSink {
   /** Networks that a snapshot has touched: half a snapshot must not be applied to the host. `undefined` outside of one. */
   #held: Set<NetworkId> | undefined;
   #hasFullView = false;
-  #isInventoryWanted = false;
+  /** Taken away from this host by the server: not served whatever the copy says, until it names them again. */
+  readonly #lost = new Set<NetworkId>();
   #firstSync: PromiseWithResolvers<void> = Promise.withResolvers();
-  #cancelSweep: CancelTimer = () => {};
 
   constructor(parts: DhcpAgentParts) {
-    const { cache, clock, timers, concurrency, random } = parts;
+    const { cache, clock, timers, concurrency, driver, random } = parts;
     this.#parts = parts;
     this.#cache = cache;
-    this.journal = new ReconcileJournal(parts.log);
+    this.journal = new ReconcileJournal(parts.log, clock);
     this.#ready = new ReadyPorts(cache);
-    this.#crashLoop = new CrashLoop(clock, random);
-    this.#verifyPlan = new VerifyPlan({ clock, tickMs: sweepEveryMs, everyMs: verifyEveryMs });
     this.#helpers = new NetworkHelpers({ ...parts, onServed: (served) => this.#onServed(served) });
+    this.#supervision = new Supervision({
+      ...parts,
+      helpers: this.#helpers,
+      mark: (id, lane) => this.#mark(id, lane),
+      onCrash: (id, crash) => this.#onCrash(id, crash),
+    });
     this.#queue = new ReconcileQueue<NetworkId>({
       concurrency,
       clock,
       timers,
       ...(random === undefined ? {} : { random }),
       run: (id) => this.reconcile(id),
+      delayMs: (id) => driver.nextApplyDelayMs?.(id) ?? 0,
+      onSettled: (_, dirtyMs) => this.journal.effectMs.add(dirtyMs),
       onFailure: (id, err, retry) => this.#onFailure(id, err, retry),
     });
   }
 
   start(): void {
-    this.#cancelSweep = repeatEvery(this.#parts.timers, sweepEveryMs, () => this.#sweep());
+    this.#supervision.start();
   }
 
   /** Lets running reconciles end; leaves every network as it is. */
   async close(): Promise<void> {
-    this.#cancelSweep();
+    this.#supervision.close();
     await this.#queue.close();
+  }
+
+  /** DHCP servers that died under this process. */
+  get crashes(): number {
+    return this.#supervision.crashes;
   }
 
   get queueStats(): QueueStats {
@@ -133,8 +142,16 @@ export class DhcpAgent implements StreamSink {
   /** Looks at these networks again, without hurry, and at what else is on this host. */
   syncState(ids: Iterable<NetworkId> = this.#cache.networkIds()): void {
     for (const id of ids) this.#mark(id, "resync");
-    this.#isInventoryWanted = true;
-    void this.#readInventory();
+    this.#supervision.wantInventory();
+  }
+
+  /** Others serve these now. */
+  dropNetworks(ids: readonly NetworkId[]): void {
+    for (const id of ids) {
+      this.#lost.add(id);
+      this.#cache.dropNetwork(id);
+      this.#queue.mark(id, "event");
+    }
   }
 
   // ---- what the stream consumer calls
@@ -162,7 +179,7 @@ export class DhcpAgent implements StreamSink {
   /** Everything is looked at, changed or not: a snapshot is rare, and looking at what is in order costs little. */
   endSnapshot(): void {
     const gone = this.#cache.endSnapshot();
-    this.#hasFullView = true;
+    this.#setFullView();
     this.#ready.forgetAll();
     this.#releaseHeld();
     this.syncState([...gone, ...this.#cache.networkIds()]);
@@ -171,7 +188,7 @@ export class DhcpAgent implements StreamSink {
   onSynced(): void {
     // A delta to a copy that was empty is as good as a snapshot.
     if (!this.#hasFullView) {
-      this.#hasFullView = true;
+      this.#setFullView();
       this.syncState();
     }
     this.#firstSync.resolve();
@@ -182,11 +199,11 @@ export class DhcpAgent implements StreamSink {
    * everything: until then an unknown network may only be one that has not been told of yet.
    */
   async reconcile(id: NetworkId): Promise<void> {
-    if (!this.#hasFullView && this.#cache.view(id) === undefined) return;
+    if (!this.#hasFullView && this.#cache.view(id) === undefined && !this.#lost.has(id)) return;
     const traceparent = this.#traceparents.get(id);
     this.#traceparents.delete(id);
     const trace = parseTraceparent(traceparent);
-    const verify = this.#verifyPlan.takeWanted(id);
+    const verify = this.#supervision.verifyPlan.takeWanted(id);
     const startedAtMs = performance.now();
     try {
       const outcome = await withTrace(trace ?? createTrace(), () => this.#helpers.reconcile(id, verify));
@@ -197,7 +214,7 @@ export class DhcpAgent implements StreamSink {
     } catch (thrown) {
       // The next attempt still belongs to this change, and trusts nothing that this one may have left half done.
       if (traceparent !== undefined && !this.#traceparents.has(id)) this.#traceparents.set(id, traceparent);
-      this.#verifyPlan.want(id);
+      this.#supervision.verifyPlan.want(id);
       throw thrown;
     }
   }
@@ -209,10 +226,23 @@ export class DhcpAgent implements StreamSink {
   }
 
   #take(item: StreamItem): void {
+    const isUnknownPort = item.op === "delete" && item.kind === "port" && this.#cache.findPort(item.id) === undefined;
     for (const id of this.#cache.applyItem(item)) {
       if (item.traceparent !== undefined) this.#traceparents.set(id, item.traceparent);
+      this.#lost.delete(id);
+      this.#supervision.giveChance(id);
       this.#mark(id, "event");
     }
+    // It may have left a device behind that nothing else tells of.
+    if (isUnknownPort && this.#helpers.served.has(item.networkId)) {
+      this.#supervision.verifyPlan.want(item.networkId);
+      this.#mark(item.networkId, "resync");
+    }
+  }
+
+  #setFullView(): void {
+    this.#hasFullView = true;
+    this.#supervision.allowRemovals();
   }
 
   #mark(id: NetworkId, lane: Lane): void {
@@ -228,7 +258,7 @@ export class DhcpAgent implements StreamSink {
 
   #onServed(served: ServedNetwork): void {
     const { reporter } = this.#parts;
-    this.#verifyPlan.addServed(served.view.network.id);
+    this.#supervision.verifyPlan.addServed(served.view.network.id);
     const changes = this.#ready.take(served);
     if (changes.new.length > 0) reporter.addReadyPorts(changes.new, "new");
     if (changes.known.length > 0) reporter.addReadyPorts(changes.known, "known");
@@ -239,35 +269,14 @@ export class DhcpAgent implements StreamSink {
     this.journal.addFailure({ id, traceId, view: this.#cache.view(id), thrown, ...retry });
   }
 
+  #onCrash(id: NetworkId, { isGivenUp }: { readonly isGivenUp: boolean }): void {
+    const kind = isGivenUp ? "dhcp-server-given-up" : "dhcp-server-died";
+    this.#parts.reporter.addEvent({ kind, networkId: id, atMs: this.#parts.clock.nowMs() });
+    if (isGivenUp) this.journal.addGivenUp(id, this.#cache.view(id));
+  }
+
   #forget(id: NetworkId): void {
     this.#ready.forget(id);
-    this.#crashLoop.forget(id);
-    this.#verifyPlan.forget(id);
-  }
-
-  /** Finds what earlier processes left on this host and what nobody wants any more. */
-  async #readInventory(): Promise<void> {
-    if (!this.#isInventoryWanted || !this.#hasFullView) return;
-    this.#isInventoryWanted = false;
-    try {
-      for (const id of await this.#helpers.readInventory()) this.#mark(id, "resync");
-    } catch (err) {
-      this.#isInventoryWanted = true;
-      this.#parts.log.warn({ err }, "inventory failed, will be repeated");
-    }
-  }
-
-  async #sweep(): Promise<void> {
-    await this.#readInventory();
-    for (const id of this.#verifyPlan.due()) this.#mark(id, "resync");
-    try {
-      for (const id of await this.#parts.driver.findDead()) {
-        if (!this.#helpers.served.has(id) || !this.#crashLoop.mayRestart(id)) continue;
-        this.#parts.log.warn({ networkId: id }, "dhcp server died");
-        this.#mark(id, "event");
-      }
-    } catch (err) {
-      this.#parts.log.warn({ err }, "looking for dead dhcp servers failed");
-    }
+    this.#supervision.forget(id);
   }
 }

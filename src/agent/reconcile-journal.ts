@@ -1,7 +1,9 @@
 // What became of each reconcile: one log line, a count for /metrics, and the network's line of /status.
+import { type Clock, formatTimestamp } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { NetworkId } from "../model/ids.ts";
 import type { NetworkView } from "../model/network.ts";
+import { Histogram } from "./histogram.ts";
 import type { ReconcileOutcome } from "./network-helpers.ts";
 
 export interface NetworkStatus {
@@ -11,6 +13,8 @@ export interface NetworkStatus {
   readonly ports: number;
   readonly outcome: ReconcileOutcome | null;
   readonly lastReconcileMs: number;
+  /** When it ended; UTC. */
+  readonly lastReconcileAt: string;
 }
 
 interface Subject {
@@ -37,11 +41,17 @@ export interface Failure extends Subject {
 
 export class ReconcileJournal {
   readonly #log: Logger;
+  readonly #clock: Clock;
+  /** How long reconciles took. */
+  readonly reconcileMs = new Histogram();
+  /** From the first change that is not in effect until all are. */
+  readonly effectMs = new Histogram();
   readonly #status = new Map<NetworkId, NetworkStatus>();
   readonly #outcomes = new Map<string, number>();
 
-  constructor(log: Logger) {
+  constructor(log: Logger, clock: Clock) {
     this.#log = log;
+    this.#clock = clock;
   }
 
   get status(): ReadonlyMap<NetworkId, NetworkStatus> {
@@ -60,19 +70,33 @@ export class ReconcileJournal {
     const fields = { traceId, networkId: id, revision: view?.network.revision, outcome, ms };
     this.#log[isQuiet ? "debug" : "info"](fields, "network reconciled");
     this.#count(outcome);
+    this.reconcileMs.add(success.ms);
     if (view === undefined) {
       this.#status.delete(id);
       return;
     }
     const state = refusal !== undefined ? "degraded" : isServed ? "served" : "off";
-    this.#status.set(id, { state, reason: refusal ?? null, ports: view.ports.length, outcome, lastReconcileMs: ms });
+    const status = { state, reason: refusal ?? null, ports: view.ports.length, outcome, lastReconcileMs: ms } as const;
+    this.#status.set(id, { ...status, lastReconcileAt: this.#now() });
   }
 
   addFailure({ id, traceId, view, thrown, attempt, delayMs }: Failure): void {
     this.#log.warn({ traceId, networkId: id, err: thrown, attempt, ms: delayMs }, "network not reconciled, will be repeated");
     this.#count("failed");
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    this.#status.set(id, { state: "failing", reason, ports: view?.ports.length ?? 0, outcome: null, lastReconcileMs: 0 });
+    const status = { state: "failing", reason, ports: view?.ports.length ?? 0, outcome: null, lastReconcileMs: 0 } as const;
+    this.#status.set(id, { ...status, lastReconcileAt: this.#now() });
+  }
+
+  /** Its server dies whenever it is started. */
+  addGivenUp(id: NetworkId, view: NetworkView | undefined): void {
+    const status = this.#status.get(id) ?? { ports: view?.ports.length ?? 0, outcome: null, lastReconcileMs: 0 };
+    const reason = "its DHCP server dies again and again; started again when something changes";
+    this.#status.set(id, { ...status, state: "degraded", reason, lastReconcileAt: this.#now() });
+  }
+
+  #now(): string {
+    return formatTimestamp(this.#clock.nowMs());
   }
 
   #count(outcome: string): void {

@@ -5,7 +5,7 @@ import type { Logger } from "../base/logger.ts";
 import type { PortId } from "../model/ids.ts";
 import { backoffMs } from "../runtime/backoff.ts";
 import type { CancelTimer, Timers } from "../runtime/timers.ts";
-import type { LeaseReport, StatusReport } from "../types/agent-messages.ts";
+import type { AgentEvent, LeaseReport, StatusReport } from "../types/agent-messages.ts";
 
 export interface ReadyPort {
   readonly id: PortId;
@@ -32,6 +32,7 @@ export class StatusReporter {
   readonly #options: StatusReporterOptions;
   readonly #ports: Readonly<Record<ReadyLane, Map<PortId, ReadyPort>>> = { new: new Map(), known: new Map() };
   readonly #leases = new Map<string, LeaseReport>();
+  #events: readonly AgentEvent[] = [];
   #isSending = false;
   #isClosed = false;
   #failures = 0;
@@ -43,7 +44,7 @@ export class StatusReporter {
   }
 
   get pending(): number {
-    return this.#ports.new.size + this.#ports.known.size + this.#leases.size;
+    return this.#ports.new.size + this.#ports.known.size + this.#leases.size + this.#events.length;
   }
 
   /** Reports that were given up because too many waited. */
@@ -67,6 +68,12 @@ export class StatusReporter {
     this.#leases.delete(key);
     this.#leases.set(key, lease);
     this.#bound(this.#leases, this.#options.maxLeases ?? 50_000);
+    this.#schedule();
+  }
+
+  /** Of many, the latest are told. */
+  addEvent(event: AgentEvent): void {
+    this.#events = [...this.#events, event].slice(-batch);
     this.#schedule();
   }
 
@@ -109,8 +116,9 @@ export class StatusReporter {
   async #sendBatch(): Promise<boolean> {
     const readyPorts = [...take(this.#ports.new, batch), ...take(this.#ports.known, batch)].slice(0, batch);
     const leases = take(this.#leases, batch);
+    const events = this.#events;
     try {
-      await this.#options.send({ readyPorts, leases });
+      await this.#options.send({ readyPorts, leases, ...(events.length === 0 ? {} : { events: [...events] }) });
     } catch (err) {
       // A report that the server refuses would be refused for ever, and hold up all others.
       const isRefused = err instanceof NetloomError && err.code === "INVALID";
@@ -122,6 +130,7 @@ export class StatusReporter {
       this.#options.log.error({ err, ports: readyPorts.length, leases: leases.length }, "status report was refused");
     }
     this.#failures = 0;
+    this.#events = this.#events.filter((event) => !events.includes(event));
     for (const port of readyPorts) {
       for (const lane of [this.#ports.new, this.#ports.known]) if (lane.get(port.id) === port) lane.delete(port.id);
     }

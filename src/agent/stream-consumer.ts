@@ -6,6 +6,7 @@ import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Bus, BusMessage, BusSubscription } from "../messaging/bus.ts";
 import { controlSubject, eventSubject, type Role } from "../messaging/subjects.ts";
+import type { NetworkId } from "../model/ids.ts";
 import { Resync } from "../runtime/resync.ts";
 import type { Timers } from "../runtime/timers.ts";
 import {
@@ -27,6 +28,8 @@ export interface StreamSink {
   abortSnapshot(): void;
   /** The copy was complete as of a moment ago. */
   onSynced(): void;
+  /** Others serve these now: to be stopped at once, whether a sync is possible or not. */
+  dropNetworks(ids: readonly NetworkId[]): void;
 }
 
 export interface StreamConsumerOptions {
@@ -36,6 +39,10 @@ export interface StreamConsumerOptions {
   readonly sink: StreamSink;
   readonly sync: (request: SyncRequest) => Promise<SyncReply>;
   readonly describe: () => AgentDescription;
+  /** Networks that this host serves at the moment. The server says first which of them are not its any more. */
+  readonly readInventory?: () => Promise<readonly NetworkId[]>;
+  /** Least time between two syncs. */
+  readonly throttleMs?: number;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Logger;
@@ -59,11 +66,12 @@ export class StreamConsumer {
   #isSnapshotWanted = false;
 
   constructor(options: StreamConsumerOptions) {
-    const { clock, timers, log, random } = options;
+    const { clock, timers, log, random, throttleMs } = options;
     this.#options = options;
     this.#resync = new Resync({
       clock,
       timers,
+      ...(throttleMs === undefined ? {} : { throttleMs }),
       ...(random === undefined ? {} : { random }),
       run: (reasons) => this.#sync(reasons),
       onFailure: (thrown, { attempt, delayMs }) => {
@@ -117,7 +125,14 @@ export class StreamConsumer {
   #onControl({ data }: BusMessage): void {
     const checked = controlMessageSchema.safeParse(data);
     if (!checked.success) return;
-    const { action, reason } = checked.data;
+    const { action, reason, lostNetworkIds = [] } = checked.data;
+    if (lostNetworkIds.length > 0) {
+      this.#options.log.warn(
+        { networks: lostNetworkIds.length },
+        "networks were given to other hosts while this one was silent",
+      );
+      this.#options.sink.dropNetworks(lostNetworkIds);
+    }
     // Being switched on or off changes all that we host, not only what a delta names.
     if (action === "agent-updated") this.#isSnapshotWanted = true;
     this.#resync.request(`${action}: ${reason}`);
@@ -155,7 +170,8 @@ export class StreamConsumer {
 
   async #readPages(): Promise<{ readonly mode: SyncReply["mode"]; readonly items: number }> {
     const { sink } = this.#options;
-    const first = await this.#request(undefined);
+    const inventory = await this.#readInventory();
+    const first = await this.#request({ inventory });
     const isSnapshot = first.mode === "snapshot";
     const isNewEpoch = first.epoch !== this.#seen.epoch && this.#seen.epoch !== "";
     if (isNewEpoch && !isSnapshot) throw new NetloomError("INVALID", "the server answered a new epoch with a delta");
@@ -165,7 +181,7 @@ export class StreamConsumer {
     try {
       sink.applyItems(first.items);
       while (page.next !== undefined) {
-        page = await this.#request(page.next);
+        page = await this.#request({ cursor: page.next });
         if (page.epoch !== first.epoch || page.mode !== first.mode)
           throw new NetloomError("UNAVAILABLE", "the stream changed between two pages");
         sink.applyItems(page.items);
@@ -183,9 +199,19 @@ export class StreamConsumer {
     return { mode: first.mode, items };
   }
 
-  async #request(cursor: string | undefined): Promise<SyncReply> {
+  /** Without it the snapshot says the same, only later. */
+  async #readInventory(): Promise<NetworkId[]> {
+    try {
+      return [...((await this.#options.readInventory?.()) ?? [])];
+    } catch (err) {
+      this.#options.log.warn({ err }, "inventory failed, will be repeated");
+      return [];
+    }
+  }
+
+  async #request(more: Pick<SyncRequest, "cursor" | "inventory">): Promise<SyncReply> {
     const { sync, describe } = this.#options;
     const { epoch, seq } = this.#isSnapshotWanted ? { epoch: "", seq: 0 } : this.#seen;
-    return sync({ agent: describe(), epoch, since: seq, ...(cursor === undefined ? {} : { cursor }) });
+    return sync({ agent: describe(), epoch, since: seq, ...more });
   }
 }

@@ -85,6 +85,12 @@ export class NetworkCache {
     return [...dirty];
   }
 
+  /** The network is not this host's any more, though it was not deleted: it may come back at any revision. */
+  dropNetwork(id: NetworkId): void {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) this.#dropEntry(entry);
+  }
+
   view(id: NetworkId): NetworkView | undefined {
     return this.#entries.get(id)?.view();
   }

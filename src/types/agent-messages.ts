@@ -157,6 +157,15 @@ export const leaseReportSchema = z.object({
 });
 export type LeaseReport = z.infer<typeof leaseReportSchema>;
 
+/** What an operator should hear of a host. */
+export const agentEventSchema = z.object({
+  kind: z.enum(["dhcp-server-died", "dhcp-server-given-up"]),
+  networkId: networkIdSchema,
+  /** Milliseconds since the epoch, by the agent's clock. */
+  atMs: z.number(),
+});
+export type AgentEvent = z.infer<typeof agentEventSchema>;
+
 /** On `nl.st.<role>.<host>`, answered with `{}` when stored. At most 256 ports and 256 leases each. */
 export const statusReportSchema = z.object({
   readyPorts: z
@@ -164,6 +173,7 @@ export const statusReportSchema = z.object({
     .max(256)
     .default([]),
   leases: z.array(leaseReportSchema).max(256).default([]),
+  events: z.array(agentEventSchema).max(256).optional(),
 });
 export type StatusReport = z.infer<typeof statusReportSchema>;
 

@@ -15,7 +15,7 @@ async function ours(): Promise<Row> {
     const serverBefore = cpuMs(site.serverPid).own;
     const { pid, readyMs } = await site.startAgent();
     const agentMs = treeCpuMs(pid);
-    const { children } = cpuMs(pid);
+    const { own } = cpuMs(pid);
     const pids = [...(await site.dnsmasqPids(ids)).values()];
     if (pids.some((one) => !(one > 0))) throw new Error("a network is not served");
     const dnsmasqMs = pids.reduce((sum, one) => sum + exactCpuMs(one), 0);
@@ -25,7 +25,7 @@ async function ours(): Promise<Row> {
       "wall s": readyMs / 1000,
       "wall ms per network": readyMs / networks,
       "CPU ms per network": (agentMs + dnsmasqMs) / networks,
-      "of it agent itself": (agentMs - children) / networks,
+      "of it agent itself": own / networks,
       "of it dnsmasq daemons": dnsmasqMs / networks,
       "server CPU ms per network": (cpuMs(site.serverPid).own - serverBefore) / networks,
     };

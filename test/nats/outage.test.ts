@@ -41,6 +41,7 @@ class Copy {
         endSnapshot: () => [...this.ids].filter((id) => !this.#named.has(id)).forEach((id) => this.ids.delete(id)),
         abortSnapshot: () => {},
         onSynced: () => {},
+        dropNetworks: () => {},
       },
       sync: async (request) => {
         const reply = await api.sync(request);
