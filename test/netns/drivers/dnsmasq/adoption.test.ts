@@ -26,7 +26,7 @@ describe("a driver that finds a network", { skip: skipWithoutRoot }, () => {
   });
   afterEach(async () => bench.close());
 
-  test("adopts a running server without a child, and its clients renew", async () => {
+  test("DA-114: adopts a running server without a child, and its clients renew", async () => {
     const port = makePort(bench.subnets, ["10.20.0.5"]);
     await bench.apply([port]);
     const client = await startDhcpClient(await bench.plug(port.macAddress), "eth0");

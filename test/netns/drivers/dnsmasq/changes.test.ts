@@ -67,7 +67,7 @@ describe("a change of a served network", { skip: skipWithoutRoot }, () => {
     assert.equal(await bench.pid(), pid);
   });
 
-  test("an address that a leased port left goes to its new owner at once", async () => {
+  test("DA-168: an address that a leased port left goes to its new owner at once", async () => {
     const old = makePort(bench.subnets, ["10.20.0.5"]);
     await bench.apply([old]);
     probe = await bench.startProbe();
@@ -82,7 +82,7 @@ describe("a change of a served network", { skip: skipWithoutRoot }, () => {
     assert.equal(await bench.pid(), pid);
   });
 
-  test("two leased ports that swap their addresses both get the new one", async () => {
+  test("DA-169: two leased ports that swap their addresses both get the new one", async () => {
     const [one, other] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
     await bench.apply([one, other]);
     probe = await bench.startProbe();
@@ -98,7 +98,7 @@ describe("a change of a served network", { skip: skipWithoutRoot }, () => {
     assert.equal((await lease(other.macAddress)).address, "10.20.0.5");
   });
 
-  test("an option that changes is told by a reload, an MTU by a restart", async () => {
+  test("DA-172: an option that changes or goes is told by a reload, an MTU by a restart", async () => {
     const port = makePort(bench.subnets, ["10.20.0.5"]);
     await bench.apply([port]);
     probe = await bench.startProbe();
@@ -106,6 +106,8 @@ describe("a change of a served network", { skip: skipWithoutRoot }, () => {
     const withOption = { ...port, extraDhcpOpts: [{ optName: "domain-name", optValue: "red.example", ipVersion: 4 as const }] };
     assert.equal(await bench.apply([withOption]), "reloaded");
     assert.equal((await offer(port.macAddress)).domain, "red.example");
+    assert.equal(await bench.apply([port]), "reloaded");
+    assert.equal((await offer(port.macAddress)).domain, "openstacklocal");
 
     assert.equal(await bench.apply([withOption], { ...bench.network, mtuBytes: 1400 }), "restarted");
     assert.equal((await offer(port.macAddress)).mtu, 1400);
