@@ -1,5 +1,6 @@
 // Settings of `netloom up`: what it needs itself and what it hands to the programs that it starts.
 import { z } from "zod";
+import { agentMetadata } from "./metadata-keys.ts";
 import { defaultDatabase } from "./server-config.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
@@ -18,10 +19,12 @@ export const upSchema = z
       .prefault({}),
     auth: keys.auth,
     forceAuthNone: keys.forceAuthNone,
+    allowedHosts: keys.allowedHosts,
     availabilityZone: keys.availabilityZone,
     namespacePrefix: keys.namespacePrefix,
     logLevel: keys.logLevel,
     dhcp: z.strictObject(keys.agentDhcp).prefault({}),
+    metadata: z.strictObject(agentMetadata).prefault({}),
     foregroundLogs: z.boolean().default(false).describe("Logs of all programs to standard error instead of <state_dir>/log"),
   })
   .superRefine(keys.refuseOpenApi);

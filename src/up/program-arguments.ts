@@ -30,19 +30,24 @@ export function serverArguments(config: UpConfig, nats: NatsAccess): readonly st
     ...commonArguments(config, nats),
     ...["--listen", `${address}:${listen.port}`, "--db", config.db, "--auth", config.auth],
     ...(config.forceAuthNone ? ["--force-auth-none"] : []),
+    ...(config.allowedHosts.length === 0 ? [] : ["--allowed-hosts", config.allowedHosts.join(",")]),
     `--dhcp-dns-domain=${config.dhcp.dnsDomain}`,
   ];
 }
 
-const dhcpSettings: readonly Setting[] = listSettings(upSchema).filter(({ path }) => path[0] === "dhcp");
+const settingsOf = (section: string): readonly Setting[] => listSettings(upSchema).filter(({ path }) => path[0] === section);
+const dhcpSettings = settingsOf("dhcp");
+const metadataSettings = settingsOf("metadata");
 
 export function dhcpAgentArguments(config: UpConfig, nats: NatsAccess): readonly string[] {
   const dhcp: Readonly<Record<string, unknown>> = config.dhcp;
+  const metadata: Readonly<Record<string, unknown>> = config.metadata;
   return [
     ...commonArguments(config, nats),
     `--availability-zone=${config.availabilityZone}`,
     `--namespace-prefix=${config.namespacePrefix}`,
     ...dhcpSettings.flatMap((setting) => flagOf(setting, dhcp[setting.path[1] ?? ""])),
+    ...metadataSettings.flatMap((setting) => flagOf(setting, metadata[setting.path[1] ?? ""])),
   ];
 }
 
