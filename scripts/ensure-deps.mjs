@@ -26,6 +26,7 @@ const testPrograms = {
   ethtool: "ethtool",
   ping: "iputils-ping",
   setpriv: "util-linux",
+  tcpdump: "tcpdump",
   "ovs-vswitchd": "openvswitch-switch",
   initdb: "postgresql",
   curl: "curl",
