@@ -186,3 +186,29 @@ describe("the child that opens a listener", { skip: skipWithoutRoot }, () => {
     );
   });
 });
+
+describe("the choice of sockets", { skip: skipWithoutRoot }, () => {
+  const source = (file: string): string => new URL(`../../../src/${file}`, import.meta.url).href;
+  /** What a process that may not enter namespaces would take, or the code of its refusal. */
+  const chooseWithoutRight = async (kind: string): Promise<string> => {
+    const program = `
+      const { chooseSockets } = await import("${source("metadata-proxy/choose-sockets.ts")}");
+      const { silentLogger } = await import("${source("base/logger.ts")}");
+      const warned = [];
+      const log = { ...silentLogger, warn: (_, text) => warned.push(text) };
+      const chosen = await chooseSockets({ kind: "${kind}", runner: undefined, log }).catch((error) => ({ kind: error.code }));
+      console.log(chosen.kind, warned.length);`;
+    const node = [process.execPath, "--input-type=module", "-e", program];
+    return (await sh("setpriv", "--bounding-set=-sys_admin", ...node)).trim();
+  };
+
+  test("is the quick way where that works, else a child, which is said; by name there is no other", async () => {
+    const here = await chooseSockets({ kind: "auto", runner, log: silentLogger });
+    await here.close();
+
+    assert.equal(here.kind, "setns");
+    assert.equal(await chooseWithoutRight("auto"), "child 1");
+    assert.equal(await chooseWithoutRight("child"), "child 0");
+    assert.equal(await chooseWithoutRight("setns"), "UNAVAILABLE 0");
+  });
+});
