@@ -17,6 +17,7 @@ const runPrograms = {
   "nats-server": "nats-server",
   nsenter: "util-linux",
   perl: "perl-base",
+  "dbus-daemon": "dbus-daemon",
 };
 const demoPrograms = { ...runPrograms, udhcpc: "udhcpc" };
 const testPrograms = {

@@ -7,7 +7,6 @@ import { NetworkCache } from "../cache/network-cache.ts";
 import type { DhcpDeviceManager, DhcpDriver } from "../drivers/dhcp-driver.ts";
 import { Heartbeat } from "../heartbeat/heartbeat.ts";
 import type { Bus } from "../messaging/bus.ts";
-import { runInBackground } from "../runtime/background.ts";
 import { openHealthSocket } from "../runtime/health-socket.ts";
 import type { Stop } from "../runtime/stop.ts";
 import type { Timers } from "../runtime/timers.ts";
@@ -27,11 +26,9 @@ export interface AgentSettings {
   readonly dhcp: { readonly leaseSeconds: number };
 }
 
-/** Where leases come from: as they happen, and as the lease files say for the time in which nobody listened. */
+/** Where leases come from: each change once, also those of the time in which nobody listened. */
 export interface LeaseSource {
   onLease(listener: (lease: LeaseReport) => void): void;
-  /** Some were lost. */
-  onDrop(listener: () => void): void;
   start(): Promise<void>;
   close(): Promise<void>;
 }
@@ -42,8 +39,6 @@ export interface AgentEnvironment {
   readonly driver: DhcpDriver;
   readonly deviceManager: DhcpDeviceManager;
   readonly leases: LeaseSource;
-  /** For a source that does not read the lease files itself: what they say, once the agent is ready and after losses. */
-  readonly readKnownLeases?: () => Promise<readonly LeaseReport[]>;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Logger;
@@ -90,13 +85,14 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
       }),
     status: () => ({ host, phase: heartbeat.phase, seen: consumer.seen, networks: Object.fromEntries(agent.journal.status) }),
   });
-  const stopLeases = await followLeases(environment, reporter, agent.whenReady());
+  environment.leases.onLease((lease) => reporter.addLease(lease));
+  await environment.leases.start();
   bus.onReconnect(() => reporter.retryNow());
   stop.onStop("agent", () => agent.close());
   // Whoever still waits for an answer would hold up the agent's end.
   stop.onStop("bus", () => bus.close());
   stop.onStop("reporter", () => Promise.race([reporter.close(), new Promise<void>((resolve) => timers.after(500, resolve))]));
-  stop.onStop("lease relay", stopLeases);
+  stop.onStop("leases", () => environment.leases.close());
   stop.onStop("consumer", () => consumer.close());
   stop.onStop("health socket", () => health.close());
   stop.onStop("heartbeat", () => {
@@ -109,33 +105,6 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
   consumer.start();
   const ready = agent.whenReady().then(() => heartbeat.setPhase("ready"));
   return { agent, consumer, ready };
-}
-
-// Files are read once for a burst of losses.
-const rereadAfterMs = 1000;
-
-/** Reports leases from now on, those of adopted networks once `ready`, and all again when some were lost. */
-async function followLeases(
-  { leases, readKnownLeases, timers, log }: AgentEnvironment,
-  reporter: StatusReporter,
-  ready: Promise<void>,
-): Promise<() => Promise<void>> {
-  const reportKnown = async (): Promise<void> => {
-    for (const lease of (await readKnownLeases?.()) ?? []) reporter.addLease(lease);
-  };
-  let isRereading = false;
-  leases.onLease((lease) => reporter.addLease(lease));
-  leases.onDrop(() => {
-    if (isRereading) return;
-    isRereading = true;
-    timers.after(rereadAfterMs, () => {
-      isRereading = false;
-      runInBackground(log, "leases not read", reportKnown);
-    });
-  });
-  await leases.start();
-  runInBackground(log, "leases not read", () => ready.then(reportKnown));
-  return () => leases.close();
 }
 
 function agentDescriber(settings: AgentSettings, clock: Clock, cache: NetworkCache): () => AgentDescription {

@@ -9,7 +9,6 @@ import { errorText, NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { ensureDirectory, isErrno } from "../linux/atomic-file.ts";
 import type { LeaseReport } from "../types/agent-messages.ts";
-import { LeaseFilter } from "./lease-filter.ts";
 import { messageLimitBytes, parseLeaseMessage } from "./lease-message.ts";
 
 /** What dnsmasq is given as its `--dhcp-script`. */
@@ -34,10 +33,8 @@ const warningWindowMs = 10_000;
 export class LeaseRelay {
   readonly #options: LeaseRelayOptions;
   readonly #clock: Clock;
-  readonly #filter = new LeaseFilter();
   readonly #sockets = new Set<Socket>();
   readonly #listeners: ((report: LeaseReport) => void)[] = [];
-  readonly #dropListeners: (() => void)[] = [];
   #server: Server | undefined;
   #dropped = 0;
   #warnings = { windowStartMs: 0, count: 0, suppressed: 0 };
@@ -56,13 +53,9 @@ export class LeaseRelay {
     return this.#dropped;
   }
 
+  /** Every message that makes sense, also one that repeats another. */
   onLease(listener: (report: LeaseReport) => void): void {
     this.#listeners.push(listener);
-  }
-
-  /** Messages were lost: the lease files say what was in them (`readKnownLeases`). */
-  onDrop(listener: () => void): void {
-    this.#dropListeners.push(listener);
   }
 
   async start(): Promise<void> {
@@ -128,7 +121,6 @@ export class LeaseRelay {
       this.#warn(bytes, errorText(error));
       return;
     }
-    if (!this.#filter.isNew(report)) return;
     for (const listener of this.#listeners) this.#tell(listener, report);
   }
 
@@ -143,7 +135,6 @@ export class LeaseRelay {
   #drop(): void {
     this.#dropped += 1;
     this.#warn(Buffer.alloc(0), "too many connections");
-    for (const listener of this.#dropListeners) listener();
   }
 
   #warn(bytes: Buffer, reason: string): void {

@@ -64,9 +64,6 @@ export class AgentLeases {
     this.#listeners.push(listener);
   }
 
-  /** For the shape of a source: nothing is ever lost here, because the files are read again. */
-  onDrop(_listener: () => void): void {}
-
   async start(): Promise<void> {
     await this.#options.messages.start();
     await this.#options.hints?.start();

@@ -73,11 +73,9 @@ async function prepare(t: TestContext): Promise<Setting> {
         deviceManager: new FakeDeviceManager(kernel, host),
         leases: {
           onLease: (listener) => void listeners.add(listener),
-          onDrop: () => {},
           start: async () => {},
           close: async () => {},
         },
-        readKnownLeases: async () => [],
         ...{ clock: systemClock, timers: systemTimers, log: silentLogger, stop },
       });
       const end = (): Promise<void> => stop.stop("end of the test");

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { afterEach, describe, test } from "node:test";
 import { silentLogger } from "../../../src/base/logger.ts";
-import { readKnownLeases } from "../../../src/lease-relay/known-leases.ts";
 import { LeaseRelay, leaseSocketPath } from "../../../src/lease-relay/lease-relay.ts";
+import { AgentLeases } from "../../../src/leases/agent-leases.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { systemTimers } from "../../../src/runtime/timers.ts";
 import type { LeaseReport } from "../../../src/types/agent-messages.ts";
 import { DhcpBench } from "../../helpers/dhcp-bench.ts";
 import { runDhcpClient } from "../../helpers/dhcp-client.ts";
@@ -14,30 +16,32 @@ import { waitFor } from "../../helpers/wait-for.ts";
 
 describe("the lease relay behind a real dnsmasq", { skip: skipWithoutRoot }, () => {
   let bench: DhcpBench;
-  let relay: LeaseRelay | undefined;
+  let leases: AgentLeases | undefined;
   const reports: LeaseReport[] = [];
 
   const createBench = async (leaseSeconds: number): Promise<void> => {
     reports.length = 0;
     bench = await DhcpBench.create({ hasLeaseRelay: true, options: { leaseSeconds } });
   };
-  const startRelay = async (): Promise<void> => {
-    relay = new LeaseRelay({ stateDir: bench.stateDir, log: silentLogger });
-    relay.onLease((report) => reports.push(report));
-    await relay.start();
+  /** What an agent has where there is no bus. */
+  const startLeases = async (): Promise<void> => {
+    const parts = { stateDir: bench.stateDir, log: silentLogger, clock: systemClock, timers: systemTimers };
+    leases = new AgentLeases({ ...parts, hints: undefined, messages: new LeaseRelay(parts) });
+    leases.onLease((report) => reports.push(report));
+    await leases.start();
   };
   const reported = async (event: string): Promise<LeaseReport> =>
-    waitFor(() => reports.find((report) => report.event === event), { limitMs: 3000, what: `a lease event ${event}` });
+    waitFor(() => reports.find((report) => report.event === event), { limitMs: 5000, what: `a lease event ${event}` });
 
   afterEach(async () => {
-    await relay?.close();
-    relay = undefined;
+    await leases?.close();
+    leases = undefined;
     await bench.close();
   });
 
   test("a new lease is told once, and told as gone when its port goes", async () => {
     await createBench(600);
-    await startRelay();
+    await startLeases();
     const [gone, kept] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
     await bench.apply([gone, kept]);
     const startedAtMs = Date.now();
@@ -54,12 +58,12 @@ describe("the lease relay behind a real dnsmasq", { skip: skipWithoutRoot }, () 
     assert.equal(added.hostname, "host-10-20-0-5");
     assert.ok(Math.abs((added.expiresAtMs ?? 0) - startedAtMs - 600_000) < 10_000, String(added.expiresAtMs));
     assert.equal(removed.ipAddress, "10.20.0.5");
-    assert.equal(reports.filter((one) => one.ipAddress === "10.20.0.6").length, 1, "the reload repeats it, the relay does not");
+    assert.equal(reports.filter((one) => one.ipAddress === "10.20.0.6").length, 1, "the reload repeats it, the agent does not");
   });
 
   test("a lease for ever has no expiry", async () => {
     await createBench(-1);
-    await startRelay();
+    await startLeases();
     const port = makePort(bench.subnets, ["10.20.0.5"]);
     await bench.apply([port]);
 
@@ -74,17 +78,18 @@ describe("the lease relay behind a real dnsmasq", { skip: skipWithoutRoot }, () 
     await bench.apply([port]);
 
     const answer = await runDhcpClient(await bench.plug(port.macAddress), "eth0");
-    const [known] = await readKnownLeases(bench.stateDir, Date.now());
+    await startLeases();
+    const known = await reported("old");
 
     assert.equal(answer?.ipAddress, "10.20.0.5");
-    assert.equal(known?.ipAddress, "10.20.0.5");
+    assert.equal(known.ipAddress, "10.20.0.5");
     assert.equal(known.macAddress, port.macAddress);
     assert.equal(known.networkId, bench.network.id);
   });
 
   test("only root can write to the socket", async () => {
     await createBench(600);
-    await startRelay();
+    await startLeases();
 
     assert.equal(statSync(leaseSocketPath(bench.stateDir)).mode & 0o777, 0o600);
   });
