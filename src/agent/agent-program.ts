@@ -1,5 +1,4 @@
 // Puts the parts of the DHCP agent together and takes them apart again. Which driver, bus and relay is main.ts' choice.
-import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
@@ -10,20 +9,21 @@ import type { Bus } from "../messaging/bus.ts";
 import { openHealthSocket } from "../runtime/health-socket.ts";
 import type { Stop } from "../runtime/stop.ts";
 import type { Timers } from "../runtime/timers.ts";
-import type { AgentDescription, Heartbeat as HeartbeatMessage, LeaseReport } from "../types/agent-messages.ts";
+import type { LeaseReport } from "../types/agent-messages.ts";
 import { formatMetrics } from "./agent-metrics.ts";
+import { AgentReport, type DescribedSettings } from "./agent-report.ts";
 import { DhcpAgent } from "./dhcp-agent.ts";
 import { DhcpPluginApi } from "./dhcp-plugin-api.ts";
+import type { MetadataService } from "./network-helpers.ts";
 import { StatusReporter } from "./status-reporter.ts";
 import { StreamConsumer } from "./stream-consumer.ts";
 
-export interface AgentSettings {
-  readonly host: string;
+export interface AgentSettings extends DescribedSettings {
   readonly stateDir: string;
-  readonly availabilityZone: string;
   readonly reportIntervalMs: number;
   readonly concurrency: number;
-  readonly dhcp: { readonly leaseSeconds: number };
+  readonly resyncThrottleMs?: number;
+  readonly resyncIntervalMs?: number;
 }
 
 /** Where leases come from: each change once, also those of the time in which nobody listened. */
@@ -39,6 +39,11 @@ export interface AgentEnvironment {
   readonly driver: DhcpDriver;
   readonly deviceManager: DhcpDeviceManager;
   readonly leases: LeaseSource;
+  readonly metadata?: MetadataService | undefined;
+  /** Shared with those who look things up in it; made here when not given. */
+  readonly cache?: NetworkCache | undefined;
+  /** Tools started so far, for the metrics. */
+  readonly countForks?: (() => number) | undefined;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Logger;
@@ -56,7 +61,7 @@ export interface RunningAgent {
 export async function startAgent(environment: AgentEnvironment): Promise<RunningAgent> {
   const { settings, bus, clock, timers, log, stop } = environment;
   const { host } = settings;
-  const cache = new NetworkCache({ clock });
+  const cache = environment.cache ?? new NetworkCache({ clock });
   const api = new DhcpPluginApi({ bus, host });
   const reporter = new StatusReporter({ send: (report) => api.reportStatus(report), timers, log });
   const agent = new DhcpAgent({
@@ -65,23 +70,28 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
     api,
     reporter,
     concurrency: settings.concurrency,
+    verifyEveryMs: settings.resyncIntervalMs,
   });
-  const describe = agentDescriber(settings, clock, cache);
-  const consumer = new StreamConsumer({
-    ...{ bus, role: "dhcp", host, clock, timers, log, describe, sink: agent },
+  const consumer: StreamConsumer = new StreamConsumer({
+    ...{ bus, role: "dhcp", host, clock, timers, log, sink: agent },
+    ...(settings.resyncThrottleMs === undefined ? {} : { throttleMs: settings.resyncThrottleMs }),
+    describe: () => self.describe(),
+    readInventory: () => agent.readInventory(),
     sync: (request) => api.sync(request),
   });
+  const self = new AgentReport({ settings, cache, agent, clock, readSeen: () => consumer.seen });
   const heartbeat = new Heartbeat({
     ...{ bus, role: "dhcp", host, timers, log, intervalMs: settings.reportIntervalMs },
-    read: () => ({ ...readHeartbeat(describe(), agent, consumer, cache), sentAtMs: clock.nowMs() }),
+    read: () => self.readHeartbeat(),
   });
   const health = await openHealthSocket({
     path: join(settings.stateDir, "run", "dhcp-agent.sock"),
     notReadyReason: () => (heartbeat.phase === "ready" ? undefined : heartbeat.phase),
-    metrics: () =>
+    metrics: async () =>
       formatMetrics({
-        ...{ counts: cache.counts(), queue: agent.queueStats, outcomes: agent.journal.outcomes, isConnected: bus.isConnected },
-        ...{ reportsPending: reporter.pending, reportsDropped: reporter.dropped },
+        ...{ counts: cache.counts(), queue: agent.queueStats, journal: agent.journal, isConnected: bus.isConnected },
+        ...{ reportsPending: reporter.pending, reportsDropped: reporter.dropped, crashes: agent.crashes },
+        ...{ events: consumer.events, forks: environment.countForks?.(), driver: await environment.driver.readFigures?.() },
       }),
     status: () => ({ host, phase: heartbeat.phase, seen: consumer.seen, networks: Object.fromEntries(agent.journal.status) }),
   });
@@ -105,35 +115,4 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
   consumer.start();
   const ready = agent.whenReady().then(() => heartbeat.setPhase("ready"));
   return { agent, consumer, ready };
-}
-
-function agentDescriber(settings: AgentSettings, clock: Clock, cache: NetworkCache): () => AgentDescription {
-  const fixed = {
-    agentType: "DHCP agent",
-    binary: "netloom-dhcp-agent",
-    host: settings.host,
-    bootId: randomUUID(),
-    availabilityZone: settings.availabilityZone,
-    startedAtMs: clock.nowMs(),
-  };
-  return () => ({
-    ...fixed,
-    configurations: { dhcp_driver: "dnsmasq", dhcp_lease_duration: settings.dhcp.leaseSeconds, ...cache.counts() },
-  });
-}
-
-function readHeartbeat(
-  description: AgentDescription,
-  agent: DhcpAgent,
-  consumer: StreamConsumer,
-  cache: NetworkCache,
-): Omit<HeartbeatMessage, "phase"> {
-  const counts = cache.counts();
-  const { dirty, oldestDirtyMs } = agent.queueStats;
-  return {
-    agent: description,
-    progress: { done: Math.max(0, counts.networks - dirty), total: counts.networks },
-    seen: consumer.seen,
-    load: { ...counts, dirty, oldestDirtyMs },
-  };
 }

@@ -97,6 +97,11 @@ export class DhcpAgent implements StreamSink {
     await this.#queue.idle();
   }
 
+  /** Networks that something on this host belongs to. */
+  async readInventory(): Promise<readonly NetworkId[]> {
+    return this.#helpers.findPresent();
+  }
+
   async idle(): Promise<void> {
     await this.#queue.idle();
   }
@@ -148,9 +153,8 @@ export class DhcpAgent implements StreamSink {
   /** Others serve these now. */
   dropNetworks(ids: readonly NetworkId[]): void {
     for (const id of ids) {
-      this.#lost.add(id);
       this.#cache.dropNetwork(id);
-      this.#queue.mark(id, "event");
+      this.#stopServing(id);
     }
   }
 
@@ -227,17 +231,26 @@ export class DhcpAgent implements StreamSink {
 
   #take(item: StreamItem): void {
     const isUnknownPort = item.op === "delete" && item.kind === "port" && this.#cache.findPort(item.id) === undefined;
+    const isNetworkDelete = item.op === "delete" && item.kind === "network";
     for (const id of this.#cache.applyItem(item)) {
       if (item.traceparent !== undefined) this.#traceparents.set(id, item.traceparent);
-      this.#lost.delete(id);
+      if (item.op === "upsert") this.#lost.delete(id);
       this.#supervision.giveChance(id);
       this.#mark(id, "event");
     }
+    // It may be on this host though this process has not heard of it, and must not wait for the rest of a snapshot.
+    if (isNetworkDelete && this.#cache.findNetwork(item.id) === undefined) this.#stopServing(item.networkId);
     // It may have left a device behind that nothing else tells of.
     if (isUnknownPort && this.#helpers.served.has(item.networkId)) {
       this.#supervision.verifyPlan.want(item.networkId);
       this.#mark(item.networkId, "resync");
     }
+  }
+
+  /** The server's word is enough, whatever else is not known yet. */
+  #stopServing(id: NetworkId): void {
+    this.#lost.add(id);
+    this.#queue.mark(id, "event");
   }
 
   #setFullView(): void {

@@ -1,7 +1,8 @@
 // `netloom dhcp-agent`: this is the DHCP agent of one host. It chooses the parts; agent-program.ts puts them together.
 import { systemClock } from "../base/clock.ts";
 import { createLogger } from "../base/logger.ts";
-import { loadDhcpAgentConfig } from "../config/dhcp-agent-config.ts";
+import { NetworkCache } from "../cache/network-cache.ts";
+import { type DhcpAgentConfig, loadDhcpAgentConfig } from "../config/dhcp-agent-config.ts";
 import { DeviceManager } from "../device-manager/device-manager.ts";
 import { chooseInterfaceDriver } from "../device-manager/interface-drivers.ts";
 import { DnsmasqDriver } from "../drivers/dnsmasq/dnsmasq-driver.ts";
@@ -10,11 +11,15 @@ import { readFeatures } from "../drivers/dnsmasq/dnsmasq-version.ts";
 import { chooseLeaseWays } from "../leases/lease-ways.ts";
 import { processRunner } from "../linux/command-runner.ts";
 import { ForkServer } from "../linux/fork-server.ts";
+import { hasIpv6 } from "../linux/sysctl.ts";
+import { openMetadataProxy, type ProxyParts } from "../metadata-proxy/open-proxy.ts";
 import { Stop } from "../runtime/stop.ts";
 import { systemTimers } from "../runtime/timers.ts";
 import { connectAgentBus } from "./agent-bus.ts";
 import { lockAgent } from "./agent-lock.ts";
 import { startAgent } from "./agent-program.ts";
+import { createMetadataService, wantsMetadata } from "./metadata-service.ts";
+import type { MetadataService } from "./network-helpers.ts";
 import { checkPreflight } from "./preflight.ts";
 import { rememberVersion } from "./version-memory.ts";
 
@@ -46,7 +51,34 @@ export async function main(argv: readonly string[]): Promise<void> {
     namespacePrefix,
     interfaceDriver: chooseInterfaceDriver(settings),
   });
-  const { ready } = await startAgent({ ...parts, settings, bus, driver, deviceManager, leases: leases.source, stop });
+  const cache = new NetworkCache(parts);
+  const metadata = await openMetadata(settings, { ...parts, cache, stop });
+  const capabilities = {
+    dnsmasq_version: features.version,
+    interface_driver: settings.interfaceDriver,
+    metadata: metadata !== undefined,
+  };
+  const { ready } = await startAgent({
+    ...{ ...parts, settings: { ...settings, capabilities }, bus, driver, deviceManager, leases: leases.source, stop },
+    ...{ cache, metadata, countForks: () => runner.commands },
+  });
   await ready;
   process.send?.({ type: "ready" });
+}
+
+/** `undefined` when nobody is to be served. Its listeners are closed when the agent ends: they would hold it up. */
+async function openMetadata(
+  { metadata, dhcp, availabilityZone }: DhcpAgentConfig,
+  { cache, stop, ...parts }: ProxyParents,
+): Promise<MetadataService | undefined> {
+  if (!wantsMetadata(metadata)) return undefined;
+  const facts = { dnsDomain: dhcp.dnsDomain, availabilityZone };
+  const proxy = await openMetadataProxy(metadata, { ...parts, facts, views: () => cache.views() });
+  stop.onStop("metadata", () => proxy.close());
+  return createMetadataService(proxy, { ...metadata, hasIpv6: hasIpv6() });
+}
+
+interface ProxyParents extends Omit<ProxyParts, "facts" | "views"> {
+  readonly cache: NetworkCache;
+  readonly stop: Stop;
 }

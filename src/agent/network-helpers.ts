@@ -4,11 +4,19 @@ import type { NetworkCache } from "../cache/network-cache.ts";
 import { NetloomError } from "../base/errors.ts";
 import { KeyedMutex } from "../base/keyed-mutex.ts";
 import type { Logger } from "../base/logger.ts";
-import type { DesiredDhcp, DhcpDevice, DhcpDeviceManager, DhcpDriver, DhcpOutcome } from "../drivers/dhcp-driver.ts";
+import type {
+  DesiredDhcp,
+  DhcpDevice,
+  DhcpDeviceManager,
+  DhcpDriver,
+  DhcpOutcome,
+  SetupOptions,
+} from "../drivers/dhcp-driver.ts";
 import type { NetworkId, SubnetId } from "../model/ids.ts";
-import { noMetadata } from "../model/metadata-plan.ts";
+import { type MetadataPlan, noMetadata } from "../model/metadata-plan.ts";
 import type { NetworkView, Port } from "../model/network.ts";
 import type { DhcpPluginApi } from "./dhcp-plugin-api.ts";
+import { portsLeftOut } from "./left-out.ts";
 import { dhcpSubnetIds, findOwnPort, hasNeedlessAddress, lackingSubnets, wantsDhcp, withoutDhcpOn } from "./own-port.ts";
 
 /** What the driver did, or: stopped; nothing was here; a newer event decides; no address for our own port. */
@@ -21,11 +29,27 @@ export interface ServedNetwork {
   readonly unservedPorts: readonly string[];
 }
 
+/** Instance metadata, for agents that serve them. */
+export interface MetadataService {
+  /** What the network should have; pure. */
+  plan(view: NetworkView, dhcpPort: Port): MetadataPlan;
+  /** After the device has its addresses; idempotent. */
+  apply(desired: {
+    readonly view: NetworkView;
+    readonly dhcpPort: Port;
+    readonly device: DhcpDevice;
+    readonly plan: MetadataPlan;
+  }): Promise<void>;
+  /** Before the namespace goes; absent is success. */
+  remove(id: NetworkId): Promise<void>;
+}
+
 export interface HelperParts {
   readonly cache: NetworkCache;
   readonly driver: DhcpDriver;
   readonly deviceManager: DhcpDeviceManager;
   readonly api: Pick<DhcpPluginApi, "claimDhcpPort" | "releaseDhcpPort">;
+  readonly metadata?: MetadataService | undefined;
   readonly onServed: (served: ServedNetwork) => void;
   readonly log: Logger;
 }
@@ -43,8 +67,6 @@ interface OwnPort {
   readonly unserved: readonly SubnetId[];
 }
 
-const outcomes: readonly DhcpOutcome[] = ["unchanged", "added", "changed", "reloaded", "started", "restarted"];
-
 export class NetworkHelpers {
   readonly #parts: HelperParts;
   readonly #mutex = new KeyedMutex<NetworkId>();
@@ -55,6 +77,7 @@ export class NetworkHelpers {
   readonly #refusals = new Map<NetworkId, Refusal>();
   /** Why the driver left ports out. */
   readonly #leftOut = new Map<NetworkId, string>();
+  #hasInventory = false;
 
   constructor(parts: HelperParts) {
     this.#parts = parts;
@@ -69,11 +92,17 @@ export class NetworkHelpers {
     return this.#refusals.get(id)?.reason ?? this.#leftOut.get(id);
   }
 
-  /** Looks what is on this host; answers what should not be there. */
-  async readInventory(): Promise<readonly NetworkId[]> {
+  /** Networks that have something on this host, by looking. */
+  async findPresent(): Promise<readonly NetworkId[]> {
     const found = new Set([...(await this.#parts.driver.list()), ...(await this.#parts.deviceManager.list())]);
     for (const id of found) this.#present.add(id);
-    return [...found].filter((id) => {
+    this.#hasInventory = true;
+    return [...found];
+  }
+
+  /** Of them, those that should not be there. */
+  async readInventory(): Promise<readonly NetworkId[]> {
+    return (await this.findPresent()).filter((id) => {
       const view = this.#parts.cache.view(id);
       return view === undefined || !wantsDhcp(view);
     });
@@ -106,18 +135,21 @@ export class NetworkHelpers {
     this.#present.add(id);
     const { dhcpPort, unserved } = own;
     const servedView = withoutDhcpOn(own.view, unserved);
-    const device = await this.#setUpDevice(view, { ...own, view: servedView }, verify);
-    const { outcome, refusedPorts } = await this.#apply({ view: servedView, dhcpPort, device, metadata: noMetadata });
+    const metadata = this.#parts.metadata?.plan(servedView, dhcpPort) ?? noMetadata;
+    const device = await this.#setUpDevice(view, { ...own, view: servedView }, { verify, metadata });
+    const { outcome, refusedPorts } = await this.#apply({ view: servedView, dhcpPort, device, metadata });
     this.#served.add(id);
     this.#parts.onServed({ view: own.view, unservedSubnets: unserved, unservedPorts: refusedPorts });
+    // Last: instances have their addresses also where metadata cannot be served at the moment.
+    await this.#parts.metadata?.apply({ view: servedView, dhcpPort, device, plan: metadata });
     return outcome;
   }
 
   /** A port that was made just now and has no device goes with the attempt; one that was there keeps its address for the next. */
-  async #setUpDevice(before: NetworkView, { view, dhcpPort }: OwnPort, verify: boolean): Promise<DhcpDevice> {
+  async #setUpDevice(before: NetworkView, { view, dhcpPort }: OwnPort, options: SetupOptions): Promise<DhcpDevice> {
     const { deviceManager, api, log } = this.#parts;
     try {
-      return await deviceManager.setup(view, dhcpPort, { verify, metadata: noMetadata });
+      return await deviceManager.setup(view, dhcpPort, options);
     } catch (thrown) {
       const networkId = view.network.id;
       if (!before.ports.some(({ id }) => id === dhcpPort.id)) {
@@ -128,6 +160,7 @@ export class NetworkHelpers {
   }
 
   async #removeDhcp(id: NetworkId): Promise<void> {
+    await this.#parts.metadata?.remove(id);
     await this.#parts.driver.remove(id);
     await this.#parts.deviceManager.destroy(id);
     this.#served.delete(id);
@@ -157,6 +190,7 @@ export class NetworkHelpers {
     this.#refusals.delete(id);
     this.#leftOut.delete(id);
     this.#served.delete(id);
+    if (!this.#hasInventory) await this.findPresent();
     const wasPresent = this.#present.has(id);
     if (wasPresent) await this.#removeDhcp(id);
     const ownPort = view === undefined ? undefined : findOwnPort(view, deviceManager.getDeviceId(id));
@@ -222,15 +256,4 @@ export class NetworkHelpers {
     if (dhcpPort === undefined || lackingSubnets(view, dhcpPort).length > 0) return undefined;
     return { view, dhcpPort, unserved: [] };
   }
-}
-
-/** See DhcpDriver: INVALID with `portIds` and `outcome` says that all but these ports is as asked. */
-function portsLeftOut(
-  thrown: unknown,
-): { readonly outcome: DhcpOutcome; readonly refusedPorts: readonly string[]; readonly reason: string } | undefined {
-  if (!(thrown instanceof NetloomError) || thrown.code !== "INVALID") return undefined;
-  const { portIds, outcome } = thrown.detail;
-  if (!Array.isArray(portIds)) return undefined;
-  const refusedPorts = portIds.filter((id) => typeof id === "string");
-  return { outcome: outcomes.find((known) => known === outcome) ?? "unchanged", refusedPorts, reason: thrown.message };
 }

@@ -64,6 +64,7 @@ export class StreamConsumer {
   #seen: StreamPosition = { epoch: "", seq: 0 };
   #waiting: StreamMessage[] = [];
   #isSnapshotWanted = false;
+  #events = 0;
 
   constructor(options: StreamConsumerOptions) {
     const { clock, timers, log, random, throttleMs } = options;
@@ -85,6 +86,11 @@ export class StreamConsumer {
   /** The last position whose effects are all in the sink. */
   get seen(): StreamPosition {
     return this.#seen;
+  }
+
+  /** Changes that came as events. */
+  get events(): number {
+    return this.#events;
   }
 
   /** Subscribes first and syncs then, so that nothing falls between. */
@@ -151,6 +157,7 @@ export class StreamConsumer {
     }
     // A message that begins before our position repeats some items in their old order; that ends in the same state.
     this.#options.sink.applyItems(message.items);
+    this.#events += message.items.length;
     this.#seen = { epoch, seq: message.seq };
   }
 

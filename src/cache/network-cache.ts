@@ -95,6 +95,14 @@ export class NetworkCache {
     return this.#entries.get(id)?.view();
   }
 
+  /** Of every hosted network; for look-ups across them. */
+  *views(): Generator<NetworkView> {
+    for (const entry of this.#entries.values()) {
+      const view = entry.view();
+      if (view !== undefined) yield view;
+    }
+  }
+
   /** Networks that are hosted here; those that only wait for their network object are not. */
   networkIds(): readonly NetworkId[] {
     return [...this.#entries.values()].flatMap((entry) => (entry.network === undefined ? [] : entry.id));

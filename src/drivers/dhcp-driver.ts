@@ -44,6 +44,15 @@ export interface DhcpDriver {
    * is still at the last change, the answer is only a lower bound.
    */
   nextApplyDelayMs?(id: NetworkId): number;
+  /** For metrics; looks at every server. */
+  readFigures?(): Promise<DriverFigures>;
+}
+
+export interface DriverFigures {
+  /** CPU that servers spent on changes since this process began. */
+  readonly changeCpuMs: number;
+  /** Packets lost for want of room, in the namespaces of all servers, since these began. */
+  readonly droppedPackets: number;
 }
 
 export interface SetupOptions {

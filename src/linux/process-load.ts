@@ -33,3 +33,20 @@ function readScheduledMs(pid: number): number | undefined {
 
 /** User and system time; the kernel shows them in ticks of 10 ms whatever its own are. */
 const ticksOf = (fields: readonly string[]): number => (Number(fields[11]) + Number(fields[12])) * 10;
+
+/**
+ * UDP packets that found no room in a socket's buffer, in the network namespace that the process lives in; 0 when it is gone.
+ * The namespace is looked into through the process, so nobody has to enter it.
+ */
+export function readDroppedPackets(pid: number): number {
+  try {
+    const [names = "", values = ""] = readFileSync(`/proc/${pid}/net/snmp`, "utf8")
+      .split("\n")
+      .filter((line) => line.startsWith("Udp:"));
+    const index = names.split(" ").indexOf("RcvbufErrors");
+    return index < 0 ? 0 : Number(values.split(" ")[index] ?? 0);
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ESRCH", "EINVAL")) return 0;
+    throw error;
+  }
+}

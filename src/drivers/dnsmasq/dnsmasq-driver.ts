@@ -7,9 +7,10 @@ import type { Logger } from "../../base/logger.ts";
 import { readDirectoryIfPresent } from "../../linux/atomic-file.ts";
 import type { CommandRunner } from "../../linux/command-runner.ts";
 import { isAlive, type ProcessIdentity, type ProcessState, sendSignal } from "../../linux/process-table.ts";
+import { readDroppedPackets } from "../../linux/process-load.ts";
 import { ensureInotifyInstances } from "../../linux/sysctl.ts";
 import { isUuid, type NetworkId, networkId } from "../../model/ids.ts";
-import type { DesiredDhcp, DhcpDriver, DhcpOutcome } from "../dhcp-driver.ts";
+import type { DesiredDhcp, DhcpDriver, DhcpOutcome, DriverFigures } from "../dhcp-driver.ts";
 import type { LeaseControl } from "../lease-control.ts";
 import { DesiredFilesBuilder } from "./desired-files.ts";
 import { defaultDnsmasqOptions, type DnsmasqOptions } from "./dnsmasq-options.ts";
@@ -90,6 +91,12 @@ export class DnsmasqDriver implements DhcpDriver {
   /** See DhcpDriver: the server's rest after its last change. */
   nextApplyDelayMs(id: NetworkId): number {
     return this.#pacer.delayMs(id);
+  }
+
+  /** See DhcpDriver. */
+  async readFigures(): Promise<DriverFigures> {
+    const drops = [...this.#pictures.values()].map(({ server }) => readDroppedPackets(server.pid));
+    return { changeCpuMs: this.#pacer.totalCpuMs, droppedPackets: drops.reduce((sum, count) => sum + count, 0) };
   }
 
   async #look(desired: DesiredDhcp): Promise<{ readonly plan: DnsmasqPlan; readonly work: Work }> {

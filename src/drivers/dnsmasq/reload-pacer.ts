@@ -31,6 +31,7 @@ export class ReloadPacer {
   readonly #clock: Clock;
   readonly #readLoad: (pid: number) => ProcessLoad | undefined;
   readonly #changes = new Map<NetworkId, Change>();
+  #totalCpuMs = 0;
 
   constructor({ clock, readLoad = readProcessLoad }: ReloadPacerDeps) {
     this.#clock = clock;
@@ -55,13 +56,19 @@ export class ReloadPacer {
       const load = this.#readLoad(change.server.pid);
       if (load === undefined) return this.#forget(id);
       const cpuMs = load.cpuMs - change.cpuBeforeMs;
-      if (load.isSleeping) change.cpuMs = cpuMs;
       // Rest is counted from when it is done, which is not yet.
-      else return Math.max(leastGapMs, restAfter(cpuMs));
+      if (!load.isSleeping) return Math.max(leastGapMs, restAfter(cpuMs));
+      change.cpuMs = cpuMs;
+      this.#totalCpuMs += cpuMs;
     }
     // A change that cost so much also took at least that long.
     const leftMs = change.atMs + change.cpuMs + restAfter(change.cpuMs) - nowMs;
     return leftMs > 0 ? leftMs : this.#forget(id);
+  }
+
+  /** What all changes cost that were seen to their end. */
+  get totalCpuMs(): number {
+    return this.#totalCpuMs;
   }
 
   /** What the last change cost the server, if that has been seen. */
