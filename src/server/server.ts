@@ -18,6 +18,8 @@ type SchedulingSettings = Pick<
 /** The part of the server's settings that this file needs; `ServerConfig` of config/server-config.ts has it. */
 export interface ServerSettings {
   readonly listen: { readonly address: string; readonly port: number };
+  /** Names by which clients reach the API, beside localhost and the address that it listens on. */
+  readonly allowedHosts?: readonly string[];
   readonly db: string;
   readonly nats: { readonly url: string; readonly nkeySeedFile?: string | undefined };
   readonly dhcp: Pick<ServerBase, "agentsPerNetwork" | "dnsDomain"> & Partial<FailoverSettings> & SchedulingSettings;
@@ -55,10 +57,9 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
     const parts = await composeServer({ store, bus, clock, log, ...settings.dhcp, failover: settings.dhcp });
     closers.push(() => parts.close());
     const { services, metrics, readiness } = parts;
-    return {
-      url: await listen({ services, log, clock, version: readVersion(), metrics, readiness }, settings, closers),
-      close,
-    };
+    const allowedHosts = [settings.listen.address, ...(settings.allowedHosts ?? [])];
+    const api: ApiDeps = { services, log, clock, version: readVersion(), allowedHosts, metrics, readiness };
+    return { url: await listen(api, settings, closers), close };
   } catch (thrown) {
     await close();
     throw thrown;

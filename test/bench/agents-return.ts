@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/base/clock.ts";
 import type { Bus } from "../../src/messaging/bus.ts";
-import { rpcSubject } from "../../src/messaging/subjects.ts";
+import { heartbeatSubject, rpcSubject } from "../../src/messaging/subjects.ts";
 import { Resync } from "../../src/runtime/resync.ts";
 import { systemTimers } from "../../src/runtime/timers.ts";
 import { type SyncReply, syncReplySchema } from "../../src/types/agent-messages.ts";
@@ -62,6 +62,21 @@ class ReturningAgent {
     resync.close();
   }
 
+  /** Without it the server would give the agent nothing. */
+  beat(): void {
+    this.#bus.publish(heartbeatSubject("dhcp", this.#host), {
+      ...{ agent: this.#description, phase: "syncing", progress: { done: 0, total: 0 }, seen: this.position },
+      load: { networks: 0, subnets: 0, ports: 0, dirty: 0, oldestDirtyMs: 0 },
+    });
+  }
+
+  get #description(): object {
+    return {
+      ...{ agentType: "DHCP agent", binary: "bench", host: this.#host, bootId: "bench", availabilityZone: "nova" },
+      ...{ startedAtMs: 1, configurations: {} },
+    };
+  }
+
   async #readAll({ epoch, seq }: Position): Promise<void> {
     const first = await this.#ask({ epoch, since: seq });
     this.items = first.items.length;
@@ -74,11 +89,8 @@ class ReturningAgent {
 
   async #ask(from: object): Promise<SyncReply> {
     const at = performance.now();
-    const agent = {
-      ...{ agentType: "DHCP agent", binary: "bench", host: this.#host, bootId: "bench", availabilityZone: "nova" },
-      ...{ startedAtMs: 1, configurations: {} },
-    };
-    const answer = await this.#bus.request(rpcSubject("dhcp", "sync", this.#host), { agent, ...from }, { timeoutMs: 10_000 });
+    const request = { agent: this.#description, ...from };
+    const answer = await this.#bus.request(rpcSubject("dhcp", "sync", this.#host), request, { timeoutMs: 10_000 });
     this.answersMs.push(performance.now() - at);
     return syncReplySchema.parse(answer);
   }
@@ -186,14 +198,18 @@ const directory = await mkdtemp(join(tmpdir(), "netloom-bench-"));
 const nats = await startTestNats();
 const rows: Row[] = [];
 let site: Site | undefined;
+let beats: NodeJS.Timeout | undefined;
 try {
   site = await open(nats, directory);
   rows.push(await measure("first hello, nothing to serve", site, () => ({ epoch: "", seq: 0 })));
+  const { agents } = site;
+  beats = setInterval(() => agents.forEach((agent) => agent.beat()), 5000);
   const networks = await fill(site.client);
   rows.push(await measure("new process: snapshot", site, () => ({ epoch: "", seq: 0 })));
   await addPorts(site.client, networks);
   rows.push(await measure("lost connection: delta", site, ({ position }) => position));
 } finally {
+  clearInterval(beats);
   site?.client.close();
   site?.server.kill("SIGTERM");
   if (site !== undefined) await once(site.server, "exit");

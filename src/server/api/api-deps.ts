@@ -24,6 +24,8 @@ export interface ApiDeps {
   readonly log: Logger;
   readonly clock: Clock;
   readonly version: string;
+  /** Names and addresses of this API beside those of loopback; requests with another `Host` are refused. */
+  readonly allowedHosts?: readonly string[];
   /** Asked at every GET of /readyz; must be cheap. */
   readonly readiness: () => readonly ReadinessCheck[];
   /** Text of the Prometheus page; without it /metrics is 404. */

@@ -12,6 +12,7 @@ import { registerCollection } from "./collection-routes.ts";
 import { registerDiscovery } from "./discovery-routes.ts";
 import { faultBody } from "./fault-answers.ts";
 import { registerHealth } from "./health-routes.ts";
+import { installHostCheck } from "./host-check.ts";
 import { maxBodyBytes, parseRequestBody } from "./request-body.ts";
 import { installNoRoute, installRequestScope } from "./request-scope.ts";
 
@@ -23,6 +24,7 @@ const maxHeaderBytes = 64 * 1024;
 export function createApi(deps: ApiDeps): FastifyInstance {
   const app = createBareApp();
   installRequestScope(app, deps);
+  installHostCheck(app, deps.allowedHosts ?? []);
   installNoRoute(app);
   const { networks, subnets, ports, agents, leases } = deps.services;
   registerHealth(app, deps);

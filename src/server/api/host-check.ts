@@ -1,7 +1,7 @@
 // A browser's page can give its own name the address of this machine (DNS rebinding): the browser then takes the API for a part
 // of the page's site and lets it read and write. The name is still in `Host`, so only names of this API are answered.
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { contains, parseAddress, parseCidr } from "../../model/addresses.ts";
+import { canonicalAddress } from "../../model/addresses.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import { quoted } from "../../types/resources/values.ts";
 
@@ -30,13 +30,12 @@ function nameOf(host: string): string | undefined {
 
 function canonicalHost(text: string): string {
   const name = text.toLowerCase().replace(/\.$/, "");
-  return canonicalIp(name) ?? name;
+  return canonicalAddress(name) ?? name;
 }
 
 function isLoopback(name: string): boolean {
   if (name === "localhost" || name.endsWith(".localhost") || name === "::1") return true;
-  const [address, block] = [parseAddress(name), parseCidr("127.0.0.0/8")];
-  return address !== undefined && block !== undefined && contains(block, address);
+  return canonicalAddress(name)?.startsWith("127.") === true;
 }
 
 /** Where the client really reached us; an address cannot be rebound. */

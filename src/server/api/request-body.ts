@@ -1,6 +1,7 @@
 // Bytes of a request → JSON that is safe to look at: bounded in depth, no keys that reach a prototype.
 import type { FastifyRequest } from "fastify";
 import { ApiFault } from "../../types/api-faults.ts";
+import { quoted } from "../../types/resources/values.ts";
 
 /** A thousand ports with everything that they may carry fit; see also the cap of a bulk. */
 export const maxBodyBytes = 4 * 1024 * 1024;
@@ -8,6 +9,8 @@ const maxDepth = 16;
 const refusedKeys = new Set(["__proto__", "constructor", "prototype"]);
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const jsonType = /^application\/json\s*(;|$)/i;
+/** What is read as UTF-8 without a difference. */
+const charsets = new Set(["utf-8", "utf8", "us-ascii"]);
 
 /**
  * The one parser for all content types. A body without `application/json` is refused, so that a page of another site
@@ -18,12 +21,21 @@ export function parseRequestBody(request: FastifyRequest, bytes: Buffer): unknow
   if (request.method === "DELETE") {
     throw new ApiFault("HTTPBadRequest", "A DELETE request takes no body.");
   }
-  if (!jsonType.test(request.headers["content-type"] ?? "")) {
-    throw new ApiFault("HTTPUnsupportedMediaType", "The body must be JSON, sent as Content-Type: application/json.");
-  }
+  checkContentType(request.headers["content-type"] ?? "");
   const body = parseJson(bytes);
   checkShape(body, maxDepth);
   return body;
+}
+
+function checkContentType(type: string): void {
+  if (!jsonType.test(type)) {
+    throw new ApiFault("HTTPUnsupportedMediaType", "The body must be JSON, sent as Content-Type: application/json.");
+  }
+  for (const parameter of type.split(";").slice(1)) {
+    const [, charset] = /^\s*charset\s*=\s*"?([^"]*?)"?\s*$/i.exec(parameter) ?? [];
+    if (charset === undefined || charsets.has(charset.toLowerCase())) continue;
+    throw new ApiFault("HTTPUnsupportedMediaType", `The body must be JSON in UTF-8, not in ${quoted(charset)}.`);
+  }
 }
 
 function parseJson(bytes: Buffer): unknown {

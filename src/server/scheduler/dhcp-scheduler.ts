@@ -48,17 +48,27 @@ export class DhcpScheduler {
    * `undefined` when it needs none.
    */
   async scheduleNetwork(trx: Trx, networkId: string): Promise<number | undefined> {
+    return this.#schedule(trx, networkId, new CandidateList(() => this.#candidates(trx)));
+  }
+
+  /** The same for several, with one look at the agents. */
+  async scheduleNetworks(trx: Trx, networkIds: readonly string[]): Promise<void> {
+    const list = new CandidateList(() => this.#candidates(trx));
+    for (const id of networkIds) await this.#schedule(trx, id, list);
+  }
+
+  async #schedule(trx: Trx, networkId: string, list: CandidateList): Promise<number | undefined> {
     const before = await readBindings(trx, networkId);
     if (before.length >= this.#deps.agentsPerNetwork) return before.length;
     const need = await readNetworkNeed(trx, networkId);
     if (need?.hasDhcpSubnet !== true) return undefined;
-    const candidates = await this.#candidates(trx);
+    const candidates = await list.read();
     // Without agents every new port comes here; none of them may wait for a lock in vain.
     if (this.#choose(candidates, need, before).length === 0) return before.length;
     await lockBindings(trx, networkId, "exclusive");
     const bound = await readBindings(trx, networkId);
     const choices = this.#choose(candidates, need, bound);
-    for (const choice of choices) await this.#bind(trx, networkId, choice);
+    for (const choice of choices) if (await this.#bind(trx, networkId, choice)) list.addLoad(choice.agentId);
     return bound.length + choices.length;
   }
 
@@ -106,6 +116,25 @@ export class DhcpScheduler {
       .map((agent) => ({ agent, liveness: this.#deps.liveness(agent) }))
       .filter(({ liveness }) => liveness !== "dead")
       .map(({ agent, liveness }) => toCandidate(agent, liveness === "alive"));
+  }
+}
+
+/** Read when it is first needed, and counted on by hand from then on. */
+class CandidateList {
+  readonly #read: () => Promise<readonly Candidate[]>;
+  #candidates: readonly Candidate[] | undefined;
+
+  constructor(read: () => Promise<readonly Candidate[]>) {
+    this.#read = read;
+  }
+
+  async read(): Promise<readonly Candidate[]> {
+    this.#candidates ??= await this.#read();
+    return this.#candidates;
+  }
+
+  addLoad(agentId: string): void {
+    this.#candidates = this.#candidates?.map((one) => (one.id === agentId ? { ...one, load: one.load + 1 } : one));
   }
 }
 

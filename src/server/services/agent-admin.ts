@@ -69,7 +69,7 @@ export class AgentAdmin implements AgentService {
       const networkIds = await readBoundNetworkIds(trx, id);
       for (const networkId of networkIds) await unbindAgent(trx, this.#deps.services, { networkId, agent });
       await trx.deleteFrom("agents").where("id", "=", id).execute();
-      for (const networkId of networkIds) await scheduler.scheduleNetwork(trx, networkId);
+      await scheduler.scheduleNetworks(trx, networkIds);
       return agent;
     });
     liveness.forget(removed);

@@ -39,9 +39,8 @@ export class AgentAutoSchedule {
 
   async #place(networkIds: readonly string[]): Promise<void> {
     for (let at = 0; at < networkIds.length; at += perTransaction) {
-      await this.#store.transaction(async (trx) => {
-        for (const id of networkIds.slice(at, at + perTransaction)) await this.#scheduler.scheduleNetwork(trx, id);
-      });
+      const some = networkIds.slice(at, at + perTransaction);
+      await this.#store.transaction((trx) => this.#scheduler.scheduleNetworks(trx, some));
       // A transaction of SQLite never leaves the thread.
       await nextTurn();
     }

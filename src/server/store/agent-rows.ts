@@ -95,7 +95,8 @@ export async function readDhcpCandidates(db: Kysely<Database>): Promise<readonly
     .where("agents.admin_state_up", "=", 1)
     .orderBy("agents.id")
     .execute();
-  return rows.map((row) => ({ ...row, load: Number(row.load ?? 0) }));
+  // A copy of each of a thousand rows would cost more than the query.
+  return rows.map((row) => Object.assign(row, { load: Number(row.load ?? 0) }));
 }
 
 export interface Binding {
