@@ -92,7 +92,7 @@ forEachDatabase((_name, openFresh, freshUrl) => {
     );
   });
 
-  test("an agent that comes back is told first which networks it lost, by control and by sync", async () => {
+  test("DA-019: an agent that comes back is told first which networks it lost, by control and by sync", async () => {
     const all = await setUp();
     const { clock, rig } = all;
     const [one, two] = [rig.agent("node-1"), rig.agent("node-2")];

@@ -92,7 +92,7 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual(await rig.parts.services.leases.list(admin, everything), []);
   });
 
-  test("an agent that is behind for long is told to sync, one that is up to date or on its way is not", async () => {
+  test("DA-019: an agent that is behind for long is told to sync, one that is up to date or on its way is not", async () => {
     const rig = await start();
     const agent = rig.agent("node-1");
     const { epoch } = await agent.sync();

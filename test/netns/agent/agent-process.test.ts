@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -146,7 +147,7 @@ async function end(agent: AgentProcess, signal: NodeJS.Signals): Promise<number 
 }
 
 test(
-  "an agent that was killed is followed by one that adopts its dnsmasq, brings it up to date and removes what is gone",
+  "DA-027: an agent that was killed is followed by one that adopts its dnsmasq, brings it up to date and removes what is gone",
   options,
   async (t) => {
     const bench = await prepare(t);
@@ -167,10 +168,11 @@ test(
 
     await waitFor(() => server.readyPorts.size >= 4, { limitMs: 5000, what: "both ports and our own to be reported" });
     assert.deepEqual(await bench.dnsmasq(kept), before, "not restarted");
-    await waitFor(() => !isAlive(doomed) && !isNamespace(dhcpNamespaceName(bench.prefix, gone)), {
-      limitMs: 5000,
-      what: "the network that is gone to be removed",
-    });
+    const isRemoved = (): boolean =>
+      !isAlive(doomed) &&
+      !isNamespace(dhcpNamespaceName(bench.prefix, gone)) &&
+      !existsSync(join(bench.stateDir, "dhcp", gone));
+    await waitFor(isRemoved, { limitMs: 5000, what: "the network that is gone to be removed" });
     assert.equal(await end(second, "SIGTERM"), 0);
     assert.ok(isAlive(before));
   },

@@ -28,7 +28,7 @@ async function startedRig(...items: Parameters<AgentRig["server"]["commit"]>[0])
   return rig;
 }
 
-test("what runs for networks that the server does not name is removed, but only after its first word", async () => {
+test("DA-026: what runs for networks that the server does not name is removed, but only after its first word", async () => {
   const first = await startedRig(...blueItems, ...redItems);
   await first.kill();
   first.server.commit([deleteItem(networkItem(makeNetwork(2)))]);
@@ -60,7 +60,7 @@ test("looking at everything before the server has said a word removes nothing", 
   assert.ok(second.host.running.has(blue));
 });
 
-test("a new agent adopts what runs: no claim, and the driver has nothing to do", async () => {
+test("DA-024: a new agent adopts what runs: no claim, and the driver has nothing to do", async () => {
   const first = await startedRig(...blueItems);
   await first.kill();
 
@@ -141,7 +141,7 @@ test("every served network is verified once a minute", async () => {
   );
 });
 
-test("our own port of an earlier life is used without a claim", async () => {
+test("DA-058: our own port of an earlier life is used without a claim", async () => {
   const own = makeDhcpPort(9, blue, 1, dhcpDeviceId(rigHost, blue));
   const rig = await startedRig(...blueItems, portItem(own));
 
@@ -149,7 +149,7 @@ test("our own port of an earlier life is used without a claim", async () => {
   assert.equal(rig.host.running.get(blue)?.dhcpPort.id, own.id);
 });
 
-test("a change of our own port reaches the device", async () => {
+test("DA-059: a change of our own port reaches the device", async () => {
   const own = makeDhcpPort(9, blue, 1, dhcpDeviceId(rigHost, blue));
   const rig = await startedRig(...blueItems, portItem(own));
 
@@ -159,7 +159,7 @@ test("a change of our own port reaches the device", async () => {
   assert.equal(rig.host.devices.get(blue)?.fixedIps[0]?.ipAddress, "10.1.9.9");
 });
 
-test("when our own port is deleted another one is claimed", async () => {
+test("DA-062: when our own port is deleted another one is claimed", async () => {
   const rig = await startedRig(...blueItems);
   const own = [...rig.server.truth.values()].find(
     (item) => item.op === "upsert" && item.kind === "port" && item.body.deviceOwner === "network:dhcp",

@@ -64,7 +64,7 @@ test("many changes of one network in one message are one reconcile", async () =>
   assert.equal(servedPorts(rig)?.length, 202);
 });
 
-test("a network is disabled when it is deleted, set down, or loses its last DHCP subnet", async () => {
+test("DA-044, DA-155: a network is disabled when it is deleted, set down, or loses its last DHCP subnet", async () => {
   const changes = [
     [deleteItem(networkItem(makeNetwork(1)))],
     [networkItem(makeNetwork(1, { revision: 2, adminStateUp: false }))],
@@ -113,7 +113,7 @@ test("a second DHCP subnet gets an address on our port before it is served", asy
   assert.deepEqual(own?.fixedIps.map(({ subnetId }) => subnetId).sort(), [testSubnetId(1), testSubnetId(3)]);
 });
 
-test("a claim that the server answers with nothing is left to the next event", async () => {
+test("DA-031: a claim that the server answers with nothing is left to the next event", async () => {
   const rig = new AgentRig();
   rig.server.commit(blueItems);
   rig.server.truth.delete(testSubnetId(1));
@@ -128,7 +128,7 @@ test("a claim that the server answers with nothing is left to the next event", a
   assert.equal(rig.log("network reconciled").at(-1)?.["outcome"], "superseded");
 });
 
-test("without an address for our port the network is degraded, not repeated, until something of it changes", async () => {
+test("DA-032: without an address for our port the network is degraded, not repeated, until something of it changes", async () => {
   const rig = new AgentRig();
   rig.server.claimFailures.push(new NetloomError("CONFLICT", "no more addresses on subnet 1"));
   rig.server.commit(blueItems);
@@ -176,7 +176,7 @@ test("a driver that left a port out has served the others: no repetition, and th
   assert.ok(!rig.server.readyPorts.has(testPortId(5)));
 });
 
-test("a failing network is repeated with back-off and does not delay another", async () => {
+test("DA-030: a failing network is repeated with back-off and does not delay another", async () => {
   const rig = new AgentRig();
   rig.driver.broken.add(blue);
   rig.server.commit([...blueItems, ...redItems]);

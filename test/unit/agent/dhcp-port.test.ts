@@ -124,7 +124,7 @@ describe("the DHCP port of an agent", () => {
     assert.equal(state(rig), "served");
   });
 
-  test("DA-186: when the subnet is missing again, the network fails and says which", async () => {
+  test("DA-034, DA-186: when the subnet is missing again, the network fails and says which", async () => {
     const rig = new AgentRig();
     rig.server.shortAnswers = 2;
     rig.server.commit(items);

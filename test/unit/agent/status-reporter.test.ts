@@ -55,7 +55,7 @@ test("what comes within a moment is one message", async () => {
   assert.equal(reporter.pending, 0);
 });
 
-test("batches have at most 256 ports and 256 leases", async () => {
+test("DA-071: batches have at most 256 ports and 256 leases", async () => {
   const { clock, reporter, sent } = reporterWith();
 
   reporter.addReadyPorts(ports(0, 257), "known");
@@ -72,7 +72,7 @@ test("batches have at most 256 ports and 256 leases", async () => {
   );
 });
 
-test("new ports go first, the rest of the batch is filled with known ones", async () => {
+test("DA-072: new ports go first, the rest of the batch is filled with known ones", async () => {
   const { clock, reporter, sent } = reporterWith();
   reporter.addReadyPorts(ports(0, 300), "known");
 
@@ -113,7 +113,7 @@ test("a newer lease of an address replaces the older one", async () => {
   );
 });
 
-test("what could not be sent is sent again, later and later, and at once after a reconnect", async () => {
+test("DA-070: what could not be sent is sent again, later and later, and at once after a reconnect", async () => {
   const { clock, reporter, sent, failures } = reporterWith();
   const unavailable = new NetloomError("UNAVAILABLE", "nobody there");
   failures.push(unavailable, unavailable, unavailable, unavailable);

@@ -33,7 +33,7 @@ async function startedRig(): Promise<AgentRig> {
 
 const hasPort = (rig: AgentRig, n: number): boolean => rig.cache.findPort(testPortId(n)) !== undefined;
 
-test("a lost message is noticed at the next one, and a delta brings both", async () => {
+test("DA-025: a lost message is noticed at the next one, and a delta brings both", async () => {
   const rig = await startedRig();
   const { seq } = rig.consumer.seen;
 
@@ -117,7 +117,7 @@ test("an agent that is too far behind gets a snapshot, and what is gone goes", a
   assert.ok(!hasPort(rig, 5) && hasPort(rig, 7));
 });
 
-test("the server can ask for a sync; a change of the agent itself is a snapshot", async () => {
+test("DA-023: the server can ask for a sync; a change of the agent itself is a snapshot", async () => {
   const rig = await startedRig();
   const sender = rig.hub.connect();
 
@@ -184,7 +184,7 @@ test("a snapshot that breaks off between two pages is taken again, and nothing i
   assert.ok(hasPort(rig, 5));
 });
 
-test("a sync is repeated until a server answers", async () => {
+test("DA-009: a sync is repeated until a server answers", async () => {
   const rig = new AgentRig();
   rig.server.commit(blueItems);
   rig.server.syncFailures.push(

@@ -88,7 +88,7 @@ test("after any sequence of changes the merged port list equals sorting everythi
   );
 });
 
-test("an older revision changes nothing and marks nothing", () => {
+test("DA-052: an older revision changes nothing and marks nothing", () => {
   const cache = cacheWith(blueNetwork, portItem(makePort(2, blue, 1, { revision: 5, dnsName: "new" })));
 
   const dirty = cache.applyItem(portItem(makePort(2, blue, 1, { revision: 4, dnsName: "old" })));
@@ -97,14 +97,14 @@ test("an older revision changes nothing and marks nothing", () => {
   assert.equal(cache.findPort(testPortId(2))?.dnsName, "new");
 });
 
-test("the same revision with the same body marks nothing, with another body it counts", () => {
+test("DA-052: the same revision with the same body marks nothing, with another body it counts", () => {
   const cache = cacheWith(blueNetwork, portItem(makePort(2, blue, 1)));
 
   assert.deepEqual(cache.applyItem(portItem(makePort(2, blue, 1))), []);
   assert.deepEqual(cache.applyItem(portItem(makePort(2, blue, 1, { dnsName: "web" }))), [blue]);
 });
 
-test("an update that comes after the delete does not revive the port", () => {
+test("DA-053: an update that comes after the delete does not revive the port", () => {
   const port = portItem(makePort(2, blue, 1));
   const cache = cacheWith(blueNetwork, port, deleteItem(port));
 
@@ -185,7 +185,7 @@ test("a reply that was overtaken by a delete brings nothing back", () => {
   assert.deepEqual(cache.applyItem(blueNetwork, "reply"), []);
 });
 
-test("of two ports that claim an address the later one has it, until its owner lets go", () => {
+test("DA-056: of two ports that claim an address the later one has it, until its owner lets go", () => {
   const taker = makePort(3, blue, 1, { fixedIps: makePort(2, blue, 1).fixedIps });
   const cache = cacheWith(blueNetwork, blueSubnet, portItem(makePort(2, blue, 1)));
   cache.view(blue);
@@ -199,7 +199,7 @@ test("of two ports that claim an address the later one has it, until its owner l
   assert.deepEqual(shown(), [["10.1.0.2"]]);
 });
 
-test("two ports that swap their addresses in either order end with the right ones", () => {
+test("DA-064: two ports that swap their addresses in either order end with the right ones", () => {
   const one = makePort(1, blue, 1);
   const two = makePort(2, blue, 1);
   const swapped = [

@@ -73,7 +73,7 @@ test("while disconnected it is silent, and beats at the reconnect", async () => 
   assert.equal(beats.length, 2);
 });
 
-test("a failing series is logged once, and its end once", async () => {
+test("DA-022: a failing series is logged once, and its end once", async () => {
   const lines: LogLine[] = [];
   const { clock, bus, heartbeat } = beating(lines);
   for (const n of [1, 2, 3]) bus.failCall(n);

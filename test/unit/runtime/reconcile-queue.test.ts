@@ -74,7 +74,7 @@ test("different keys run at once, up to the limit", async () => {
   assert.deepEqual(started(), ["a", "b", "c"]);
 });
 
-test("events go ahead of a resync, also for a key that waits in the resync already", async () => {
+test("DA-064: events go ahead of a resync, also for a key that waits in the resync already", async () => {
   const { queue, started, run } = manualQueue(1);
   queue.mark("running");
   await settle();

@@ -26,7 +26,7 @@ function scripted(outcomes: readonly (Error | "ok")[] = []) {
   return { clock, resync, runs, delays, setDuring: (work: () => void) => (during = work) };
 }
 
-test("the first request runs at once, the next ones together when the throttle allows", async () => {
+test("DA-014: the first request runs at once, the next ones together when the throttle allows", async () => {
   const { clock, resync, runs } = scripted();
 
   resync.request("gap");

@@ -26,7 +26,7 @@ describe("a driver that finds a network", { skip: skipWithoutRoot }, () => {
   });
   afterEach(async () => bench.close());
 
-  test("DA-114: adopts a running server without a child, and its clients renew", async () => {
+  test("DA-024, DA-114: adopts a running server without a child, and its clients renew", async () => {
     const port = makePort(bench.subnets, ["10.20.0.5"]);
     await bench.apply([port]);
     const client = await startDhcpClient(await bench.plug(port.macAddress), "eth0");
@@ -91,7 +91,7 @@ describe("a driver that finds a network", { skip: skipWithoutRoot }, () => {
     const [first, second] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
     await bench.apply([first]);
     await bench.apply([first, second]);
-    await writeFile(bench.file("state.json"), '{"phase":"changing"}\n');
+    await writeFile(bench.file("state.json"), '{"phase":"changing","isTagged":false}\n');
     for (const name of await readdir(bench.file("host.d"))) await rm(join(bench.file("host.d"), name));
     restartAgent();
 
