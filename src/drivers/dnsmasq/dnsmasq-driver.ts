@@ -112,15 +112,15 @@ export class DnsmasqDriver implements DhcpDriver {
       const { loaded, server } = known;
       const isIdle = this.#clock.monotonicMs() - known.changedAtMs >= idleMs;
       const plan = planDnsmasq(target, loaded, "fits", { isIdle, features });
-      return { plan, work: { desired, files, argv, target, loaded, server } };
+      return { plan, work: { desired, files, argv, target, loaded, server, isTagged: loaded.hosts.isTagged } };
     }
     this.#pictures.delete(id);
-    const { server, loaded } = findRunning(files);
-    const work: Work = { desired, files, argv, target, loaded, server };
+    const { server, loaded, isTagged } = findRunning(files);
+    const work: Work = { desired, files, argv, target, loaded, server, isTagged };
     const state = compareServer(server, argv, device.namespace);
     // Whoever served it before may have been killed between the new files and the release of leases.
     if (server !== undefined && loaded !== undefined && state === "fits") this.#remember(work, server, loaded, undefined);
-    return { plan: planDnsmasq(target, loaded, state, { features }), work };
+    return { plan: planDnsmasq(target, loaded, state, { features, isTagged }), work };
   }
 
   async #carryOut(plan: DnsmasqPlan, work: Work): Promise<DhcpOutcome> {
@@ -167,7 +167,7 @@ export class DnsmasqDriver implements DhcpDriver {
     const { id } = desired.view.network;
     const pending = mergeFreed(this.#pictures.get(id)?.pending, freed);
     this.#pictures.delete(id);
-    await files.markChanging();
+    await files.markChanging(work.isTagged);
     const { loaded, baseHash } = files.writeBase(target, this.#features);
     if (server !== undefined) this.#pacer.note(id, server);
     if (server === undefined || !sendSignal(server, "SIGHUP")) {
@@ -187,7 +187,7 @@ export class DnsmasqDriver implements DhcpDriver {
     this.#pacer.forget(id);
     // While the note still tells which process is meant; a note that says less makes it look at all of them.
     await this.#servers.stop(files);
-    await files.markChanging();
+    await files.markChanging(work.isTagged);
     ensureInotifyInstances(this.#pictures.size + inotifyMargin, this.#deps.log);
     const { loaded, baseHash } = files.writeBase(target, this.#features);
     files.writeInterface(desired.device.interfaceName);
@@ -263,12 +263,15 @@ export class DnsmasqDriver implements DhcpDriver {
 function findRunning(files: NetworkFiles): {
   readonly server: ProcessState | undefined;
   readonly loaded: LoadedFiles | undefined;
+  readonly isTagged: boolean;
 } {
   const noted = files.readState();
   const server = findServer(files, noted);
-  if (server === undefined || noted?.phase !== "running") return { server, loaded: undefined };
+  if (server === undefined) return { server, loaded: undefined, isTagged: false };
+  if (noted?.phase !== "running") return { server, loaded: undefined, isTagged: noted?.isTagged ?? true };
   const isNoted = noted.server.pid === server.pid && noted.server.startTime === server.startTime;
-  return { server, loaded: isNoted ? files.readLoaded() : undefined };
+  const loaded = isNoted ? files.readLoaded() : undefined;
+  return { server, loaded, isTagged: loaded?.hosts.isTagged ?? true };
 }
 
 /** Addresses that lost their owner since what was in force last. */

@@ -29,3 +29,6 @@ export function addressesOf(line: string): readonly string[] {
 export const tombstoneOf = (line: string): string => `${identityOf(line)},${ignoreWord}`;
 
 export const isTombstone = (line: string): boolean => line.endsWith(`,${ignoreWord}`);
+
+/** The line gives the client a tag, see `HostMemory.isTagged`. */
+export const setsTag = (line: string): boolean => line.includes(",set:");

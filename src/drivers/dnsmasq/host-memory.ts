@@ -1,6 +1,6 @@
 // What one dnsmasq has in memory of the hosts files: the base and every small file since, also lines that no longer count.
 // It forgets nothing before the next SIGHUP.
-import { addressesOf, identityOf, isTombstone, macOf } from "./host-line.ts";
+import { addressesOf, identityOf, isTombstone, macOf, setsTag } from "./host-line.ts";
 
 interface Index {
   /** The lines in force by identity. */
@@ -16,6 +16,7 @@ interface Index {
 export class HostMemory {
   readonly baseCount: number;
   #deltaCount = 0;
+  #isTagged: boolean;
   readonly #lines: Set<string>;
   /** Made when a change is planned for the first time: most networks are looked at far more often than changed. */
   #index: Index | undefined;
@@ -23,6 +24,7 @@ export class HostMemory {
   constructor(baseLines: Iterable<string>) {
     this.#lines = new Set(baseLines);
     this.baseCount = this.#lines.size;
+    this.#isTagged = [...this.#lines].some(setsTag);
   }
 
   /** Lines in force. */
@@ -33,6 +35,14 @@ export class HostMemory {
   /** Lines and tombstones that stand beside the base. */
   get deltaCount(): number {
     return this.#deltaCount;
+  }
+
+  /**
+   * A line with `set:` is in memory. dnsmasq (seen with 2.90) links such a tag into a list of its own at each request of the
+   * client, and frees that list with the line: when it is told to read its files again it dies.
+   */
+  get isTagged(): boolean {
+    return this.#isTagged;
   }
 
   linesOf(identity: string): readonly string[] {
@@ -69,6 +79,7 @@ export class HostMemory {
       }
     }
     this.#deltaCount += lines.length;
+    this.#isTagged ||= lines.some(setsTag);
   }
 
   #bury(index: Index, tombstone: string): void {

@@ -67,10 +67,14 @@ export class NetworkFiles {
     writeNetworkState(this.path("state.json"), { phase: "running", baseHash, server: { pid, startTime } });
   }
 
-  /** Before anything is changed that a later look could not tell from the state noted last. */
-  async markChanging(): Promise<void> {
+  /**
+   * Before anything is changed that a later look could not tell from the state noted last.
+   *
+   * @param isTagged of what the server has in memory
+   */
+  async markChanging(isTagged: boolean): Promise<void> {
     await this.#prepare();
-    writeNetworkState(this.path("state.json"), { phase: "changing" });
+    writeNetworkState(this.path("state.json"), { phase: "changing", isTagged });
   }
 
   async #prepare(): Promise<void> {

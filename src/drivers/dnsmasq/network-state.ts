@@ -4,24 +4,29 @@ import type { ProcessIdentity } from "../../linux/process-table.ts";
 
 /**
  * `running`: the base files have the hash given, and this server has read them and everything in the small directories.
- * `changing`: somebody was between two steps; nothing is certain but that a server may run.
+ * `changing`: somebody was between two steps; nothing is certain but that a server may run, and whether that must not be
+ * told to reload (see `HostMemory.isTagged`).
  */
 export type NetworkState =
   | { readonly phase: "running"; readonly baseHash: string; readonly server: ProcessIdentity }
-  | { readonly phase: "changing" };
+  | { readonly phase: "changing"; readonly isTagged: boolean };
+
+const unknown: NetworkState = { phase: "changing", isTagged: true };
 
 /** A text that makes no sense says no more than that somebody was here. */
 export function parseNetworkState(text: string): NetworkState {
   try {
     const state: unknown = JSON.parse(text);
-    if (!isRecord(state) || !isRecord(state["server"])) return { phase: "changing" };
+    if (!isRecord(state)) return unknown;
+    if (state["phase"] === "changing") return { phase: "changing", isTagged: state["isTagged"] !== false };
+    if (!isRecord(state["server"])) return unknown;
     const { phase, baseHash, server } = state;
     const { pid, startTime } = server;
-    if (phase !== "running" || typeof baseHash !== "string") return { phase: "changing" };
-    if (typeof pid !== "number" || typeof startTime !== "number") return { phase: "changing" };
+    if (phase !== "running" || typeof baseHash !== "string") return unknown;
+    if (typeof pid !== "number" || typeof startTime !== "number") return unknown;
     return { phase, baseHash, server: { pid, startTime } };
   } catch {
-    return { phase: "changing" };
+    return unknown;
   }
 }
 

@@ -22,6 +22,8 @@ export interface Work {
   readonly target: DesiredFiles;
   readonly loaded: LoadedFiles | undefined;
   readonly server: ProcessIdentity | undefined;
+  /** The server must not be told to reload, see `HostMemory.isTagged`. */
+  readonly isTagged: boolean;
 }
 
 /** Both lists, or "not known" when one of them is not. */

@@ -35,6 +35,8 @@ export interface PlanContext {
   /** Nothing has happened for long enough that nobody minds a reload. */
   readonly isIdle?: boolean;
   readonly features?: Pick<DnsmasqFeatures, "hasDeltaDirectory" | "isReloadSafe">;
+  /** What is known of the server's memory where `loaded` is not, see `HostMemory.isTagged`. */
+  readonly isTagged?: boolean;
 }
 
 export const formatLines = (lines: Iterable<string>): string => [...lines].map((line) => `${line}\n`).join("");
@@ -55,8 +57,10 @@ export function planDnsmasq(
     loaded === undefined
       ? { action: "reload", reason: "loaded files are unknown", freed: undefined }
       : planChange(desired, loaded, context);
-  const isReloadSafe = context.features?.isReloadSafe ?? true;
-  return plan.action === "reload" && !isReloadSafe ? { action: "restart", reason: plan.reason } : plan;
+  if (plan.action !== "reload") return plan;
+  const isTagged = loaded?.hosts.isTagged ?? context.isTagged ?? false;
+  const isSafe = (context.features?.isReloadSafe ?? true) && !isTagged;
+  return isSafe ? plan : { action: "restart", reason: `${plan.reason}, and a signal could end it` };
 }
 
 function planChange(desired: DesiredFiles, loaded: LoadedFiles, context: PlanContext): DnsmasqPlan {
@@ -73,7 +77,9 @@ function planChange(desired: DesiredFiles, loaded: LoadedFiles, context: PlanCon
   const buckets = changedBuckets(desired.dnsLines, loaded);
   if (buckets === undefined) return reload("names of this dnsmasq change by a reload only");
   if (lines.length > 0 || buckets.size > 0) return { action: "change", hostLines: lines, buckets, freed };
-  return context.isIdle === true && hosts.deltaCount > 0 ? reload("small changes while idle") : { action: "unchanged" };
+  // Not worth a restart.
+  const mayTidy = context.isIdle === true && !hosts.isTagged && (context.features?.isReloadSafe ?? true);
+  return mayTidy && hosts.deltaCount > 0 ? reload("small changes while idle") : { action: "unchanged" };
 }
 
 /** Numbers of the files whose names are not as desired; `undefined` when there are no files to change. */

@@ -77,6 +77,7 @@ describe("a driver that finds a network", { skip: skipWithoutRoot }, () => {
     await bench.apply([first]);
     // The files are those of the wish, but the server never heard of them.
     const line = `${second.macAddress},host-10-20-0-6.openstacklocal,10.20.0.6\n`;
+    await writeFile(bench.file("state.json"), '{"phase":"changing","isTagged":false}\n');
     await writeFile(bench.file("host"), line);
     restartAgent();
 

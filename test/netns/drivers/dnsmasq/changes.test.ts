@@ -106,8 +106,10 @@ describe("a change of a served network", { skip: skipWithoutRoot }, () => {
     const withOption = { ...port, extraDhcpOpts: [{ optName: "domain-name", optValue: "red.example", ipVersion: 4 as const }] };
     assert.equal(await bench.apply([withOption]), "reloaded");
     assert.equal((await offer(port.macAddress)).domain, "red.example");
-    assert.equal(await bench.apply([port]), "reloaded");
+    // It has answered a client whose line sets a tag: it would not live through a signal.
+    assert.equal(await bench.apply([port]), "restarted");
     assert.equal((await offer(port.macAddress)).domain, "openstacklocal");
+    assert.equal(await bench.apply([withOption]), "reloaded");
 
     assert.equal(await bench.apply([withOption], { ...bench.network, mtuBytes: 1400 }), "restarted");
     assert.equal((await offer(port.macAddress)).mtu, 1400);

@@ -30,14 +30,14 @@ describe("the files of a network", () => {
   afterEach(async () => directory.remove());
 
   const write = async (indexes: readonly number[], features = currentFeatures): Promise<void> => {
-    await files.markChanging();
+    await files.markChanging(false);
     const { baseHash } = files.writeBase(desired(indexes), features);
     files.markRunning(baseHash, server);
   };
 
   test("DA-097: stand in directories that dnsmasq's user can enter, whatever our umask", async () => {
     const before = process.umask(0o077);
-    await files.markChanging();
+    await files.markChanging(false);
     process.umask(before);
 
     for (const path of [files.directory, files.path("host.d"), files.path("dns.d")]) {
@@ -49,7 +49,7 @@ describe("the files of a network", () => {
     await mkdir(files.directory, { recursive: true });
     await chmod(files.directory, 0o700);
 
-    await files.markChanging();
+    await files.markChanging(false);
 
     assert.equal((await stat(files.directory)).mode & 0o777, 0o755);
   });
@@ -103,7 +103,7 @@ describe("the files of a network", () => {
 
   test("names of a large network are spread, and each is in one file", async () => {
     const indexes = Array.from({ length: 300 }, (_, index) => index);
-    await files.markChanging();
+    await files.markChanging(false);
     const dnsLines = indexes.map((index) => `10.0.${index >> 8}.${index & 255}\th${index}`);
     files.writeBase({ ...desired([]), dnsLines }, currentFeatures);
 
@@ -127,13 +127,13 @@ describe("the files of a network", () => {
     await writeFile(files.path("host"), `${line(2)}\n`);
     assert.equal(files.readLoaded(), undefined);
     await write([1]);
-    await files.markChanging();
+    await files.markChanging(false);
     assert.equal(files.readLoaded(), undefined);
   });
 
   test("DA-109: the interface file is written, read, left alone when it is right, and absent is undefined", async () => {
     assert.equal(files.readInterface(), undefined);
-    await files.markChanging();
+    await files.markChanging(false);
     files.writeInterface("ns-1");
     const { ino } = await stat(files.path("interface"));
     files.writeInterface("ns-1");
@@ -144,7 +144,7 @@ describe("the files of a network", () => {
   });
 
   test("the note says which process has read them; anything else says only that somebody was here", async () => {
-    await files.markChanging();
+    await files.markChanging(false);
     const { baseHash } = files.writeBase(desired([1]), currentFeatures);
     files.markRunning(baseHash, server);
     assert.deepEqual(files.readState(), { phase: "running", baseHash, server });
@@ -157,7 +157,9 @@ describe("the files of a network", () => {
       '{"phase":"running","baseHash":"x","server":{"pid":"1"}}',
       "null",
     ]) {
-      assert.deepEqual(parseNetworkState(text), { phase: "changing" });
+      assert.deepEqual(parseNetworkState(text), { phase: "changing", isTagged: true });
     }
+    await files.markChanging(false);
+    assert.deepEqual(files.readState(), { phase: "changing", isTagged: false });
   });
 });

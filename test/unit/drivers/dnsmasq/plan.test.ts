@@ -169,6 +169,21 @@ describe("the plan for a dnsmasq", () => {
     assert.equal(planDnsmasq(desired([], [], ["b"]), loaded([]), "fits", fragile).action, "restart");
   });
 
+  test("that has a tag in memory, in force or not: a restart in place of a reload, and nothing for tidiness alone", () => {
+    const tagged = `${line(1)},set:port-1`;
+    const buried = loaded([tagged], { deltas: [[`${macNumber(1)},ignore`]] });
+    const plan = (memory: LoadedFiles | undefined, isTagged: boolean): string =>
+      planDnsmasq(desired([line(1)]), memory, "fits", { isTagged }).action;
+
+    assert.deepEqual(
+      [plan(loaded([tagged]), true), plan(buried, true), plan(undefined, true)],
+      ["restart", "restart", "restart"],
+    );
+    assert.equal(plan(undefined, false), "reload");
+    assert.equal(planDnsmasq(desired([tagged, line(2)]), loaded([tagged]), "fits").action, "change");
+    assert.equal(planDnsmasq(desired([]), buried, "fits", { isIdle: true }).action, "unchanged");
+  });
+
   test("DA-098: that does not run, or runs with other arguments: a start or a restart", () => {
     assert.equal(planDnsmasq(desired([]), loaded([]), "none").action, "start");
     assert.equal(planDnsmasq(desired([]), loaded([]), "differs").action, "restart");
