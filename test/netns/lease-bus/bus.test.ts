@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
+import { busAddress, busNameOf, busSocketPath } from "../../../src/lease-bus/bus-names.ts";
 import { ensureBusProcess, endBusProcess, findBusProcess } from "../../../src/lease-bus/bus-process.ts";
 import { LeaseBus } from "../../../src/lease-bus/lease-bus.ts";
 import { LeaseRelay } from "../../../src/lease-relay/lease-relay.ts";
@@ -132,5 +133,40 @@ describe("leases over the bus", { skip: skipWithoutRoot }, () => {
     await onBus();
     const status = await readFile(`/proc/${await bench.pid()}/status`, "utf8");
     assert.doesNotMatch(status, /^Uid:\s0\s/m);
+  });
+
+  test("a renewal, of which dnsmasq sends no signal, is told with its new expiry", async () => {
+    const port = makePort(bench.subnets, ["10.20.0.5"]);
+    await bench.apply([port]);
+    const namespace = await bench.plug(port.macAddress);
+    await runDhcpClient(namespace, "eth0");
+    const first = await reported("add", "10.20.0.5");
+    // A lease is written in whole seconds.
+    await waitFor(() => Date.now() > first.observedAtMs + 3000, { limitMs: 6000, what: "the clock to go on" });
+
+    await runDhcpClient(namespace, "eth0");
+    const renewed = await reported("old", "10.20.0.5");
+
+    assert.ok((renewed.expiresAtMs ?? 0) >= (first.expiresAtMs ?? 0) + 2000, `${first.expiresAtMs} ${renewed.expiresAtMs}`);
+  });
+
+  test("only root and dnsmasq's user get in, and only root calls servers", async () => {
+    const port = makePort(bench.subnets, ["10.20.0.5"]);
+    await bench.apply([port]);
+    await onBus();
+    const name = busNameOf(bench.network.id);
+    const send = async (user: string, destination: string, path: string, method: string) =>
+      parts.runner.run([
+        ...["setpriv", `--reuid=${user}`, "--clear-groups", "dbus-send"],
+        ...[`--bus=${busAddress(busSocketPath(bench.stateDir))}`, "--print-reply", "--reply-timeout=2000"],
+        ...[`--dest=${destination}`, path, method],
+      ]);
+    const list = ["org.freedesktop.DBus", "/", "org.freedesktop.DBus.ListNames"] as const;
+    const metrics = [name, "/uk/org/thekelleys/dnsmasq", `${name}.GetMetrics`] as const;
+
+    assert.equal((await send("root", ...metrics)).exitCode, 0);
+    assert.equal((await send("nobody", ...list)).exitCode, 0);
+    assert.match((await send("nobody", ...metrics)).stderr, /AccessDenied/);
+    assert.notEqual((await send("www-data", ...list)).exitCode, 0);
   });
 });
