@@ -1,5 +1,6 @@
 // What became of each reconcile: one log line, a count for /metrics, and the network's line of /status.
 import { type Clock, formatTimestamp } from "../base/clock.ts";
+import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { NetworkId } from "../model/ids.ts";
 import type { NetworkView } from "../model/network.ts";
@@ -81,7 +82,10 @@ export class ReconcileJournal {
   }
 
   addFailure({ id, traceId, view, thrown, attempt, delayMs }: Failure): void {
-    this.#log.warn({ traceId, networkId: id, err: thrown, attempt, ms: delayMs }, "network not reconciled, will be repeated");
+    // What the server says, or that it says nothing, is no fault of ours: where it was noticed tells nobody anything.
+    const isTheirs = thrown instanceof NetloomError && (thrown.retryable || thrown.code === "NOT_FOUND");
+    const err = isTheirs ? thrown.message : thrown;
+    this.#log.warn({ traceId, networkId: id, err, attempt, ms: delayMs }, "network not reconciled, will be repeated");
     this.#count("failed");
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     const status = { state: "failing", reason, ports: view?.ports.length ?? 0, outcome: null, lastReconcileMs: 0 } as const;
