@@ -13,6 +13,7 @@ export const serverSchema = z
     nats: keys.nats,
     auth: keys.auth,
     forceAuthNone: keys.forceAuthNone,
+    allowedHosts: keys.allowedHosts,
     dhcp: keys.serverDhcp,
     logLevel: keys.logLevel,
   })

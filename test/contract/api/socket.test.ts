@@ -32,7 +32,7 @@ async function exchange(...pieces: readonly string[]): Promise<string> {
 }
 
 function post(body: string, headers: readonly string[] = []): string {
-  const lines = ["POST /v2.0/ports HTTP/1.1", "Host: h", "Connection: close", "Content-Type: application/json", ...headers];
+  const lines = ["POST /v2.0/ports HTTP/1.1", "Host: localhost", "Connection: close", "Content-Type: application/json", ...headers];
   return `${lines.join("\r\n")}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
@@ -59,7 +59,7 @@ test("bytes that are no HTTP get an answer in the form of the API", async () => 
   for (const garbage of [
     "\u0000\u0001\u0002\r\n\r\n",
     "GET / HTTP/9.9\r\n\r\n",
-    "GET /\u0000 HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /\u0000 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "FROB / HTTP/1.1\r\n\r\n",
   ]) {
     const answer = await exchange(garbage);
@@ -78,7 +78,7 @@ test("a body that is announced too large is refused without waiting for it", asy
 
 test("a body that never stops is cut off", async () => {
   const chunk = `10000\r\n${"x".repeat(65_536)}\r\n`;
-  const head = "POST /v2.0/ports HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const head = "POST /v2.0/ports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
   const socket = connect({ host: "127.0.0.1", port });
   let received = "";
   socket.setEncoding("utf8").on("data", (text: string) => {

@@ -33,6 +33,15 @@ const bad: readonly (readonly [string, Ask, number, string])[] = [
     "HTTPUnsupportedMediaType",
   ],
   ["has a malformed content type", { raw: valid, headers: { "content-type": "json" } }, 415, "HTTPUnsupportedMediaType"],
+  ...["utf-16", "UTF-16LE", '"utf-16"', "iso-8859-1", "", "utf-8; charset=utf-16"].map(
+    (charset) =>
+      [
+        `says charset=${charset}`,
+        { raw: valid, headers: { "content-type": `application/json; charset=${charset}` } },
+        415,
+        "HTTPUnsupportedMediaType",
+      ] as const,
+  ),
   ["is too large", { raw: JSON.stringify({ port: { name: "x".repeat(5 * 1024 * 1024) } }) }, 413, "HTTPRequestEntityTooLarge"],
   ["is absent", {}, 400, "HTTPBadRequest"],
   ["is empty", { raw: "" }, 400, "HTTPBadRequest"],
@@ -64,7 +73,10 @@ for (const [what, ask, status, type] of bad) {
 
 test("JSON with a charset, a BOM or blanks is JSON", async () => {
   for (const raw of [`\ufeff${valid}`, ` \n${valid}\n`]) {
-    assert.equal((await post({ raw, headers: { "content-type": "Application/JSON; charset=UTF-8" } })).status, 201);
+    for (const parameters of ["charset=UTF-8", 'charset="utf-8"', "version=1;charset = utf8 ", "charset=us-ascii", ""]) {
+      const type = `Application/JSON; ${parameters}`;
+      assert.equal((await post({ raw, headers: { "content-type": type } })).status, 201, type);
+    }
   }
 });
 

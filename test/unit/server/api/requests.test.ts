@@ -19,16 +19,16 @@ beforeEach(() => {
 });
 
 test("the root names the version and /v2.0 the resources, with and without a slash", async () => {
-  const root = await api.ask("/", { headers: { host: "h:1", "x-project-id": "nobody" } });
-  const link = [{ rel: "self", href: "http://h:1/v2.0/" }];
+  const root = await api.ask("/", { headers: { host: "localhost:1", "x-project-id": "nobody" } });
+  const link = [{ rel: "self", href: "http://localhost:1/v2.0/" }];
   assert.deepEqual(root.body, { versions: [{ id: "v2.0", status: "CURRENT", links: link }] });
 
   for (const path of ["/v2.0", "/v2.0/"]) {
-    const { resources } = (await api.ask(path, { headers: { host: "h:1" } })).body;
+    const { resources } = (await api.ask(path, { headers: { host: "localhost:1" } })).body;
     assert.deepEqual((resources as readonly unknown[])[0], {
       name: "network",
       collection: "networks",
-      links: [{ rel: "self", href: "http://h:1/v2.0/networks" }],
+      links: [{ rel: "self", href: "http://localhost:1/v2.0/networks" }],
     });
   }
 });
