@@ -12,7 +12,7 @@ import { hasIpv6 } from "../linux/sysctl.ts";
 import { dhcpDeviceId, namespaceDeviceName } from "../model/device-names.ts";
 import type { NetworkId, PortId } from "../model/ids.ts";
 import type { NetworkView, Port } from "../model/network.ts";
-import { type DeviceMark, listMarks, readMark, removeMark, writeMark } from "./device-mark.ts";
+import { appendMark, type DeviceMark, listMarks, readMark, removeMark, writeMark } from "./device-mark.ts";
 import { nothingInside, planInside } from "./device-plan.ts";
 import { buildDeviceSpec, type DeviceSpec, specFingerprint } from "./device-spec.ts";
 import type { HostTools } from "./host-tools.ts";
@@ -113,7 +113,7 @@ export class DeviceManager implements DhcpDeviceManager {
       throw error;
     }
     const ready = { fingerprint: specFingerprint(spec), namespaceInode: namespaceInode(namespace) ?? 0 };
-    await writeMark(stateDir, { ...mark, taps: [tap], ready });
+    appendMark(stateDir, { ...mark, taps: [tap], ready });
     this.#known.set(networkId, ready);
   }
 

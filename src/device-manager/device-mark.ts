@@ -1,5 +1,6 @@
 // `<state>/dhcp/<network id>/device.json`: written before anything is made, removed after everything is gone. So a kill at
 // any line leaves it naming at least all that exists, and any later agent — or `netloom down` — can remove that.
+import { appendFileSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -58,7 +59,16 @@ function parseDriver(value: unknown): InterfaceDriverSettings {
 export async function readMark(stateDir: string, prefix: string, id: NetworkId): Promise<DeviceMark | undefined> {
   const text = await readFileIfPresent(join(networkDirectory(stateDir, id), fileName));
   if (text === undefined) return undefined;
-  return parseMark(id, text) ?? { networkId: id, namespace: dhcpNamespaceName(prefix, id), bridge: bridgeName(id), taps: [] };
+  // A line that was not written to its end is none; the one before it names all that there is, too.
+  const marks = text.split("\n").map((line) => parseMark(id, line));
+  return (
+    marks.findLast((mark) => mark !== undefined) ?? {
+      networkId: id,
+      namespace: dhcpNamespaceName(prefix, id),
+      bridge: bridgeName(id),
+      taps: [],
+    }
+  );
 }
 
 /** Small and on the way of every new network: at once, where handing it to a thread would cost more than the write. */
@@ -72,6 +82,11 @@ export async function writeMark(stateDir: string, mark: DeviceMark): Promise<voi
     await ensureDirectory(directory);
     write();
   }
+}
+
+/** One more line, the last of which counts: to make another file is what takes a file system its time. */
+export function appendMark(stateDir: string, mark: DeviceMark): void {
+  appendFileSync(join(networkDirectory(stateDir, mark.networkId), fileName), `${JSON.stringify(mark)}\n`);
 }
 
 /** The directory stays while somebody else, such as the DHCP driver, has files in it. */

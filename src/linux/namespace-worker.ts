@@ -53,7 +53,7 @@ const systemCalls: Readonly<Record<string, typeof generic>> = {
 const scriptPath = fileURLToPath(new URL("./netloom-namespace-worker", import.meta.url));
 const jobLimitMs = 20_000;
 /** Without work for so long, it is ended: it is there for bursts. */
-const idleMs = 30_000;
+const idleMs = 5_000;
 const idleEnd = new NetloomError("UNAVAILABLE", "the namespace worker was idle");
 
 /** As strerror says them; `retryWhilePassing` and people know these words from ip(8). */

@@ -42,8 +42,19 @@ export function removeStaleNamespaceFile(name: string): void {
   }
 }
 
+/** Names that this process is making: half made they look like stale files. */
+const making = new Map<string, Promise<boolean>>();
+
 /** @returns whether it was made now */
 export async function ensureNamespace(runner: CommandRunner, name: string): Promise<boolean> {
+  const other = making.get(name);
+  if (other !== undefined) return other.then(() => false);
+  const made = makeNamespace(runner, name).finally(() => making.delete(name));
+  making.set(name, made);
+  return made;
+}
+
+async function makeNamespace(runner: CommandRunner, name: string): Promise<boolean> {
   if (isNamespace(name)) return false;
   removeStaleNamespaceFile(name);
   const argv = ["ip", "netns", "add", name];

@@ -263,7 +263,9 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
 
   test("the mark names everything before anything is made, and a stranger destroys by it", async () => {
     await setup();
-    const mark = JSON.parse(await readFile(join(directory.path, "dhcp", view.network.id, "device.json"), "utf8"));
+    const [mark] = (await readFile(join(directory.path, "dhcp", view.network.id, "device.json"), "utf8"))
+      .split("\n", 1)
+      .map((line) => JSON.parse(line));
     assert.deepEqual([mark.namespace, mark.bridge, mark.taps], [namespace(), bridge(), [tap()]]);
     const stranger = new DeviceManager({ runner, stateDir: directory.path, host: "other", namespacePrefix: "other-" });
 
@@ -275,6 +277,21 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     assert.deepEqual(await stranger.list(), []);
     assert.equal(existsSync(`/run/netns/${namespace()}`), false);
     assert.equal((await deviceNames()).has(bridge()), false);
+  });
+
+  test("a mark that was not written to its end still names everything", async () => {
+    await setup();
+    const file = join(directory.path, "dhcp", view.network.id, "device.json");
+    const [first = ""] = (await readFile(file, "utf8")).split("\n");
+    await writeFile(file, `${first}\n${first.slice(0, 40)}`);
+    manager = newManager();
+
+    await manager.destroy(view.network.id);
+    await manager.settle();
+
+    assert.equal(existsSync(`/run/netns/${namespace()}`), false);
+    assert.equal((await deviceNames()).has(tap()), false);
+    assert.deepEqual(await manager.list(), []);
   });
 
   test("a namespace of the same name without our mark is left alone", async () => {
