@@ -17,6 +17,7 @@ export const faultStatus = {
   TenantIdProjectIdFilterConflict: 400,
   AllowedAddressPairExhausted: 400,
   DuplicateAddressPairInRequest: 400,
+  HTTPForbidden: 403,
   NotAuthorized: 403,
   PolicyNotAuthorized: 403,
   HTTPNotFound: 404,

@@ -44,6 +44,7 @@ export class FakeApi {
       log: this.#logger(),
       clock,
       version: "1.2.3",
+      allowedHosts: ["api.example.org", "192.0.2.7", "2001:db8::7"],
       readiness: () => this.checks,
       ...(metrics === undefined ? {} : { metrics }),
     });
