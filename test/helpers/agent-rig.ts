@@ -9,6 +9,7 @@ import type { AgentDescription } from "../../src/types/agent-messages.ts";
 import { FakeHub, type FakeBus } from "./fake-bus.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeDeviceManager, FakeDhcpDriver, FakeHost } from "./fake-dhcp-driver.ts";
+import { FakeMetadata } from "./fake-metadata.ts";
 import { FakeServer } from "./fake-server.ts";
 
 export const rigHost = "host-1";
@@ -51,6 +52,7 @@ export class AgentRig {
   readonly lines: LogLine[] = [];
   readonly driver = new FakeDhcpDriver(this.host);
   readonly deviceManager = new FakeDeviceManager(this.host, rigHost);
+  readonly metadata = new FakeMetadata();
   readonly cache = new NetworkCache({ clock: this.clock });
   readonly bus: FakeBus;
   readonly agent: DhcpAgent;
@@ -76,7 +78,7 @@ export class AgentRig {
     this.reporter = new StatusReporter({ send: (report) => api.reportStatus(report), timers: clock, log, random: () => 0.5 });
     this.agent = new DhcpAgent({
       ...{ cache: this.cache, driver: this.driver, deviceManager: this.deviceManager, api, reporter: this.reporter },
-      ...{ clock, timers: clock, log, concurrency: 4, random: () => 0.5 },
+      ...{ metadata: this.metadata, clock, timers: clock, log, concurrency: 4, random: () => 0.5 },
     });
     this.consumer = new StreamConsumer({
       ...{ bus, role: "dhcp" as const, host: rigHost, sink: this.agent, describe: describeRigAgent },

@@ -22,6 +22,11 @@ export class FakeDhcpDriver implements DhcpDriver {
   #applies = 0;
   /** Networks on which every `apply` fails. */
   readonly broken = new Set<NetworkId>();
+  /** Thrown by the next calls, in order. */
+  readonly removeFailures: Error[] = [];
+  readonly listFailures: Error[] = [];
+  /** How often it was asked for servers that died. */
+  searches = 0;
   /** Called at the start of each `apply`; what it returns is waited for. */
   onApply: (desired: DesiredDhcp) => Promise<void> | void = () => {};
 
@@ -52,15 +57,20 @@ export class FakeDhcpDriver implements DhcpDriver {
 
   async remove(id: NetworkId): Promise<void> {
     this.calls.push({ verb: "remove", network: id });
+    const failure = this.removeFailures.shift();
+    if (failure !== undefined) throw failure;
     this.#host.running.delete(id);
     this.#host.dead.delete(id);
   }
 
   async list(): Promise<readonly NetworkId[]> {
+    const failure = this.listFailures.shift();
+    if (failure !== undefined) throw failure;
     return [...this.#host.running.keys()];
   }
 
   async findDead(): Promise<readonly NetworkId[]> {
+    this.searches += 1;
     return [...this.#host.dead];
   }
 

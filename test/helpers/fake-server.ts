@@ -13,6 +13,7 @@ import {
   syncRequestSchema,
   type Heartbeat,
   type LeaseReport,
+  type StatusReport,
   type StreamItem,
   type SyncReply,
 } from "../../src/types/agent-messages.ts";
@@ -29,6 +30,7 @@ export class FakeServer {
   readonly truth = new Map<string, StreamItem>();
   readonly readyPorts = new Map<string, number>();
   readonly leases: LeaseReport[] = [];
+  readonly reports: StatusReport[] = [];
   readonly heartbeats: Heartbeat[] = [];
   readonly claims: NetworkId[] = [];
   readonly releases: NetworkId[] = [];
@@ -37,6 +39,7 @@ export class FakeServer {
   /** Thrown by the next calls, in order. */
   readonly claimFailures: NetloomError[] = [];
   readonly syncFailures: NetloomError[] = [];
+  readonly statusFailures: NetloomError[] = [];
   /** How many of the next claims are answered without an address on the last of the subnets. */
   shortAnswers = 0;
   /** Called between the pages of a snapshot. */
@@ -167,7 +170,10 @@ export class FakeServer {
   }
 
   #status(data: unknown): unknown {
+    const failure = this.statusFailures.shift();
+    if (failure !== undefined) throw failure;
     const report = statusReportSchema.parse(data);
+    this.reports.push(report);
     for (const port of report.readyPorts) this.readyPorts.set(port.id, port.revision);
     this.leases.push(...report.leases);
     return {};
