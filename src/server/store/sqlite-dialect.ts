@@ -1,4 +1,5 @@
 // kysely on node:sqlite: kysely asks for the shape of better-sqlite3, this gives it that shape.
+import { closeSync, constants, openSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { type Dialect, SqliteAdapter, SqliteDriver, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
 import type { SqliteDatabase, SqliteStatement } from "kysely";
@@ -12,6 +13,7 @@ export interface SqliteOptions {
 
 /** Opens at once, so that an unusable file is known before the first query. */
 export function openSqliteFile(file: string, options: SqliteOptions): DatabaseSync {
+  makePrivate(file);
   const database = new DatabaseSync(file, { timeout: options.busyTimeoutMs });
   try {
     database.exec("pragma journal_mode = wal");
@@ -23,6 +25,19 @@ export function openSqliteFile(file: string, options: SqliteOptions): DatabaseSy
   } catch (thrown) {
     database.close();
     throw thrown;
+  }
+}
+
+/**
+ * A new file is ours alone from its first moment; SQLite would make it as the umask says, and gives its own two files the same
+ * mode. One that is there is not even opened: closing a file drops all locks that this process has on it.
+ */
+function makePrivate(file: string): void {
+  if (file === ":memory:") return;
+  try {
+    closeSync(openSync(file, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR, 0o600));
+  } catch {
+    // It exists, or SQLite says in a moment why it cannot.
   }
 }
 

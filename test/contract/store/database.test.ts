@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -160,5 +160,45 @@ describe("a database that cannot be opened ends in one clear line", () => {
 
   test("a URL of another kind", async () => {
     await assert.rejects(openStore("mysql://localhost/x", silentLogger), isFailure("INVALID", /mysql/));
+  });
+});
+
+describe("the files of a SQLite database", () => {
+  let directory = "";
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), "netloom-files-"));
+  });
+  after(() => rm(directory, { recursive: true, force: true }));
+
+  const modes = async (name: string): Promise<readonly string[]> => {
+    const files = (await readdir(directory)).filter((file) => file.startsWith(name)).sort();
+    return Promise.all(
+      files.map(async (file) => `${file.slice(name.length)} ${((await stat(join(directory, file))).mode & 0o777).toString(8)}`),
+    );
+  };
+
+  test("a new one is nobody else's to read, whatever the umask", async (t) => {
+    const umask = process.umask(0);
+    t.after(() => process.umask(umask));
+
+    const store = await openStore(`sqlite:${join(directory, "new")}`, silentLogger);
+    await store.transaction((trx) => setMeta(trx, "a", "b"));
+
+    assert.deepEqual(await modes("new"), [" 600", "-shm 600", "-wal 600"]);
+    await store.close();
+  });
+
+  test("one that is there keeps the mode that somebody gave it, and what is in it", async () => {
+    const url = `sqlite:${join(directory, "old")}`;
+    const first = await openStore(url, silentLogger);
+    await first.transaction((trx) => setMeta(trx, "a", "b"));
+    await first.close();
+    await chmod(join(directory, "old"), 0o640);
+
+    const store = await openStore(url, silentLogger);
+
+    assert.equal(await readMeta(store, "a"), "b");
+    assert.deepEqual(await modes("old"), [" 640", "-shm 640", "-wal 640"]);
+    await store.close();
   });
 });
