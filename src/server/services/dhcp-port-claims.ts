@@ -29,7 +29,7 @@ export class DhcpPortClaims {
    */
   async claim(agent: AgentRow, { networkId, subnetIds }: ClaimPortRequest): Promise<Port | undefined> {
     try {
-      return await this.#store.transaction((trx) => this.#claim(trx, agent, { networkId, subnetIds }));
+      return await this.#claimAgain(agent, { networkId, subnetIds });
     } catch (thrown) {
       if (!(thrown instanceof ApiFault)) throw thrown;
       if (thrown.type === "NetworkNotFound" || thrown.type === "SubnetNotFound") return undefined;
@@ -38,11 +38,21 @@ export class DhcpPortClaims {
     }
   }
 
+  /** A port that is deleted between our look and our change is as good as none: the next look makes another. */
+  async #claimAgain(agent: AgentRow, request: ClaimPortRequest, attempts = 3): Promise<Port | undefined> {
+    try {
+      return await this.#store.transaction((trx) => this.#claim(trx, agent, request));
+    } catch (thrown) {
+      if (attempts === 1 || !(thrown instanceof ApiFault && thrown.type === "PortNotFound")) throw thrown;
+      return this.#claimAgain(agent, request, attempts - 1);
+    }
+  }
+
   /** Absent is success. */
   async release(agent: AgentRow, networkId: NetworkId): Promise<void> {
     await this.#store.transaction(async (trx) => {
       for (const id of await findPorts(trx, networkId, dhcpDeviceId(agent.host, networkId))) {
-        await removePortInTransaction(trx, this.#deps, id);
+        await unlessGone(removePortInTransaction(trx, this.#deps, id));
       }
     });
   }
@@ -89,12 +99,16 @@ export async function reserveDhcpPort(
   { networkId, host }: { readonly networkId: NetworkId; readonly host: string },
 ): Promise<void> {
   for (const id of await findPorts(trx, networkId, dhcpDeviceId(host, networkId))) {
-    try {
-      await updatePortInTransaction(trx, deps, id, { device_id: reservedDhcpDeviceId, "binding:host_id": "" });
-    } catch (thrown) {
-      // Deleted meanwhile: then there is nothing to keep.
-      if (!(thrown instanceof ApiFault && thrown.type === "PortNotFound")) throw thrown;
-    }
+    await unlessGone(updatePortInTransaction(trx, deps, id, { device_id: reservedDhcpDeviceId, "binding:host_id": "" }));
+  }
+}
+
+/** The port may have been deleted meanwhile: then there is nothing to keep or to remove. */
+async function unlessGone(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (thrown) {
+    if (!(thrown instanceof ApiFault && thrown.type === "PortNotFound")) throw thrown;
   }
 }
 
