@@ -17,6 +17,9 @@ export const controlSubject = (role: Role, host: string): string => `nl.ev.${rol
 export const heartbeatSubject = (role: Role, host: string): string => `nl.hb.${role}.${hostToken(host)}`;
 export const statusSubject = (role: Role, host: string): string => `nl.st.${role}.${hostToken(host)}`;
 export const inboxPrefix = (role: Role, host: string): string => `_INBOX_${role}_${hostToken(host)}`;
+/** For users outside of netloom; the body is `{<resources>: […]}`, as the API shows them. */
+export const notifySubject = (resource: "lease", action: "create" | "update" | "delete"): string =>
+  `nl.notify.${resource}.${action}`;
 
 export const serverQueue = "srv";
 export const anyHost = {

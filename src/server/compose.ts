@@ -7,6 +7,7 @@ import { lazyMetrics } from "./metrics.ts";
 import { OutboxPruner } from "./publisher/outbox-pruner.ts";
 import { OutboxPublisher } from "./publisher/outbox-publisher.ts";
 import { controlSender, serveAgents } from "./rpc/agent-rpc.ts";
+import { LeaseNotifier } from "./rpc/lease-notifier.ts";
 import { DhcpScheduler } from "./scheduler/dhcp-scheduler.ts";
 import { AgentAdmin } from "./services/agent-admin.ts";
 import { AgentAutoSchedule } from "./services/agent-auto-schedule.ts";
@@ -16,6 +17,7 @@ import { AgentStatus } from "./services/agent-status.ts";
 import { AgentSync } from "./services/agent-sync.ts";
 import { DhcpPortClaims } from "./services/dhcp-port-claims.ts";
 import { HeartbeatService } from "./services/heartbeat-service.ts";
+import { LeasePruner } from "./services/lease-pruner.ts";
 import { LeaseService } from "./services/lease-service.ts";
 import { LivenessTable } from "./services/liveness.ts";
 import { createNetworkService } from "./services/network-service.ts";
@@ -69,7 +71,11 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const paging = base.maxPageBytes === undefined ? {} : { maxPageBytes: base.maxPageBytes };
   const sync = new AgentSync({ store, clock, epoch, scheduler, autoSchedule, liveness, enableNewAgents, ...paging });
   const claims = new DhcpPortClaims(deps);
-  const rpc = serveAgents({ bus, log, sync, claims, status: new AgentStatus(store, clock), heartbeats });
+  const notifier = new LeaseNotifier({ bus, log });
+  const leasePruner = new LeasePruner({ store, clock, log, onChanges: (changes) => notifier.add(changes) });
+  leasePruner.start();
+  const status = new AgentStatus(store, clock, (changes) => notifier.add(changes));
+  const rpc = serveAgents({ bus, log, sync, claims, status, heartbeats });
   const networks = createNetworkService(deps);
   failover.start();
   return {
@@ -85,6 +91,8 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
     failover,
     async close() {
       rpc.close();
+      await leasePruner.close();
+      notifier.close();
       await failover.close();
       await pruner.close();
       await heartbeats.close();

@@ -4,30 +4,34 @@ import type { Clock } from "../../base/clock.ts";
 import type { StatusReport } from "../../types/agent-messages.ts";
 import { type AgentRow, readBoundNetworkIds } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
-import { storeLeases } from "./lease-service.ts";
+import { type LeaseChange, storeLeases } from "./lease-records.ts";
 import { type ReadyPort, setPortsReady } from "./port-readiness.ts";
 
 export class AgentStatus {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #onLeases: (changes: readonly LeaseChange[]) => void;
 
-  constructor(store: Store, clock: Clock) {
+  /** @param onLeases hears which leases changed, after they are stored */
+  constructor(store: Store, clock: Clock, onLeases: (changes: readonly LeaseChange[]) => void = () => {}) {
     this.#store = store;
     this.#clock = clock;
+    this.#onLeases = onLeases;
   }
 
   async store(agent: AgentRow, { readyPorts, leases }: StatusReport): Promise<void> {
-    await this.#store.transaction(async (trx) => {
+    const changes = await this.#store.transaction(async (trx) => {
       const ready = await ofAgent(trx, agent.id, readyPorts);
       if (ready.length > 0) await setPortsReady(trx, ready, this.#clock);
-      if (leases.length === 0) return;
+      if (leases.length === 0) return [];
       const bound = new Set(await readBoundNetworkIds(trx, agent.id));
-      await storeLeases(
+      return storeLeases(
         trx,
         agent.host,
         leases.filter(({ networkId }) => bound.has(networkId)),
       );
     });
+    this.#onLeases(changes);
   }
 }
 

@@ -1,19 +1,31 @@
 // Leases as the agents reported them: what DHCP servers really gave out, beside what ports say.
-import type { Kysely, Selectable } from "kysely";
-import { formatTimestamp } from "../../base/clock.ts";
-import { addressKey, formatAddress, parseAddress } from "../../model/addresses.ts";
-import type { LeaseReport } from "../../types/agent-messages.ts";
-import type { Store, Trx } from "../store/database.ts";
-import type { Database, LeasesTable } from "../store/schema.ts";
-import { listInMemory, notFound } from "./list-in-memory.ts";
+import { type SqlBool, sql } from "kysely";
+import type { Store } from "../store/database.ts";
+import { translated } from "../store/engine-errors.ts";
+import { anyOf, type Condition, type ListedTable, listRows } from "../store/list-rows.ts";
+import { type LeaseRow, presentLease } from "./lease-records.ts";
+import { notFound } from "./list-in-memory.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceReader } from "./resource-service.ts";
 
-type LeaseRow = Selectable<LeasesTable>;
+const named = { notFound: "LeaseNotFound", title: "Lease" } as const;
 
-const listed = { notFound: "LeaseNotFound", title: "Lease", changedAt: "last_seen_at" } as const;
-
-/** Filters that are columns: the database does those, so that one network's leases do not cost all leases. */
-const filterColumns = ["network_id", "ip_address", "port_id", "mac_address", "host"] as const;
+const listed: ListedTable = {
+  table: "leases",
+  columns: {
+    id: "id",
+    network_id: "network_id",
+    ip_address: "ip_address",
+    port_id: "port_id",
+    mac_address: "mac_address",
+    hostname: "hostname",
+    expires_at: "expires_at",
+    last_seen_at: "last_seen_at",
+    host: "host",
+  },
+  filters: {
+    seenSince: (values) => anyOf(values.map((value) => sql<SqlBool>`last_seen_at >= ${value}`)),
+  },
+};
 
 export class LeaseService implements ResourceReader {
   readonly #store: Store;
@@ -23,99 +35,28 @@ export class LeaseService implements ResourceReader {
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
-    let select = visibleLeases(this.#store.db, context);
-    for (const { attribute, values } of query.filters) {
-      const column = filterColumns.find((name) => name === attribute);
-      const texts = values.filter((value) => typeof value === "string");
-      if (column !== undefined && texts.length === values.length) select = select.where(`leases.${column}`, "in", texts);
-    }
-    return listInMemory((await select.execute()).map(present), query, listed);
+    const { changedSince, filters, ...others } = query;
+    const seen = changedSince === undefined ? [] : [{ attribute: "seenSince", values: [changedSince] }];
+    const found = { listed, query: { ...others, filters: [...filters, ...seen] }, visible: visibleLeases(context) };
+    const rows = await translated(listRows<LeaseRow>(this.#store.db, found));
+    if (rows === undefined) throw notFound(named, query.marker ?? "");
+    return rows.map(presentLease);
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const [networkId = "", ipAddress = ""] = id.split("_");
-    const row = await visibleLeases(this.#store.db, context)
-      .where("leases.network_id", "=", networkId)
-      .where("leases.ip_address", "=", ipAddress)
-      .executeTakeFirst();
-    if (row === undefined) throw notFound(listed, id);
-    return present(row);
+    const [lease] = await this.list(context, {
+      filters: [{ attribute: "id", values: [id] }],
+      sorts: [],
+      pageReverse: false,
+    });
+    if (lease === undefined) throw notFound(named, id);
+    return lease;
   }
 }
 
-/** One's own networks' leases; an administrator sees all. */
-function visibleLeases(db: Kysely<Database>, { isAdmin, projectId }: RequestContext) {
-  const all = db.selectFrom("leases").selectAll("leases");
-  if (isAdmin) return all;
-  return all.innerJoin("networks", "networks.id", "leases.network_id").where("networks.project_id", "=", projectId);
-}
-
-const present = (row: LeaseRow): Attributes => ({
-  id: `${row.network_id}_${row.ip_address}`,
-  network_id: row.network_id,
-  ip_address: row.ip_address,
-  port_id: row.port_id,
-  mac_address: row.mac_address,
-  hostname: row.hostname,
-  expires_at: row.expires_at,
-  last_seen_at: row.last_seen_at,
-  host: row.host,
-});
-
-/**
- * Stores what one host reported, for the networks that it serves. Reports may come late and in any order: an older
- * observation never undoes a newer one.
- */
-export async function storeLeases(trx: Trx, host: string, reports: readonly LeaseReport[]): Promise<void> {
-  const newest = new Map<string, LeaseReport>();
-  for (const report of reports) {
-    const key = `${report.networkId}\0${report.ipAddress}`;
-    const before = newest.get(key);
-    if (before === undefined || before.observedAtMs <= report.observedAtMs) newest.set(key, report);
-  }
-  const ordered = [...newest].toSorted(([left], [right]) => (left < right ? -1 : 1));
-  for (const [, report] of ordered) await storeLease(trx, host, report);
-}
-
-async function storeLease(trx: Trx, host: string, report: LeaseReport): Promise<void> {
-  const lastSeenAt = new Date(report.observedAtMs).toISOString();
-  const { networkId } = report;
-  const parsed = parseAddress(report.ipAddress);
-  if (parsed === undefined) return;
-  const ipAddress = formatAddress(parsed);
-  if (report.event === "del") {
-    await trx
-      .deleteFrom("leases")
-      .where("network_id", "=", networkId)
-      .where("ip_address", "=", ipAddress)
-      .where("last_seen_at", "<=", lastSeenAt)
-      .execute();
-    return;
-  }
-  const address = await trx
-    .selectFrom("fixed_ips")
-    .select("port_id")
-    .where("network_id", "=", networkId)
-    .where("ip_address", "=", ipAddress)
-    .executeTakeFirst();
-  const said = {
-    port_id: address?.port_id ?? null,
-    mac_address: report.macAddress,
-    hostname: report.hostname,
-    expires_at: report.expiresAtMs === null ? null : formatTimestamp(report.expiresAtMs),
-    last_seen_at: lastSeenAt,
-    host,
-  };
-  await trx
-    .insertInto("leases")
-    .values({
-      network_id: networkId,
-      ip_address: ipAddress,
-      ip_key: addressKey(parsed),
-      ...said,
-    })
-    .onConflict((conflict) =>
-      conflict.columns(["network_id", "ip_address"]).doUpdateSet(said).where("leases.last_seen_at", "<=", lastSeenAt),
-    )
-    .execute();
+/** Those of one's own ports and of all on one's own networks; `undefined`, everything, for an administrator. */
+function visibleLeases({ isAdmin, projectId }: RequestContext): Condition | undefined {
+  if (isAdmin) return undefined;
+  return sql<SqlBool>`(network_id in (select id from networks where project_id = ${projectId})
+    or port_id in (select id from ports where project_id = ${projectId}))`;
 }

@@ -132,9 +132,10 @@ export interface OutboxTable {
 }
 
 export interface LeasesTable {
+  /** `<network id>_<address>` */
+  id: string;
   network_id: string;
   ip_address: string;
-  ip_key: string;
   port_id: string | null;
   mac_address: string | null;
   hostname: string | null;

@@ -35,7 +35,7 @@ before(async () => {
     await api.create("port", { name, network_id: network.id, "binding:host_id": `node-${index % 2}`, dns_name: name });
     const lease = {
       ip_address: `10.0.${index}.5`,
-      ip_key: `0a000${index}05`,
+      id: `${network.id}_10.0.${index}.5`,
       mac_address: null,
       hostname: name,
       host: "node-1",

@@ -258,8 +258,14 @@ forEachDatabase((_name, openFresh) => {
     const { ports, store, log } = services;
     const { networkId } = await networkWithSubnet(services);
     const port = idOf(await createOne(ports, { network_id: networkId }));
-    const lease = { network_id: networkId, ip_key: "", port_id: null, mac_address: null, hostname: null, expires_at: null };
-    const rows = ["10.0.0.2", "10.0.0.3"].map((ip_address) => ({ ...lease, ip_address, last_seen_at: "", host: "node-1" }));
+    const lease = { network_id: networkId, port_id: null, mac_address: null, hostname: null, expires_at: null };
+    const rows = ["10.0.0.2", "10.0.0.3"].map((ip_address) => ({
+      ...lease,
+      id: ip_address,
+      ip_address,
+      last_seen_at: "",
+      host: "node-1",
+    }));
     await store.db.insertInto("leases").values(rows).execute();
     const owner = { device_owner: "network:router_interface", device_id: someId };
     const router = idOf(await createOne(ports, { network_id: networkId, ...owner }));

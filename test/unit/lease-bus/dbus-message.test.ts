@@ -38,7 +38,7 @@ describe("D-Bus messages", () => {
     assert.deepEqual(read("nq", [0xff, 0xff, 0xff, 0xff]), [-1, 65_535]);
     assert.deepEqual(read("iu", [0xfe, 0xff, 0xff, 0xff, 1, 0, 0, 0]), [-2, 1]);
     assert.deepEqual(read("u", [0, 0, 1, 2], false), [258]);
-    assert.deepEqual(read("xt", [...new Array<number>(8).fill(0xff), 1, 0, 0, 0, 0, 0, 0, 0]), [-1n, 1n]);
+    assert.deepEqual(read("xt", [...Array.from({ length: 8 }, () => 0xff), 1, 0, 0, 0, 0, 0, 0, 0]), [-1n, 1n]);
     assert.deepEqual(read("d", [0, 0, 0, 0, 0, 0, 0xf0, 0x3f]), [1]);
     assert.deepEqual(read("s", [2, 0, 0, 0, 104, 105, 0]), ["hi"]);
     assert.deepEqual(read("g", [1, 115, 0]), ["s"]);
@@ -58,11 +58,7 @@ describe("D-Bus messages", () => {
     ["a signature nested without end", `${"a".repeat(40)}y`, [0, 0, 0, 0]],
     ["a variant of two types", "v", [2, 121, 121, 0, 1, 1]],
     ["a variant of none", "v", [0, 0]],
-    [
-      "variants within variants within variants",
-      "v",
-      [...new Array<readonly number[]>(40).fill([1, 118, 0]).flat(), 1, 121, 0, 1],
-    ],
+    ["variants within variants within variants", "v", [...Array.from({ length: 40 }, () => [1, 118, 0]).flat(), 1, 121, 0, 1]],
   ];
   for (const [what, signature, bytes] of refused) {
     test(`${what} is refused`, () => assert.throws(() => read(signature, bytes), { code: "INVALID" }));

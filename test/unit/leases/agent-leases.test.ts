@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
 import { type LogFields, type Logger, silentLogger } from "../../../src/base/logger.ts";
-import { AgentLeases, type LeaseHints, type LeaseMessages } from "../../../src/leases/agent-leases.ts";
+import { AgentLeases } from "../../../src/leases/agent-leases.ts";
 import { type NetworkId, networkId } from "../../../src/model/ids.ts";
 import { systemTimers } from "../../../src/runtime/timers.ts";
 import type { LeaseReport } from "../../../src/types/agent-messages.ts";
@@ -15,7 +15,7 @@ import { waitFor } from "../../helpers/wait-for.ts";
 const network = networkId("0b7e4a4c-9f0e-4c53-8a9e-0d7d5f1c2a11");
 const expires = 4_000_000_000;
 
-class Sources implements LeaseHints, LeaseMessages {
+class Sources {
   #hint: (id: NetworkId) => void = () => {};
   #message: (report: LeaseReport) => void = () => {};
 
