@@ -6,6 +6,7 @@ import type { ServedNetwork } from "./network-helpers.ts";
 import type { ReadyPort } from "./status-reporter.ts";
 
 export interface ReadyChanges {
+  /** Came or changed since the network was reported: somebody waits for them. */
   readonly new: readonly ReadyPort[];
   readonly known: readonly ReadyPort[];
 }
@@ -29,11 +30,9 @@ export class ReadyPorts {
     const changes: { new: ReadyPort[]; known: ReadyPort[] } = { new: [], known: [] };
     for (const port of view.ports) {
       if (!this.#isServed(port, served)) continue;
-      const reported = before?.get(port.id);
       after.set(port.id, port.revision);
-      if (reported === port.revision) continue;
-      const isNew = before !== undefined && reported === undefined;
-      changes[isNew ? "new" : "known"].push({ id: port.id, revision: port.revision });
+      if (before?.get(port.id) === port.revision) continue;
+      changes[before === undefined ? "known" : "new"].push({ id: port.id, revision: port.revision });
     }
     this.#reported.set(view.network.id, after);
     return changes;
