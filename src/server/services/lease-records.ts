@@ -1,7 +1,7 @@
 // How reports of agents become records of leases, and what changes by it.
 import type { Selectable } from "kysely";
 import { formatTimestamp } from "../../base/clock.ts";
-import { formatAddress, parseAddress } from "../../model/addresses.ts";
+import { addressKey, formatAddress, parseAddress } from "../../model/addresses.ts";
 import type { LeaseReport } from "../../types/agent-messages.ts";
 import type { Trx } from "../store/database.ts";
 import type { LeasesTable } from "../store/schema.ts";
@@ -57,23 +57,28 @@ export async function storeLeases(trx: Trx, host: string, reports: readonly Leas
 
 const deleted = (row: LeaseRow): LeaseChange => ({ action: "delete", lease: presentLease(row) });
 
-function newestById(reports: readonly LeaseReport[]): ReadonlyMap<string, LeaseReport> {
-  const newest = new Map<string, LeaseReport>();
+interface CheckedReport extends LeaseReport {
+  readonly ipKey: string;
+}
+
+function newestById(reports: readonly LeaseReport[]): ReadonlyMap<string, CheckedReport> {
+  const newest = new Map<string, CheckedReport>();
   for (const report of reports) {
     const parsed = parseAddress(report.ipAddress);
     if (parsed === undefined) continue;
-    const ipAddress = formatAddress(parsed);
+    const [ipAddress, ipKey] = [formatAddress(parsed), addressKey(parsed)];
     const id = `${report.networkId}_${ipAddress}`;
     const before = newest.get(id);
-    if (before === undefined || before.observedAtMs <= report.observedAtMs) newest.set(id, { ...report, ipAddress });
+    if (before === undefined || before.observedAtMs <= report.observedAtMs) newest.set(id, { ...report, ipAddress, ipKey });
   }
   return newest;
 }
 
-const rowOf = (id: string, host: string, report: LeaseReport): Omit<LeaseRow, "port_id"> => ({
+const rowOf = (id: string, host: string, report: CheckedReport): Omit<LeaseRow, "port_id"> => ({
   id,
   network_id: report.networkId,
   ip_address: report.ipAddress,
+  ip_key: report.ipKey,
   mac_address: report.macAddress,
   hostname: report.hostname,
   expires_at: report.expiresAtMs === null ? null : formatTimestamp(report.expiresAtMs),

@@ -136,6 +136,7 @@ export interface LeasesTable {
   id: string;
   network_id: string;
   ip_address: string;
+  ip_key: string;
   port_id: string | null;
   mac_address: string | null;
   hostname: string | null;

@@ -36,6 +36,7 @@ before(async () => {
     const lease = {
       ip_address: `10.0.${index}.5`,
       id: `${network.id}_10.0.${index}.5`,
+      ip_key: `0a000${index}05`,
       mac_address: null,
       hostname: name,
       host: "node-1",

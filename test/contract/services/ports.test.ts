@@ -258,7 +258,7 @@ forEachDatabase((_name, openFresh) => {
     const { ports, store, log } = services;
     const { networkId } = await networkWithSubnet(services);
     const port = idOf(await createOne(ports, { network_id: networkId }));
-    const lease = { network_id: networkId, port_id: null, mac_address: null, hostname: null, expires_at: null };
+    const lease = { network_id: networkId, ip_key: "", port_id: null, mac_address: null, hostname: null, expires_at: null };
     const rows = ["10.0.0.2", "10.0.0.3"].map((ip_address) => ({
       ...lease,
       id: ip_address,

@@ -3,6 +3,7 @@ import { type Kysely, sql } from "kysely";
 const columns = [
   "network_id",
   "ip_address",
+  "ip_key",
   "port_id",
   "mac_address",
   "hostname",
@@ -19,6 +20,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn("id", "text", (column) => column.primaryKey())
     .addColumn("network_id", "text", (column) => column.notNull().references("networks.id").onDelete("cascade"))
     .addColumn("ip_address", "text", (column) => column.notNull())
+    .addColumn("ip_key", "text", (column) => column.notNull())
     .addColumn("port_id", "text", (column) => column.references("ports.id").onDelete("cascade"))
     .addColumn("mac_address", "text")
     .addColumn("hostname", "text")
