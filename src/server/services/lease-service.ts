@@ -2,7 +2,7 @@
 import { type SqlBool, sql } from "kysely";
 import type { Store } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
-import { anyOf, type Condition, type ListedTable, listRows } from "../store/list-rows.ts";
+import { anyOf, columnIn, type Condition, type ListedTable, listRows } from "../store/list-rows.ts";
 import { type LeaseRow, presentLease } from "./lease-records.ts";
 import { notFound } from "./list-in-memory.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceReader } from "./resource-service.ts";
@@ -14,7 +14,8 @@ const listed: ListedTable = {
   columns: {
     id: "id",
     network_id: "network_id",
-    ip_address: "ip_address",
+    // Addresses are in the order of their numbers, not of their letters.
+    ip_address: "ip_key",
     port_id: "port_id",
     mac_address: "mac_address",
     hostname: "hostname",
@@ -23,6 +24,7 @@ const listed: ListedTable = {
     host: "host",
   },
   filters: {
+    ip_address: (values) => columnIn("ip_address", values),
     seenSince: (values) => anyOf(values.map((value) => sql<SqlBool>`last_seen_at >= ${value}`)),
   },
 };

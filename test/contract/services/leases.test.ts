@@ -51,6 +51,8 @@ forEachDatabase((_name, openFresh) => {
     const sorts = [{ key: "expires_at", direction: "desc" }] as const;
 
     assert.deepEqual(names(await list(rig, { sorts })), ["web-12", "web-7", "web-5", "web-3"]);
+    const byAddress = await list(rig, { sorts: [{ key: "ip_address", direction: "asc" }] });
+    assert.deepEqual(names(byAddress), ["web-3", "web-5", "web-7", "web-12"], "by number, not by letter");
     const first = await list(rig, { sorts, limit: 2 });
     assert.deepEqual(names(first), ["web-12", "web-7"]);
     const marker = String(first[1]?.["id"]);
