@@ -1,9 +1,8 @@
 // A browser's page can give its own name the address of this machine (DNS rebinding): the browser then takes the API for a part
 // of the page's site and lets it read and write. The name is still in `Host`, so only names of this API are answered.
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { canonicalAddress } from "../../model/addresses.ts";
 import { ApiFault } from "../../types/api-faults.ts";
-import { quoted } from "../../types/resources/values.ts";
+import { quoted, Refusal, toIp } from "../../types/resources/values.ts";
 
 /** @param allowed names and addresses, without ports, beside those of loopback and the address that the request came to. */
 export function installHostCheck(app: FastifyInstance, allowed: readonly string[]): void {
@@ -30,12 +29,13 @@ function nameOf(host: string): string | undefined {
 
 function canonicalHost(text: string): string {
   const name = text.toLowerCase().replace(/\.$/, "");
-  return canonicalAddress(name) ?? name;
+  const address = toIp(name);
+  return address instanceof Refusal ? name : address;
 }
 
 function isLoopback(name: string): boolean {
   if (name === "localhost" || name.endsWith(".localhost") || name === "::1") return true;
-  return canonicalAddress(name)?.startsWith("127.") === true;
+  return name.startsWith("127.") && !(toIp(name) instanceof Refusal);
 }
 
 /** Where the client really reached us; an address cannot be rebound. */

@@ -10,7 +10,7 @@ import { changedNetworkRow, checkMtu, newNetworkRow } from "./network-rules.ts";
 import { isAutoDeleted, removePortRows } from "./port-rows.ts";
 import { presentNetwork } from "./present.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
-import { checkRevision, forbidden, notFound, type ServiceDeps, timestamp } from "./service-deps.ts";
+import { checkRevision, forbidden, notFound, someOf, type ServiceDeps, timestamp } from "./service-deps.ts";
 import { lockNetwork, ownsNetwork, visibleNetworks } from "./visibility.ts";
 
 const listed: ListedTable = {
@@ -153,7 +153,7 @@ class NetworkService implements ResourceService {
 }
 
 function networkInUse(id: string, portIds: readonly string[]): ApiFault {
-  const text = `Unable to complete operation on network ${id}. There are one or more ports still in use on the network, id for these ports is: ${portIds.join(",")}.`;
+  const text = `Unable to complete operation on network ${id}. There are one or more ports still in use on the network, id for these ports is: ${someOf(portIds)}.`;
   return new ApiFault("NetworkInUse", text);
 }
 

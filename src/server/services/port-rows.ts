@@ -1,8 +1,10 @@
 // Reading and writing ports together with their addresses.
+import { type Cidr, contains, parseAddress } from "../../model/addresses.ts";
 import { deviceOwners } from "../../model/device-names.ts";
+import { storedCidr } from "../ipam/address-slots.ts";
 import type { AllocatedAddress } from "../ipam/allocator.ts";
 import type { Dialect, Trx } from "../store/database.ts";
-import { chunks, type FixedIpRow, inChunks, locksRows, type PortRow } from "../store/rows.ts";
+import { chunks, type FixedIpRow, inChunks, locksRows, type PortRow, type SubnetRow } from "../store/rows.ts";
 
 export interface PortWithAddresses {
   readonly row: PortRow;
@@ -68,6 +70,23 @@ export async function withAddresses(trx: Pick<Trx, "selectFrom">, rows: readonly
 export async function removePortRows(trx: Trx, ids: readonly string[]): Promise<void> {
   // Their addresses go by cascade.
   for (const piece of chunks(ids)) await trx.deleteFrom("ports").where("id", "in", piece).execute();
+}
+
+/** Nobody renews a lease on a subnet where no DHCP server answers. */
+export async function removeSubnetLeases(trx: Trx, subnet: SubnetRow): Promise<void> {
+  const cidr = storedCidr(subnet);
+  const rows = await trx.selectFrom("leases").select("ip_address").where("network_id", "=", subnet.network_id).execute();
+  const addresses = rows.map((row) => row.ip_address);
+  await removeLeases(
+    trx,
+    subnet.network_id,
+    addresses.filter((text) => holds(cidr, text)),
+  );
+}
+
+function holds(cidr: Cidr, text: string): boolean {
+  const address = parseAddress(text);
+  return address !== undefined && contains(cidr, address);
 }
 
 /** Leases of addresses that nobody has any more. */

@@ -51,6 +51,14 @@ export function notFound(kind: keyof typeof notFoundTypes, id: string): ApiFault
   return new ApiFault(notFoundTypes[kind], `${notFoundTexts[kind]} ${id} could not be found.`);
 }
 
+const maxNamed = 10;
+
+/** Ids inside a message: enough of them to begin with, and how many there are. */
+export function someOf(ids: readonly string[]): string {
+  if (ids.length <= maxNamed) return ids.join(", ");
+  return `${ids.slice(0, maxNamed).join(", ")} and ${ids.length - maxNamed} more (${ids.length} in all)`;
+}
+
 export function forbidden(what: string): ApiFault {
   return new ApiFault("PolicyNotAuthorized", `${what} is disallowed by policy`);
 }

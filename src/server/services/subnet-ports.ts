@@ -7,8 +7,8 @@ import { isAutoAddressed } from "../ipam/subnet-rules.ts";
 import type { Trx } from "../store/database.ts";
 import { inChunks, type SubnetRow } from "../store/rows.ts";
 import { portItem } from "../store/stream-items.ts";
-import { insertFixedIps, isAutoDeleted, lockPorts, type PortWithAddresses, removeLeases } from "./port-rows.ts";
-import { type ServiceDeps, timestamp } from "./service-deps.ts";
+import { insertFixedIps, isAutoDeleted, lockPorts, type PortWithAddresses, removeSubnetLeases } from "./port-rows.ts";
+import { someOf, type ServiceDeps, timestamp } from "./service-deps.ts";
 
 /** A subnet whose hosts address themselves gives each port its address at once. Returns what agents must be told. */
 export async function addAutoAddresses(trx: Trx, deps: ServiceDeps, subnet: SubnetRow): Promise<StreamItem[]> {
@@ -53,12 +53,7 @@ export async function releaseSubnet(trx: Trx, deps: ServiceDeps, subnet: SubnetR
   const blocking = ports.filter(({ row }) => isRouterOwner(row.device_owner) || !(auto || isAutoDeleted(row.device_owner)));
   if (blocking.length > 0) throw subnetInUse(subnet.id, blocking);
   await trx.deleteFrom("fixed_ips").where("subnet_id", "=", subnet.id).execute();
-  const lost = ports.flatMap((port) => port.fixedIps.filter((ip) => ip.subnet_id === subnet.id));
-  await removeLeases(
-    trx,
-    subnet.network_id,
-    lost.map((ip) => ip.ip_address),
-  );
+  await removeSubnetLeases(trx, subnet);
   const changed = ports.map(({ row, fixedIps }) => ({
     row: { ...row, revision_number: row.revision_number + 1 },
     fixedIps: fixedIps.filter((ip) => ip.subnet_id !== subnet.id),
@@ -84,7 +79,7 @@ async function bumpPorts(trx: Trx, deps: ServiceDeps, ports: readonly PortWithAd
 }
 
 function subnetInUse(id: string, ports: readonly PortWithAddresses[]): ApiFault {
-  const ids = ports.map((port) => port.row.id).join(", ");
+  const ids = someOf(ports.map((port) => port.row.id));
   const text = `Unable to complete operation on subnet ${id}: One or more ports have an IP allocation from this subnet: ${ids}.`;
   return new ApiFault("SubnetInUse", text);
 }

@@ -9,6 +9,7 @@ import { columnIn, type ListedTable, listRows } from "../store/list-rows.ts";
 import { locksRows, type NetworkRow, type SubnetRow } from "../store/rows.ts";
 import { agentSeesChange, deleteItem, subnetItem, subnetModel } from "../store/stream-items.ts";
 import { checkMtu } from "./network-rules.ts";
+import { removeSubnetLeases } from "./port-rows.ts";
 import { presentSubnet } from "./present.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { checkRevision, forbidden, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
@@ -41,8 +42,7 @@ const listed: ListedTable = {
     "router:external": (values) =>
       sql<SqlBool>`network_id in (select id from networks where ${columnIn("is_external", values)})`,
     // No subnet is made from a pool yet.
-    subnetpool_id: (values) => (values.includes(null) ? sql<SqlBool>`1 = 1` : sql<SqlBool>`1 = 0`),
-    segment_id: (values) => (values.includes(null) ? sql<SqlBool>`1 = 1` : sql<SqlBool>`1 = 0`),
+    subnetpool_id: () => sql<SqlBool>`1 = 0`,
   },
 };
 
@@ -108,6 +108,7 @@ class SubnetService implements ResourceService {
       await this.#bumpNetwork(trx, row.network_id);
       if (agentSeesChange(subnetModel(before), subnetModel(row)))
         await events.recordItems(trx, row.network_id, [subnetItem(row)]);
+      if (row.enable_dhcp === 0 && before.enable_dhcp === 1) await removeSubnetLeases(trx, row);
       if (row.enable_dhcp === 1 && before.enable_dhcp === 0) await events.scheduleNetwork(trx, row.network_id);
       return row;
     });

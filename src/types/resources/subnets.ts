@@ -148,6 +148,7 @@ export const subnetResource: ResourceDeclaration = {
     subnetpool_id: {
       ...access.computed,
       schema: readOnly({ type: ["string", "null"], format: "uuid" }),
+      filter: "uuid",
       alias: "subnet_allocation",
       description: "Pool that the block was taken from; null is none.",
     },

@@ -123,6 +123,7 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual(await list(filter("shared", false)), [closed.subnetId]);
     assert.equal((await list(filter("cidr", "10.0.0.0/24"))).length, 2);
     assert.deepEqual(await list(filter("router:external", true)), []);
+    assert.deepEqual(await list(filter("subnetpool_id", open.subnetId)), []);
   });
 
   test("ports are found by address, part of an address, subnet and MAC", async () => {

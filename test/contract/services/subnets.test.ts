@@ -183,6 +183,24 @@ forEachDatabase((_name, openFresh) => {
     await assertFault(subnets.update(admin, ipv6, { enable_dhcp: false }), "InvalidInput", /enable_dhcp/);
   });
 
+  test("whatever is in the way is named, but no more than ten of it", async () => {
+    const services = servicesOn(await openFresh());
+    const { networkId, subnetId } = await networkWithSubnet(services);
+    const ten = (await services.ports.create(admin, Array(10).fill({ network_id: networkId }))).map(idOf);
+    const refusals = async (): Promise<readonly string[]> => {
+      const both = [services.subnets.remove(admin, subnetId), services.networks.remove(admin, networkId)];
+      return (await Promise.allSettled(both)).map((one) => (one.status === "rejected" ? String(one.reason) : "not refused"));
+    };
+
+    for (const message of await refusals()) for (const id of ten) assert.ok(message.includes(id), message);
+    await services.ports.create(admin, Array(25).fill({ network_id: networkId }));
+    for (const message of await refusals()) {
+      assert.match(message, /InUse|in use|allocation/);
+      assert.match(message, / and 25 more \(35 in all\)/);
+      assert.equal(message.match(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g)?.length, 11, "ten ports, and what they are in");
+    }
+  });
+
   test("strangers neither see a private network's subnets nor add any, on a shared one they see them", async () => {
     const services = servicesOn(await openFresh());
     const { subnets } = services;
