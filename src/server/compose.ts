@@ -25,7 +25,7 @@ import { createPortService } from "./services/port-service.ts";
 import type { ServiceDeps } from "./services/service-deps.ts";
 import { createSubnetService } from "./services/subnet-service.ts";
 import type { Store } from "./store/database.ts";
-import { readEpoch } from "./store/outbox.ts";
+import { readEpoch } from "./store/epoch.ts";
 
 export interface ServerBase {
   readonly store: Store;

@@ -5,6 +5,7 @@ import pg from "pg";
 import { NetloomError, errorText } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { classifyEngineError, translateEngineError } from "./engine-errors.ts";
+import { readBootId, renewEpochAfterBoot } from "./epoch.ts";
 import { migrate } from "./migrate.ts";
 import type { Database } from "./schema.ts";
 import { openSqliteFile, sqliteDialect, type SqliteOptions } from "./sqlite-dialect.ts";
@@ -30,6 +31,8 @@ export interface StoreOptions {
   readonly sqliteSynchronous?: SqliteOptions["synchronous"];
   /** How long a transaction waits for other processes before it fails with UNAVAILABLE. */
   readonly patienceMs?: number;
+  /** What tells one start of the machine from the next; the kernel's boot id unless given. */
+  readonly readBootId?: () => Promise<string>;
   /** Connections to PostgreSQL. */
   readonly poolSize?: number;
 }
@@ -57,6 +60,10 @@ async function openMigrated(url: string, log: Logger, options: StoreOptions): Pr
   const db = dialectOf(url) === "sqlite" ? openSqlite(url.slice("sqlite:".length), options) : openPostgres(url, log, options);
   try {
     await migrate(db);
+    if (dialectOf(url) === "sqlite" && options.sqliteSynchronous !== "full") {
+      const isNew = await renewEpochAfterBoot(db, await (options.readBootId ?? readBootId)());
+      if (isNew) log.info({ outcome: "new epoch" }, "the machine was started anew: agents get a snapshot");
+    }
     return db;
   } catch (thrown) {
     await db.destroy().catch(() => {});

@@ -152,8 +152,3 @@ export async function pruneOutbox(
   const { numDeletedRows } = await query.executeTakeFirst();
   return Number(numDeletedRows);
 }
-
-export async function readEpoch(db: Kysely<Database>): Promise<string> {
-  const row = await db.selectFrom("meta").select("value").where("key", "=", "epoch").executeTakeFirstOrThrow();
-  return row.value;
-}

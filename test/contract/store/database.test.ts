@@ -33,6 +33,26 @@ forEachDatabase((_name, openFresh, freshUrl) => {
     await second.close();
   });
 
+  test("a start of the machine begins a new epoch where commits may have been lost, and only there", async () => {
+    const url = await freshUrl();
+    const epochAfter = async (boot: string, synchronous: "normal" | "full" = "normal"): Promise<string | undefined> => {
+      const store = await openStore(url, silentLogger, {
+        readBootId: async () => boot,
+        sqliteSynchronous: synchronous,
+      });
+      const epoch = await readMeta(store, "epoch");
+      await store.close();
+      return epoch;
+    };
+    const first = await epochAfter("boot-1");
+
+    assert.equal(await epochAfter("boot-1"), first);
+    assert.equal(await epochAfter("boot-2", "full"), first);
+    const second = await epochAfter("boot-2");
+    assert.equal(second === first, !url.startsWith("sqlite:"));
+    assert.equal(await epochAfter("boot-2"), second);
+  });
+
   test("several servers may open an empty database at the same moment", async () => {
     const url = await freshUrl();
 
