@@ -5,6 +5,7 @@ import { translated } from "../store/engine-errors.ts";
 import { columnIn, type ListedTable, listRows } from "../store/list-rows.ts";
 import { chunks, inChunks, type NetworkRow } from "../store/rows.ts";
 import { agentSeesChange, deleteItem, networkItem, networkModel } from "../store/stream-items.ts";
+import { checkDomainLength, checkNamesFit } from "./dns-lengths.ts";
 import { checkCarriersFree, isSameCarrier } from "./network-carriers.ts";
 import { changedNetworkRow, checkMtu, newNetworkRow } from "./network-rules.ts";
 import { isAutoDeleted, removePortRows } from "./port-rows.ts";
@@ -68,6 +69,7 @@ class NetworkService implements ResourceService {
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
     const now = timestamp(this.#deps);
     const rows = bodies.map((body) => newNetworkRow(context, body, now));
+    for (const row of rows) checkDomainLength(row.dns_domain);
     await this.#deps.store.transaction(async (trx) => {
       await checkCarriersFree(trx, rows);
       for (const piece of chunks(rows)) await trx.insertInto("networks").values(piece).execute();
@@ -82,6 +84,7 @@ class NetworkService implements ResourceService {
       const wanted = changedNetworkRow(before, changes);
       if (JSON.stringify(wanted) === JSON.stringify(before)) return before;
       await checkChange(trx, before, wanted);
+      await this.#checkDomain(trx, before, wanted);
       const row = { ...wanted, revision_number: before.revision_number + 1, updated_at: timestamp(this.#deps) };
       await trx.updateTable("networks").set(row).where("id", "=", id).execute();
       if (agentSeesChange(networkModel(before), networkModel(row))) await events.recordItems(trx, id, [networkItem(row)]);
@@ -108,6 +111,12 @@ class NetworkService implements ResourceService {
       await trx.deleteFrom("subnets").where("network_id", "=", id).execute();
       await trx.deleteFrom("networks").where("id", "=", id).execute();
     });
+  }
+
+  async #checkDomain(trx: Trx, before: NetworkRow, after: NetworkRow): Promise<void> {
+    if (before.dns_domain === after.dns_domain) return;
+    checkDomainLength(after.dns_domain);
+    await checkNamesFit(trx, after.id, after.dns_domain || (this.#deps.defaultDnsDomain ?? ""));
   }
 
   async #lockOwn(

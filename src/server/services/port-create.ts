@@ -5,6 +5,7 @@ import { allocateAddresses } from "../ipam/allocator.ts";
 import type { Trx } from "../store/database.ts";
 import type { NetworkRow, PortRow, SubnetRow } from "../store/rows.ts";
 import { portItem } from "../store/stream-items.ts";
+import { checkNameLength } from "./dns-lengths.ts";
 import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
 import { readKnownHosts } from "./port-binding.ts";
 import { chooseMacs } from "./port-macs.ts";
@@ -78,7 +79,9 @@ async function draftPorts(
     for (const body of own) checkMemberRights(context, network, body);
     const macs = await chooseMacs(trx, id, own.map(askedMac));
     own.forEach((body, index) => {
-      drafts.push({ body, network, row: newPortRow({ context, network, body, mac: macs[index] ?? "", knownHosts, now }) });
+      const row = newPortRow({ context, network, body, mac: macs[index] ?? "", knownHosts, now });
+      checkNameLength(row.dns_name, network.dns_domain || (deps.defaultDnsDomain ?? ""));
+      drafts.push({ body, network, row });
     });
   }
   const order = new Map(bodies.map((body, index) => [body, index]));

@@ -6,6 +6,7 @@ import { allocateAddresses } from "../ipam/allocator.ts";
 import type { Trx } from "../store/database.ts";
 import { flag, type FixedIpRow, type NetworkRow, type PortRow } from "../store/rows.ts";
 import { agentSeesChange, portItem, portModel } from "../store/stream-items.ts";
+import { checkNameLength } from "./dns-lengths.ts";
 import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
 import { changedBinding, startsAnew } from "./port-binding.ts";
 import { chooseMacs } from "./port-macs.ts";
@@ -49,6 +50,9 @@ export async function changePort(trx: Trx, deps: ServiceDeps, change: PortChange
   checkMemberRights(context, before.network, changes);
   const mac = await changedMac(trx, context, { before, changes });
   const wanted = changedPortRow(before.row, changes, { mac, binding: await changedBinding(trx, before.row, changes) });
+  if (wanted.dns_name !== before.row.dns_name) {
+    checkNameLength(wanted.dns_name, before.network.dns_domain || (deps.defaultDnsDomain ?? ""));
+  }
   const fixedIps = await changedAddresses(trx, deps, { before, wanted, changes });
   if (JSON.stringify([wanted, fixedIps]) === JSON.stringify([before.row, before.fixedIps])) return before;
   const isAnew = startsAnew(before.row, wanted);

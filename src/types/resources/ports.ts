@@ -5,7 +5,7 @@ import {
   boolean,
   checkText,
   converted,
-  dnsName,
+  dnsHostname,
   ipAddress,
   ipAddressOrCidr,
   jsonObject,
@@ -147,7 +147,7 @@ const addressing: Readonly<Record<string, AttributeDeclaration>> = {
   },
   dns_name: {
     ...access.settable,
-    schema: dnsName,
+    schema: dnsHostname,
     default: "",
     filter: "text",
     alias: "dns-integration",

@@ -132,14 +132,22 @@ export const ipAddressOrCidr = converted({ type: "string", format: "cidr" }, (va
 
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** "" or labels joined by dots, with or without the last dot; answers in lower case. */
-export const dnsName = converted({ type: "string", maxLength: 255 }, (value) => {
+function checkDnsName(value: unknown): string | Refusal {
   const checked = checkText(value, { maxLength: 255 });
   if (checked instanceof Refusal || checked === "") return checked;
   const name = checked.toLowerCase();
   const labels = (name.endsWith(".") ? name.slice(0, -1) : name).split(".");
   if (labels.every((part) => label.test(part))) return name;
   return new Refusal(`${quoted(value)} is not a valid DNS name: labels have 1 to 63 letters, digits or inner hyphens.`);
+}
+
+/** "" or labels joined by dots, with or without the last dot; answers in lower case. */
+export const dnsName = converted({ type: "string", maxLength: 255 }, checkDnsName);
+
+/** The name of a host in its domain: the last dot of a client that means the root says nothing here. */
+export const dnsHostname = converted({ type: "string", maxLength: 255 }, (value) => {
+  const name = checkDnsName(value);
+  return name instanceof Refusal ? name : name.replace(/\.$/, "");
 });
 
 export function oneOf<T extends string | number>(values: readonly T[]): z.ZodType<T, unknown> {
