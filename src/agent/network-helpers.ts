@@ -216,7 +216,7 @@ export class NetworkHelpers {
 
   /** False when the server has no address for us. */
   async #claim(view: NetworkView): Promise<boolean> {
-    const { cache, api, log } = this.#parts;
+    const { cache, log } = this.#parts;
     const { id } = view.network;
     this.#refusals.delete(id);
     try {

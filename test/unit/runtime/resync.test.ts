@@ -66,6 +66,20 @@ test("a failure keeps its reasons and backs off", async () => {
   assert.deepEqual(runs, [["gap"], ["gap", "other"], ["gap", "other"]]);
 });
 
+test("DA-013: reasons that come during a run are of the next one, and a run that fails loses neither its own nor theirs", async () => {
+  const { clock, resync, runs, setDuring } = scripted([new Error("no"), "ok"]);
+  setDuring(() => {
+    if (runs.length === 1) resync.request("meanwhile");
+  });
+
+  resync.request("first");
+  await settle();
+  assert.deepEqual(runs, [["first"]]);
+  await clock.advance(1000);
+
+  assert.deepEqual(runs.slice(1).flat().toSorted(), ["first", "meanwhile"]);
+});
+
 test("a server that asks for time gets it", async () => {
   const { clock, resync, runs, delays } = scripted([new NetloomError("UNAVAILABLE", "busy", { retryAfterMs: 4000 })]);
 
