@@ -32,7 +32,13 @@ async function exchange(...pieces: readonly string[]): Promise<string> {
 }
 
 function post(body: string, headers: readonly string[] = []): string {
-  const lines = ["POST /v2.0/ports HTTP/1.1", "Host: localhost", "Connection: close", "Content-Type: application/json", ...headers];
+  const lines = [
+    "POST /v2.0/ports HTTP/1.1",
+    "Host: localhost",
+    "Connection: close",
+    "Content-Type: application/json",
+    ...headers,
+  ];
   return `${lines.join("\r\n")}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
@@ -78,7 +84,8 @@ test("a body that is announced too large is refused without waiting for it", asy
 
 test("a body that never stops is cut off", async () => {
   const chunk = `10000\r\n${"x".repeat(65_536)}\r\n`;
-  const head = "POST /v2.0/ports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const head =
+    "POST /v2.0/ports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
   const socket = connect({ host: "127.0.0.1", port });
   let received = "";
   socket.setEncoding("utf8").on("data", (text: string) => {
