@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { suite, test, type TestContext } from "node:test";
 import { startDhcpClient } from "../helpers/dhcp-client.ts";
-import { createInstance, findProcessesOf } from "../helpers/instance.ts";
+import { createInstance, findDaemonsOf, findProcessesOf } from "../helpers/instance.ts";
 import { deviceNames, sh, skipWithoutRoot } from "../helpers/namespaces.ts";
 import { NetloomUp, netloom } from "../helpers/netloom-up.ts";
 import { waitFor } from "../helpers/wait-for.ts";
@@ -29,21 +29,23 @@ suite("netloom up", { skip: skipWithoutRoot }, () => {
     context.after(() => instance.remove());
     const client = await startDhcpClient(instance.namespace, "eth0");
     context.after(() => client.close());
-    const dnsmasq = await findProcessesOf(up.stateDir, "dnsmasq");
-    assert.ok(dnsmasq.length > 0, "no dnsmasq runs");
+    const daemons = await findDaemonsOf(up.stateDir);
+    const buses = await findProcessesOf(up.stateDir, "dbus-daemon");
+    assert.equal(buses.length, 1, "not exactly one lease bus runs");
+    assert.ok(daemons.length > 1, "no dnsmasq runs");
 
     const stoppedAt = performance.now();
     assert.equal(await up.stop(), 0);
     assert.ok(performance.now() - stoppedAt < 5000, "SIGTERM took longer than 5 s");
     assert.deepEqual(
       await findProcessesOf(up.stateDir),
-      dnsmasq,
-      "something else than dnsmasq still runs, or dnsmasq does not",
+      daemons,
+      "something else than dnsmasq and its bus still runs, or they do not",
     );
     assert.equal((await client.renew())?.ipAddress, client.answer.ipAddress, "the lease was not renewed without netloom");
 
     await up.start();
-    assert.deepEqual(await findProcessesOf(up.stateDir, "dnsmasq"), dnsmasq, "dnsmasq was not adopted");
+    assert.deepEqual(await findDaemonsOf(up.stateDir), daemons, "dnsmasq or the lease bus was not adopted");
 
     const down = await up.down();
     assert.equal(down.exitCode, 0, down.stderr);
@@ -97,17 +99,17 @@ suite("netloom up", { skip: skipWithoutRoot }, () => {
     await up.start();
     const instance = await createInstance(up, "two");
     context.after(() => instance.remove());
-    const dnsmasq = await findProcessesOf(up.stateDir, "dnsmasq");
+    const daemons = await findDaemonsOf(up.stateDir);
 
     await up.signal("SIGKILL");
-    await waitFor(async () => (await findProcessesOf(up.stateDir)).length === dnsmasq.length, {
+    await waitFor(async () => (await findProcessesOf(up.stateDir)).length === daemons.length, {
       limitMs: 6000,
       what: "all programs to end with their parent",
     });
-    assert.deepEqual(await findProcessesOf(up.stateDir), dnsmasq);
+    assert.deepEqual(await findProcessesOf(up.stateDir), daemons);
 
     await up.start();
-    assert.deepEqual(await findProcessesOf(up.stateDir, "dnsmasq"), dnsmasq);
+    assert.deepEqual(await findDaemonsOf(up.stateDir), daemons);
   });
 
   test("up killed and started again at once ends what the killed one left", async (context) => {

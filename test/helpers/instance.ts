@@ -32,7 +32,7 @@ export async function createInstance(up: NetloomUp, name: string): Promise<Insta
   return { namespace, network, subnet, port, remove: () => deleteNamespace(namespace) };
 }
 
-/** Pids whose command line names the state directory: netloom's programs, nats-server, dnsmasq. */
+/** Pids whose command line names the state directory: netloom's programs, nats-server, dnsmasq, dbus-daemon. */
 export async function findProcessesOf(stateDir: string, program?: string): Promise<readonly number[]> {
   const found: number[] = [];
   for (const entry of await readdir("/proc")) {
@@ -43,4 +43,10 @@ export async function findProcessesOf(stateDir: string, program?: string): Promi
     if (text.includes(stateDir) && isOfProgram) found.push(Number(entry));
   }
   return found.sort((one, other) => one - other);
+}
+
+/** What outlives netloom's programs: the DHCP servers and their lease bus. */
+export async function findDaemonsOf(stateDir: string): Promise<readonly number[]> {
+  const found = await Promise.all(["dnsmasq", "dbus-daemon"].map((program) => findProcessesOf(stateDir, program)));
+  return found.flat().sort((one, other) => one - other);
 }
