@@ -124,7 +124,7 @@ export class StatusReporter {
       const isRefused = err instanceof NetloomError && err.code === "INVALID";
       if (!isRefused) {
         this.#failures += 1;
-        this.#options.log.debug({ err, attempt: this.#failures }, "status report failed, will be repeated");
+        this.#logFailure(err);
         return false;
       }
       this.#options.log.error({ err, ports: readyPorts.length, leases: leases.length }, "status report was refused");
@@ -139,6 +139,13 @@ export class StatusReporter {
       if (this.#leases.get(key) === lease) this.#leases.delete(key);
     }
     return true;
+  }
+
+  /** Of a series the first is told; no server there, or a slow one, is no fault of ours: where it was noticed says nothing. */
+  #logFailure(thrown: unknown): void {
+    const err = thrown instanceof NetloomError && thrown.retryable ? thrown.message : thrown;
+    const level = this.#failures === 1 ? "warn" : "debug";
+    this.#options.log[level]({ err, attempt: this.#failures }, "status report failed, will be repeated");
   }
 
   #bound(entries: Map<string, unknown>, max: number): void {
