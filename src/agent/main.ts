@@ -1,4 +1,5 @@
 // `netloom dhcp-agent`: this is the DHCP agent of one host. It chooses the parts; agent-program.ts puts them together.
+import { flushCompileCache } from "node:module";
 import { systemClock } from "../base/clock.ts";
 import { createLogger } from "../base/logger.ts";
 import { NetworkCache } from "../cache/network-cache.ts";
@@ -64,6 +65,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   await ready;
   process.send?.({ type: "ready" });
+  // Node writes it at an orderly exit; a successor of a killed agent should not have to compile everything again.
+  flushCompileCache();
 }
 
 /** `undefined` when nobody is to be served. Its listeners are closed when the agent ends: they would hold it up. */

@@ -29,10 +29,15 @@ export async function writeFileAtomic(path: string, text: string, options: Atomi
   if (options.isDurable === true) await syncDirectory(dirname(path));
 }
 
-/** For a small file on a hot path, where the hand-over to a thread costs more than the write. */
-export function writeFileAtomicSync(path: string, text: string): void {
+/**
+ * For a small file on a hot path, where the hand-over to a thread costs more than the write.
+ *
+ * @param nursery directory of the same file system in which the new file is made. ext4 looks for room near the directory, and
+ * in one that is used all the time finds it at once; in a directory of its own for each network that takes up to 0.5 ms.
+ */
+export function writeFileAtomicSync(path: string, text: string, nursery: string = dirname(path)): void {
   counter += 1;
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${counter}`);
+  const temporary = join(nursery, `.${basename(path)}.${process.pid}-${counter}`);
   try {
     writeFileSync(temporary, text, { mode: 0o644 });
     chmodSync(temporary, 0o644);
@@ -40,6 +45,14 @@ export function writeFileAtomicSync(path: string, text: string): void {
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
+  }
+}
+
+/** What a process that was killed left in a directory where files are made. */
+export async function removeStaleTemporaries(directory: string): Promise<void> {
+  for (const entry of await readDirectoryIfPresent(directory)) {
+    const maker = /^\..+\.(\d+)-\d+$/.exec(entry)?.[1];
+    if (maker !== undefined && Number(maker) !== process.pid) await removeFile(join(directory, entry));
   }
 }
 

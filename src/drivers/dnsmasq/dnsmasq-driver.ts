@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { NetloomError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import { readDirectoryIfPresent } from "../../linux/atomic-file.ts";
+import { readDirectoryIfPresent, removeStaleTemporaries } from "../../linux/atomic-file.ts";
 import type { CommandRunner } from "../../linux/command-runner.ts";
 import { isAlive, type ProcessIdentity, type ProcessState, sendSignal } from "../../linux/process-table.ts";
 import { readDroppedPackets } from "../../linux/process-load.ts";
@@ -156,9 +156,8 @@ export class DnsmasqDriver implements DhcpDriver {
       files.addHostDelta(plan.hostLines);
       hosts.readDelta(plan.hostLines);
     }
-    if (plan.buckets.size > 0) files.writeBuckets(target.dnsLines, dnsBuckets, plan.buckets);
-    const dnsLines = plan.buckets.size > 0 ? new Set(target.dnsLines) : loaded.dnsLines;
-    this.#remember(work, server, { ...loaded, dnsLines }, pending);
+    const names = plan.names === null ? {} : files.changeNames(target.dnsLines, plan.names, dnsBuckets);
+    this.#remember(work, server, { ...loaded, ...names }, pending);
     return hosts.lines.size === sizeIfOnlyAdded ? "added" : "changed";
   }
 
@@ -239,6 +238,7 @@ export class DnsmasqDriver implements DhcpDriver {
   }
 
   async list(): Promise<readonly NetworkId[]> {
+    await removeStaleTemporaries(join(this.#deps.stateDir, "dhcp"));
     const entries = await readDirectoryIfPresent(join(this.#deps.stateDir, "dhcp"));
     const ids = entries.filter(isUuid).map(networkId);
     const isPresent = await Promise.all(ids.map(async (id) => this.#filesOf(id).isPresent()));

@@ -3,12 +3,12 @@
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { readdir, rm, rmdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ensureDirectory, isErrno, readDirectoryIfPresent, writeFileAtomicSync } from "../../linux/atomic-file.ts";
 import { type DnsmasqLease, parseLeases } from "../../linux/dnsmasq-leases.ts";
 import type { ProcessIdentity } from "../../linux/process-table.ts";
 import type { DesiredFiles } from "./desired-files.ts";
-import { bucketCountFor, bucketName, bucketTexts, parseBucketName } from "./dns-buckets.ts";
+import { bucketCountFor, bucketName, bucketTexts, type LoadedNames, type NameChange, parseBucketName } from "./dns-buckets.ts";
 import type { DnsmasqFeatures } from "./dnsmasq-version.ts";
 import { HostMemory } from "./host-memory.ts";
 import { type NetworkState, parseNetworkState, writeNetworkState } from "./network-state.ts";
@@ -18,6 +18,9 @@ import { formatLines, type LoadedFiles } from "./plan.ts";
 const foreignFiles: ReadonlySet<string> = new Set(["device.json"]);
 
 const directoryMode = 0o755;
+
+/** In `dns.d`: names that came since the base, where there are no buckets. */
+const addedName = "added";
 
 const hashOf = (...texts: readonly string[]): string => {
   const hash = createHash("sha256");
@@ -62,6 +65,11 @@ export class NetworkFiles {
     rmSync(this.path("pid"), { force: true });
   }
 
+  /** Made beside the networks' directories, for speed. */
+  #write(name: string, text: string): void {
+    writeFileAtomicSync(this.path(name), text, dirname(this.directory));
+  }
+
   /** The server has read the base and every small file that is there. */
   markRunning(baseHash: string, { pid, startTime }: ProcessIdentity): void {
     writeNetworkState(this.path("state.json"), { phase: "running", baseHash, server: { pid, startTime } });
@@ -100,11 +108,12 @@ export class NetworkFiles {
     const hosts = new HostMemory(linesOf(host));
     // Their names sort as they were written.
     for (const name of this.#visible("host.d").toSorted()) hosts.readDelta(linesOf(this.read(`host.d/${name}`) ?? ""));
-    const buckets = this.#visible("dns.d");
-    if (buckets.length === 0) return { hosts, dnsLines: new Set(linesOf(dns)), dnsBuckets: 0, optsText };
+    const dnsAdded = new Set(linesOf(this.read(`dns.d/${addedName}`) ?? ""));
+    const buckets = this.#visible("dns.d").filter((name) => name !== addedName);
     if (buckets.some((name) => (parseBucketName(name) ?? Infinity) >= buckets.length)) return undefined;
-    const dnsLines = new Set(buckets.flatMap((name) => linesOf(this.read(`dns.d/${name}`) ?? "")));
-    return { hosts, dnsLines, dnsBuckets: buckets.length, optsText };
+    const spread = buckets.flatMap((name) => linesOf(this.read(`dns.d/${name}`) ?? ""));
+    const dnsLines = new Set([...linesOf(dns), ...spread, ...dnsAdded]);
+    return { hosts, dnsLines, dnsBuckets: buckets.length, dnsAdded, optsText };
   }
 
   #visible(directory: string): readonly string[] {
@@ -115,29 +124,29 @@ export class NetworkFiles {
   writeBase(desired: DesiredFiles, { hasLiveDnsDirectory }: Pick<DnsmasqFeatures, "hasLiveDnsDirectory">): WrittenBase {
     const host = formatLines(desired.hostLines);
     const optsText = formatLines(desired.optsLines);
-    writeFileAtomicSync(this.path("host"), host);
+    this.#write("host", host);
+    const dnsBuckets = hasLiveDnsDirectory ? bucketCountFor(desired.dnsLines.length) : 0;
     // Names that stand in dns.d can be taken back without a signal.
-    const names = hasLiveDnsDirectory ? "" : formatLines(desired.dnsLines);
-    writeFileAtomicSync(this.path("addn_hosts"), names);
-    writeFileAtomicSync(this.path("opts"), optsText);
+    const names = dnsBuckets > 0 ? "" : formatLines(desired.dnsLines);
+    this.#write("addn_hosts", names);
+    this.#write("opts", optsText);
     for (const entry of readdirSync(this.path("host.d"))) rmSync(this.path(`host.d/${entry}`), { force: true });
-    const dnsBuckets = this.#writeAllNames(desired.dnsLines, hasLiveDnsDirectory ? bucketCountFor(desired.dnsLines.length) : 0);
+    this.#writeAllBuckets(desired.dnsLines, dnsBuckets);
     const hosts = new HostMemory(desired.hostLines);
-    const loaded = { hosts, dnsLines: new Set(desired.dnsLines), dnsBuckets, optsText };
+    const loaded = { hosts, dnsLines: new Set(desired.dnsLines), dnsBuckets, dnsAdded: new Set<string>(), optsText };
     return { loaded, baseHash: hashOf(host, names, optsText) };
   }
 
-  #writeAllNames(lines: readonly string[], count: number): number {
+  #writeAllBuckets(lines: readonly string[], count: number): void {
     for (const [bucket, text] of bucketTexts(lines, count)) {
       const name = `dns.d/${bucketName(bucket)}`;
       // dnsmasq reads a replaced file at once, and at the signal again.
-      if (this.read(name) !== text) writeFileAtomicSync(this.path(name), text);
+      if (this.read(name) !== text) this.#write(name, text);
     }
     for (const entry of readdirSync(this.path("dns.d"))) {
       const bucket = parseBucketName(entry);
       if (bucket === undefined || bucket >= count) rmSync(this.path(`dns.d/${entry}`), { force: true });
     }
-    return count;
   }
 
   /**
@@ -149,18 +158,24 @@ export class NetworkFiles {
   addHostDelta(lines: readonly string[]): void {
     const last = this.#visible("host.d").toSorted().at(-1);
     const number = last === undefined ? 1 : Number.parseInt(last, 10) + 1;
-    writeFileAtomicSync(this.path(`host.d/${String(number).padStart(8, "0")}`), formatLines(lines));
+    this.#write(`host.d/${String(number).padStart(8, "0")}`, formatLines(lines));
   }
 
-  writeBuckets(lines: readonly string[], count: number, buckets: ReadonlySet<number>): void {
-    for (const [bucket, text] of bucketTexts(lines, count, buckets)) {
-      writeFileAtomicSync(this.path(`dns.d/${bucketName(bucket)}`), text);
+  /** @returns what dnsmasq then has read */
+  changeNames(lines: readonly string[], change: NameChange, count: number): LoadedNames {
+    if (change.kind === "added") {
+      this.#write(`dns.d/${addedName}`, formatLines(change.lines));
+      return { dnsLines: new Set(lines), dnsBuckets: 0, dnsAdded: new Set(change.lines) };
     }
+    for (const [bucket, text] of bucketTexts(lines, count, change.buckets)) {
+      this.#write(`dns.d/${bucketName(bucket)}`, text);
+    }
+    return { dnsLines: new Set(lines), dnsBuckets: count, dnsAdded: new Set() };
   }
 
   /** The device that the network is served on, for those who look at the directory; unchanged is left alone. */
   writeInterface(name: string): void {
-    if (this.readInterface() !== name) writeFileAtomicSync(this.path("interface"), name);
+    if (this.readInterface() !== name) this.#write("interface", name);
   }
 
   readInterface(): string | undefined {

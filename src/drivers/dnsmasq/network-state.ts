@@ -1,5 +1,5 @@
 // The note `state.json` of one network: how far its other files can be believed, and which process has read them.
-import { writeFileAtomicSync } from "../../linux/atomic-file.ts";
+import { writeFileSync } from "node:fs";
 import type { ProcessIdentity } from "../../linux/process-table.ts";
 
 /**
@@ -31,11 +31,12 @@ export function parseNetworkState(text: string): NetworkState {
 }
 
 /**
- * Replaced whole, but not forced to the disk: after a power cut no process is left that the note could be about, and the
- * process that it names by pid and start time is looked up each time.
+ * Written in place, which is several times cheaper than another file: what is only half there when a process is killed is
+ * `unknown` to its reader, and that is also what it would have to believe. Nor is it forced to the disk: after a power cut no
+ * process is left that the note could be about.
  */
 export function writeNetworkState(path: string, state: NetworkState): void {
-  writeFileAtomicSync(path, `${JSON.stringify(state)}\n`);
+  writeFileSync(path, `${JSON.stringify(state)}\n`, { mode: 0o644 });
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,16 +1,13 @@
 // The least that brings a running dnsmasq from what it has to what it should have: pure.
 import type { DesiredFiles } from "./desired-files.ts";
-import { bucketOf } from "./dns-buckets.ts";
+import { type LoadedNames, type NameChange, planNames } from "./dns-buckets.ts";
 import { currentFeatures, type DnsmasqFeatures } from "./dnsmasq-version.ts";
 import { compareHosts, planHostDelta } from "./host-delta.ts";
 import type { HostMemory } from "./host-memory.ts";
 
 /** What a running dnsmasq has read: base files and the small files that came since. */
-export interface LoadedFiles {
+export interface LoadedFiles extends LoadedNames {
   readonly hosts: HostMemory;
-  readonly dnsLines: ReadonlySet<string>;
-  /** Files that the names are spread over; 0: they are in the base, and only a reload changes them. */
-  readonly dnsBuckets: number;
   readonly optsText: string;
 }
 
@@ -23,8 +20,7 @@ export type DnsmasqPlan =
   | {
       readonly action: "change";
       readonly hostLines: readonly string[];
-      /** Files of names to write anew. */
-      readonly buckets: ReadonlySet<number>;
+      readonly names: NameChange | null;
       readonly freed: readonly string[];
     }
   /** New base files and SIGHUP: the only way to make dnsmasq forget a line. `freed` is undefined when nobody knows. */
@@ -34,7 +30,7 @@ export type DnsmasqPlan =
 export interface PlanContext {
   /** Nothing has happened for long enough that nobody minds a reload. */
   readonly isIdle?: boolean;
-  readonly features?: Pick<DnsmasqFeatures, "hasDeltaDirectory" | "isReloadSafe">;
+  readonly features?: Pick<DnsmasqFeatures, "hasDeltaDirectory" | "hasLiveDnsDirectory" | "isReloadSafe">;
   /** What is known of the server's memory where `loaded` is not, see `HostMemory.isTagged`. */
   readonly isTagged?: boolean;
 }
@@ -65,7 +61,7 @@ export function planDnsmasq(
 
 function planChange(desired: DesiredFiles, loaded: LoadedFiles, context: PlanContext): DnsmasqPlan {
   const { hosts } = loaded;
-  const { hasDeltaDirectory } = context.features ?? currentFeatures;
+  const { hasDeltaDirectory, hasLiveDnsDirectory } = context.features ?? currentFeatures;
   const delta = planHostDelta(compareHosts(desired.hostLines, hosts), hosts);
   const { freed } = delta;
   const reload = (reason: string): DnsmasqPlan => ({ action: "reload", reason, freed });
@@ -74,21 +70,10 @@ function planChange(desired: DesiredFiles, loaded: LoadedFiles, context: PlanCon
   const { lines } = delta;
   if (lines.length > 0 && !hasDeltaDirectory) return reload("this dnsmasq watches no directory");
   if (lines.length > 0 && hosts.deltaCount + lines.length > deltaLimit(hosts.baseCount)) return reload("many small changes");
-  const buckets = changedBuckets(desired.dnsLines, loaded);
-  if (buckets === undefined) return reload("names of this dnsmasq change by a reload only");
-  if (lines.length > 0 || buckets.size > 0) return { action: "change", hostLines: lines, buckets, freed };
+  const names = planNames(desired.dnsLines, loaded, hasLiveDnsDirectory);
+  if (names === undefined) return reload("names must go from the base");
+  if (lines.length > 0 || names !== null) return { action: "change", hostLines: lines, names, freed };
   // Not worth a restart.
   const mayTidy = context.isIdle === true && !hosts.isTagged && (context.features?.isReloadSafe ?? true);
   return mayTidy && hosts.deltaCount > 0 ? reload("small changes while idle") : { action: "unchanged" };
-}
-
-/** Numbers of the files whose names are not as desired; `undefined` when there are no files to change. */
-function changedBuckets(desired: readonly string[], { dnsLines, dnsBuckets }: LoadedFiles): ReadonlySet<number> | undefined {
-  const changed = desired.filter((line) => !dnsLines.has(line));
-  if (desired.length - changed.length !== dnsLines.size) {
-    const wanted = new Set(desired);
-    changed.push(...[...dnsLines].filter((line) => !wanted.has(line)));
-  }
-  if (dnsBuckets === 0) return changed.length === 0 ? new Set() : undefined;
-  return new Set(changed.map((line) => bucketOf(line, dnsBuckets)));
 }
