@@ -89,11 +89,10 @@ export class DhcpBench {
   }
 
   /** As a restarted agent would have: knows nothing. */
-  newDriver(): DnsmasqDriver {
+  newDriver(leases: LeaseControl | undefined = this.#leases): DnsmasqDriver {
     const { log = silentLogger, hasLeaseRelay, clock, features } = this.#options;
     const relay = hasLeaseRelay === true ? { leaseScript: leaseScriptPath, leaseSocket: leaseSocketPath(this.stateDir) } : {};
     const options = { ...this.#options.options, ...relay };
-    const leases = this.#leases;
     const { stateDir } = this;
     return new DnsmasqDriver({ runner: this.#runner, stateDir, log, options, leases, clock, features });
   }

@@ -135,6 +135,26 @@ describe("leases over the bus", { skip: skipWithoutRoot }, () => {
     assert.doesNotMatch(status, /^Uid:\s0\s/m);
   });
 
+  test("an address goes to another client over the bus, without a child and without a restart", async () => {
+    const [old, next] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.5"])];
+    bench.driver = bench.newDriver(bus);
+    await bench.apply([old]);
+    await onBus();
+    await runDhcpClient(await bench.plug(old.macAddress), "eth0");
+    await reported("add", "10.20.0.5");
+    const dnsmasq = await bench.pid();
+    const before = bench.children.length;
+
+    await bench.apply([next]);
+
+    assert.deepEqual(bench.children.slice(before), []);
+    assert.equal(await bench.pid(), dnsmasq);
+    const answer = await runDhcpClient(await bench.plug(next.macAddress), "eth0");
+    assert.equal(answer?.ipAddress, "10.20.0.5");
+    const owner = (): boolean => reports.some((one) => one.event !== "del" && one.macAddress === next.macAddress);
+    await waitFor(owner, { limitMs: 6000, what: "the new owner's lease" });
+  });
+
   test("a renewal, of which dnsmasq sends no signal, is told with its new expiry", async () => {
     const port = makePort(bench.subnets, ["10.20.0.5"]);
     await bench.apply([port]);
