@@ -3,7 +3,12 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { NetloomError } from "../base/errors.ts";
 
-const packageOf: Readonly<Record<string, string>> = { dnsmasq: "dnsmasq-base", ip: "iproute2", nsenter: "util-linux" };
+const packageOf: Readonly<Record<string, string>> = {
+  dnsmasq: "dnsmasq-base",
+  ip: "iproute2",
+  nsenter: "util-linux",
+  perl: "perl-base",
+};
 
 export interface PreflightFacts {
   readonly uid: number | undefined;

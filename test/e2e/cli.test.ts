@@ -144,6 +144,9 @@ suite("netloom command line", { skip: skipWithoutRoot }, () => {
     const here = ["--state-dir", up.stateDir];
 
     assertFails(await run("port", "plug", "guest", "--netns", "nowhere", ...here), 3, /no network namespace nowhere/);
+    assertFails(await run("port", "plug", "guest", "--tap", ...here, "--host", "moon"), 4, /knows no agent on host moon/);
+    assert.equal((await json("port", "show", "guest"))["binding:host_id"], "");
+    assertFails(await run("port", "plug", "guest", "--tap", "--state-dir", "/tmp"), 2, /not a state directory of netloom/);
     assert.equal((await json("port", "show", "guest"))["binding:host_id"], "");
 
     const tap = await json("port", "plug", "guest", "--tap", ...here);

@@ -88,7 +88,7 @@ suite("netloom up", { skip: skipWithoutRoot }, () => {
 
     const second = await netloom(up.arguments);
 
-    assert.equal(second.exitCode, 1);
+    assert.equal(second.exitCode, 4);
     assert.equal(second.stdout, "");
     assert.match(second.stderr, new RegExp(`^netloom up: .*is held by netloom with pid ${up.pid} since \\d{4}-.*\\n$`));
     assert.deepEqual(await findProcessesOf(up.stateDir), before);

@@ -84,16 +84,17 @@ test("a server whose parent is gone ends in order", async () => {
   assert.equal(await server.ended, 0);
 });
 
-test("a taken port, an unreachable NATS and a database that cannot be opened are one line and their exit code", async () => {
+test("a taken port, an unreachable NATS and a database that cannot be opened are one line and their exit code", async (context) => {
   const squatter = createServer().listen(0, "127.0.0.1");
+  context.after(() => squatter.close());
   await once(squatter, "listening");
   const address = squatter.address();
   const port = typeof address === "object" ? address?.port : undefined;
 
   const attempts = [
-    { server: start({ listen: `127.0.0.1:${port}` }), line: new RegExp(`^127\\.0\\.0\\.1:${port} is taken`), code: 1 },
-    { server: start({ "nats-url": "nats://127.0.0.1:1" }), line: /^cannot reach NATS at nats:\/\/127\.0\.0\.1:1: /, code: 1 },
-    { server: start({ db: `sqlite:${directory}/no/such/directory/x.db` }), line: /^cannot open the database sqlite:/, code: 1 },
+    { server: start({ listen: `127.0.0.1:${port}` }), line: new RegExp(`^127\\.0\\.0\\.1:${port} is taken`), code: 5 },
+    { server: start({ "nats-url": "nats://127.0.0.1:1" }), line: /^cannot reach NATS at nats:\/\/127\.0\.0\.1:1: /, code: 5 },
+    { server: start({ db: `sqlite:${directory}/no/such/directory/x.db` }), line: /^cannot open the database sqlite:/, code: 5 },
     { server: start({ listen: "nonsense" }), line: /must be <address>:<port>/, code: 2 },
   ];
 
@@ -104,5 +105,4 @@ test("a taken port, an unreachable NATS and a database that cannot be opened are
     assert.match(message, line);
     assert.equal(await server.errors, `netloom server: ${message}\n`);
   }
-  squatter.close();
 });

@@ -18,7 +18,7 @@ interface ListOptions {
 const plainFilters = { ip: "ip_address", mac: "mac_address", hostname: "hostname", host: "host" } as const;
 
 export function addLeaseCommands(root: Command): void {
-  const lease = root.command("lease").description("DHCP leases that agents have reported");
+  const lease = addExamples(root.command("lease").description("DHCP leases that agents have reported"), "netloom lease list");
   const list = lease
     .command("list")
     .description("list leases")

@@ -89,13 +89,18 @@ async function withBinding<T>(client: ApiClient, port: ApiObject, host: string, 
   if (before !== "" && before !== host) {
     throw new CommandFailure(exitCodes.conflict, `port ${id} is plugged on host ${before}: unplug it there first`);
   }
-  if (before !== host) await client.update(resourceNames.port, id, { [bindingHost]: host });
   try {
+    if (before !== host) refuseFailedBinding(await client.update(resourceNames.port, id, { [bindingHost]: host }), host);
     return await plug();
   } catch (thrown) {
     if (before !== host) await client.update(resourceNames.port, id, { [bindingHost]: before }).catch(() => {});
     throw thrown;
   }
+}
+
+function refuseFailedBinding(port: ApiObject, host: string): void {
+  if (port["binding:vif_type"] !== "binding_failed") return;
+  throw new CommandFailure(exitCodes.conflict, `the server knows no agent on host ${host}: see netloom agent list`);
 }
 
 function addUnplug(port: Command): void {

@@ -22,7 +22,7 @@ test("without root the agent says so", () => {
 });
 
 test("programs that are missing are named with the package that has them", async (t) => {
-  const directory = await directoryWith("ip", "nsenter");
+  const directory = await directoryWith("ip", "nsenter", "perl");
   t.after(() => rm(directory, { recursive: true }));
 
   assert.throws(
@@ -32,7 +32,7 @@ test("programs that are missing are named with the package that has them", async
 });
 
 test("with everything there it passes", async (t) => {
-  const directory = await directoryWith("ip", "nsenter", "dnsmasq");
+  const directory = await directoryWith("ip", "nsenter", "dnsmasq", "perl");
   t.after(() => rm(directory, { recursive: true }));
 
   checkPreflight({ uid: 0, searchPath: `/nowhere:${directory}` });
