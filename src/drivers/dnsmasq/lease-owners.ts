@@ -21,12 +21,3 @@ export function isLeaseKept(lease: DnsmasqLease, owners: ReadonlyMap<string, str
   if (lease.ipVersion === 4) return lease.macAddress === owner;
   return !freed.has(lease.ipAddress);
 }
-
-export function movedAddresses(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): ReadonlySet<string> {
-  const moved = new Set<string>();
-  for (const [address, mac] of after) {
-    const earlier = before.get(address);
-    if (earlier !== undefined && earlier !== mac) moved.add(address);
-  }
-  return moved;
-}

@@ -71,11 +71,6 @@ export class ReloadPacer {
     return this.#totalCpuMs;
   }
 
-  /** What the last change cost the server, if that has been seen. */
-  lastCostMs(id: NetworkId): number | undefined {
-    return this.#changes.get(id)?.cpuMs;
-  }
-
   forget(id: NetworkId): void {
     this.#changes.delete(id);
   }

@@ -235,10 +235,10 @@ describe("the dnsmasq of a network", { skip: skipWithoutRoot }, () => {
     await probe.ask(first.macAddress, { want: "offer", timeoutMs: 2000, everyMs: 100 });
     bench.children.length = 0;
     const sent: unknown[] = [];
-    const { kill: original } = process;
+    const original = process.kill.bind(process);
     process.kill = (pid, signal) => {
       sent.push(signal);
-      return original.call(process, pid, signal);
+      return original(pid, signal);
     };
     cleanups.push(() => {
       process.kill = original;

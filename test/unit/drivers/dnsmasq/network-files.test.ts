@@ -92,7 +92,7 @@ describe("the files of a network", () => {
   test("a new base takes small files and names away", async () => {
     await write([1, 2]);
     files.addHostDelta([line(3)]);
-    files.writeBuckets([name(1)], 1, new Set([0]));
+    files.changeNames([name(1)], { kind: "buckets", buckets: new Set([0]) }, 1);
     assert.deepEqual([...(files.readLoaded()?.dnsLines ?? [])], [name(1)]);
 
     await write([4]);
@@ -101,24 +101,38 @@ describe("the files of a network", () => {
     assert.deepEqual([...(files.readLoaded()?.dnsLines ?? [])], [name(4)]);
   });
 
-  test("names of a large network are spread, and each is in one file", async () => {
-    const indexes = Array.from({ length: 300 }, (_, index) => index);
+  const namesOf = (count: number): readonly string[] =>
+    Array.from({ length: count }, (_, index) => `10.0.${index >> 8}.${index & 255}\th${index}`);
+
+  test("names of a middling network are spread, and each is in one file", async () => {
     await files.markChanging(false);
-    const dnsLines = indexes.map((index) => `10.0.${index >> 8}.${index & 255}\th${index}`);
-    files.writeBase({ ...desired([]), dnsLines }, currentFeatures);
+    files.writeBase({ ...desired([]), dnsLines: namesOf(300) }, currentFeatures);
 
     const names = await readdir(files.path("dns.d"));
     const texts = await Promise.all(names.map(async (one) => readFile(files.path(`dns.d/${one}`), "utf8")));
     assert.equal(names.length, 8);
     assert.ok(texts.every((text) => text.split("\n").length < 80));
-    assert.deepEqual(
-      texts
-        .join("")
-        .split("\n")
-        .filter((one) => one !== "")
-        .toSorted(),
-      dnsLines.toSorted(),
-    );
+    const spread = texts.join("").trimEnd().split("\n");
+    assert.deepEqual(spread.toSorted(), namesOf(300).toSorted());
+  });
+
+  test("names of a large network stand in the base, those that came since beside it; the next base has them all", async () => {
+    await write([1]);
+    const base = namesOf(600);
+    await files.markChanging(false);
+    const { baseHash } = files.writeBase({ ...desired([1]), dnsLines: base }, currentFeatures);
+    files.markRunning(baseHash, server);
+    assert.deepEqual(await readdir(files.path("dns.d")), []);
+
+    const after = [...base, "10.9.9.9\tnew"];
+    files.changeNames(after, { kind: "added", lines: ["10.9.9.9\tnew"] }, 0);
+
+    assert.deepEqual([...(files.readLoaded()?.dnsLines ?? [])], after);
+    assert.deepEqual([...(files.readLoaded()?.dnsAdded ?? [])], ["10.9.9.9\tnew"]);
+    assert.equal(files.readLoaded()?.dnsBuckets, 0);
+    files.writeBase({ ...desired([1]), dnsLines: after }, currentFeatures);
+    assert.deepEqual(await readdir(files.path("dns.d")), []);
+    assert.equal((await readFile(files.path("addn_hosts"), "utf8")).split("\n").length, 602);
   });
 
   test("are not believed while somebody changes them, when they were touched, or without a note", async () => {

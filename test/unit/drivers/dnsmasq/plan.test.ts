@@ -22,7 +22,7 @@ interface Loaded extends Partial<Omit<LoadedFiles, "hosts">> {
 function loaded(base: readonly string[], { deltas = [], ...values }: Loaded = {}): LoadedFiles {
   const hosts = new HostMemory(base);
   for (const delta of deltas) hosts.readDelta(delta);
-  return { hosts, dnsLines: new Set(), dnsBuckets: 4, optsText: "a\n", ...values };
+  return { hosts, dnsLines: new Set(), dnsBuckets: 4, dnsAdded: new Set(), optsText: "a\n", ...values };
 }
 
 describe("the plan for a dnsmasq", () => {
@@ -34,7 +34,7 @@ describe("the plan for a dnsmasq", () => {
     assert.deepEqual(planDnsmasq(desired([line(1), line(2)], ["10.0.0.2\td"]), loaded([line(1)]), "fits"), {
       action: "change",
       hostLines: [line(2)],
-      buckets: new Set([bucketOf("10.0.0.2\td", 4)]),
+      names: { kind: "buckets", buckets: new Set([bucketOf("10.0.0.2\td", 4)]) },
       freed: [],
     });
   });
@@ -43,7 +43,7 @@ describe("the plan for a dnsmasq", () => {
     assert.deepEqual(planDnsmasq(desired([line(2)]), loaded([line(1), line(2)]), "fits"), {
       action: "change",
       hostLines: [`${macNumber(1)},ignore`],
-      buckets: new Set(),
+      names: null,
       freed: ["10.0.0.1"],
     });
   });
@@ -52,7 +52,7 @@ describe("the plan for a dnsmasq", () => {
     assert.deepEqual(planDnsmasq(desired([line(1, 9)]), loaded([line(1)]), "fits"), {
       action: "change",
       hostLines: [line(1, 9)],
-      buckets: new Set(),
+      names: null,
       freed: ["10.0.0.1"],
     });
   });
@@ -152,12 +152,30 @@ describe("the plan for a dnsmasq", () => {
     assert.deepEqual(planDnsmasq(desired([], [fresh]), loaded([], { dnsLines: new Set([old]) }), "fits"), {
       action: "change",
       hostLines: [],
-      buckets: new Set([bucketOf(old, 4)]),
+      names: { kind: "buckets", buckets: new Set([bucketOf(old, 4)]) },
       freed: [],
     });
     const base = loaded([], { dnsLines: new Set([old]), dnsBuckets: 0 });
     assert.equal(planDnsmasq(desired([], [fresh]), base, "fits").action, "reload");
     assert.equal(planDnsmasq(desired([], [old]), base, "fits").action, "unchanged");
+    const features = { ...currentFeatures, hasLiveDnsDirectory: false };
+    assert.equal(planDnsmasq(desired([], [old, fresh]), base, "fits", { features }).action, "reload");
+  });
+
+  test("whose names are in the base: new ones in a file beside it, from where they can go again, but not too many", () => {
+    const names = Array.from({ length: 130 }, (_, index) => `10.1.0.${index}\tn${index}`);
+    const [one = "", two = "", three = ""] = names;
+    const plan = (wanted: readonly string[], dnsAdded: readonly string[]): unknown => {
+      const base = { dnsLines: new Set([one, ...dnsAdded]), dnsBuckets: 0, dnsAdded: new Set(dnsAdded) };
+      const made = planDnsmasq(desired([], wanted), loaded([], base), "fits");
+      return made.action === "change" ? made.names : made.action;
+    };
+
+    assert.deepEqual(plan([one, two], []), { kind: "added", lines: [two] });
+    assert.deepEqual(plan([one, three], [two]), { kind: "added", lines: [three] });
+    assert.deepEqual(plan([one], [two]), { kind: "added", lines: [] });
+    assert.equal(plan([two], [two]), "reload");
+    assert.equal(plan(names, names.slice(1, 120)), "reload");
   });
 
   test("that is too old to watch a directory, or dies of a signal: a reload, or a restart", () => {
