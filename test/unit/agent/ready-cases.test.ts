@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { NetloomError } from "../../../src/base/errors.ts";
 import { makePort, portItem, testPortId } from "../../helpers/agent-items.ts";
-import { AgentRig, turnLoop } from "../../helpers/agent-rig.ts";
+import { type AgentRig, turnLoop } from "../../helpers/agent-rig.ts";
 import { blue, blueItems, bareItems, restartedRig, startedRig } from "../../helpers/agent-scene.ts";
 
 const manyPorts = (from: number, count: number) =>
