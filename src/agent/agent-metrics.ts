@@ -1,6 +1,7 @@
 // The agent's figures as Prometheus text. prom-client is loaded at the first scrape: most hosts are never scraped.
 import type { CacheCounts } from "../cache/network-cache.ts";
 import type { DriverFigures } from "../drivers/dhcp-driver.ts";
+import type { LeaseFigures } from "../leases/agent-leases.ts";
 import type { QueueStats } from "../runtime/reconcile-queue.ts";
 import type { ReconcileJournal } from "./reconcile-journal.ts";
 
@@ -16,6 +17,7 @@ export interface AgentFigures {
   /** Tools that were started; undefined where nobody counts. */
   readonly forks: number | undefined;
   readonly driver: DriverFigures | undefined;
+  readonly leases: LeaseFigures | undefined;
   readonly isConnected: boolean;
 }
 
@@ -35,7 +37,7 @@ export async function formatMetrics(figures: AgentFigures): Promise<string> {
     new Gauge({ name: `${prefix}${name}`, help, registers: [registry] }).set(value);
   const counter = (name: string, help: string, value: number): void =>
     new Counter({ name: `${prefix}${name}`, help, registers: [registry] }).inc(value);
-  const { counts, queue, journal, driver } = figures;
+  const { counts, queue, journal, driver, leases } = figures;
   gauge("networks", "Networks that this host should serve", counts.networks);
   gauge("subnets", "Subnets of these networks", counts.subnets);
   gauge("ports", "Ports of these networks", counts.ports);
@@ -55,6 +57,12 @@ export async function formatMetrics(figures: AgentFigures): Promise<string> {
   if (driver !== undefined) {
     counter("change_cpu_seconds_total", "CPU that DHCP servers spent on taking changes in", driver.changeCpuMs / 1000);
     counter("udp_dropped_total", "Packets that DHCP servers' sockets had no room for", driver.droppedPackets);
+  }
+  if (leases !== undefined) {
+    gauge("leases", "Leases that DHCP servers of this host have given out", leases.leases);
+    gauge("servers_on_bus", "DHCP servers that tell of leases at once", leases.serversOnBus);
+    for (const [name, value] of leases.counters)
+      gauge(`dnsmasq_${name}`, `dnsmasq's counter ${name}, of the servers on the bus`, value);
   }
   const reconciles = new Counter({
     name: `${prefix}reconciles_total`,

@@ -6,6 +6,7 @@ import { NetworkCache } from "../cache/network-cache.ts";
 import type { DhcpDeviceManager, DhcpDriver } from "../drivers/dhcp-driver.ts";
 import { Heartbeat } from "../heartbeat/heartbeat.ts";
 import type { Bus } from "../messaging/bus.ts";
+import type { LeaseFigures } from "../leases/agent-leases.ts";
 import { openHealthSocket } from "../runtime/health-socket.ts";
 import type { Stop } from "../runtime/stop.ts";
 import type { Timers } from "../runtime/timers.ts";
@@ -29,6 +30,7 @@ export interface AgentSettings extends DescribedSettings {
 /** Where leases come from: each change once, also those of the time in which nobody listened. */
 export interface LeaseSource {
   onLease(listener: (lease: LeaseReport) => void): void;
+  readFigures?(): Promise<LeaseFigures>;
   start(): Promise<void>;
   close(): Promise<void>;
 }
@@ -92,6 +94,7 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
         ...{ counts: cache.counts(), queue: agent.queueStats, journal: agent.journal, isConnected: bus.isConnected },
         ...{ reportsPending: reporter.pending, reportsDropped: reporter.dropped, crashes: agent.crashes },
         ...{ events: consumer.events, forks: environment.countForks?.(), driver: await environment.driver.readFigures?.() },
+        leases: await environment.leases.readFigures?.(),
       }),
     status: () => ({ host, phase: heartbeat.phase, seen: consumer.seen, networks: Object.fromEntries(agent.journal.status) }),
   });

@@ -24,6 +24,7 @@ export interface LeaseBusOptions {
 /** Fixed in dnsmasq's source, whatever name it takes on the bus. */
 const serverPath = "/uk/org/thekelleys/dnsmasq";
 const callMs = 2000;
+const readersAtOnce = 32;
 const reconnect = { firstMs: 100, maxMs: 5000 };
 
 export class LeaseBus implements LeaseControl {
@@ -87,7 +88,20 @@ export class LeaseBus implements LeaseControl {
   async readMetrics(id: NetworkId): Promise<ReadonlyMap<string, number> | undefined> {
     const [pairs] = (await this.#callServer(id, "GetMetrics", [])) ?? [];
     if (!Array.isArray(pairs)) return undefined;
-    return new Map(pairs.flatMap((pair) => (isCounter(pair) ? [pair] : [])));
+    return new Map(pairs.slice(0, countersLimit).flatMap((pair) => (isCounter(pair) ? [pair] : [])));
+  }
+
+  /** The counters of all servers on the bus, summed: a gauge, because they begin anew with each server. */
+  async readTotals(): Promise<ReadonlyMap<string, number>> {
+    const totals = new Map<string, number>();
+    const waiting = [...this.#present];
+    const lane = async (): Promise<void> => {
+      for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+        for (const [name, value] of (await this.readMetrics(id)) ?? []) totals.set(name, (totals.get(name) ?? 0) + value);
+      }
+    };
+    await Promise.all(Array.from({ length: readersAtOnce }, lane));
+    return totals;
   }
 
   async #callServer(id: NetworkId, member: string, args: readonly string[]): Promise<readonly DBusValue[] | undefined> {
@@ -173,5 +187,8 @@ export class LeaseBus implements LeaseControl {
   }
 }
 
+/** dnsmasq has 26; names go into the agent's metrics, so only plain ones are taken. */
+const countersLimit = 100;
+
 const isCounter = (pair: DBusValue): pair is [string, number] =>
-  Array.isArray(pair) && typeof pair[0] === "string" && typeof pair[1] === "number";
+  Array.isArray(pair) && typeof pair[0] === "string" && /^[a-z][a-z0-9_]{0,60}$/.test(pair[0]) && typeof pair[1] === "number";

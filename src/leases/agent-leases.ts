@@ -11,6 +11,10 @@ import { LeaseFiles } from "./lease-files.ts";
 
 /** Says that leases of a network may have changed. */
 export interface LeaseHints {
+  /** Networks whose server gives hints. */
+  readonly reachable: ReadonlySet<NetworkId>;
+  /** The servers' own counters, summed. */
+  readTotals(): Promise<ReadonlyMap<string, number>>;
   onChange(listener: (id: NetworkId) => void): void;
   start(): Promise<void>;
   close(): void;
@@ -35,6 +39,12 @@ export interface AgentLeasesOptions {
   readonly pollMs?: number;
   /** What comes within this time is told together. */
   readonly batchMs?: number;
+}
+
+export interface LeaseFigures {
+  readonly leases: number;
+  readonly serversOnBus: number;
+  readonly counters: ReadonlyMap<string, number>;
 }
 
 export class AgentLeases {
@@ -62,6 +72,13 @@ export class AgentLeases {
 
   onLease(listener: (report: LeaseReport) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** For metrics: leases that are known, servers on the bus, and their counters (`dhcp_nak`, …) as far as the bus reaches. */
+  async readFigures(): Promise<LeaseFigures> {
+    const { hints } = this.#options;
+    const counters = (await hints?.readTotals()) ?? new Map<string, number>();
+    return { leases: this.#known.count, serversOnBus: hints?.reachable.size ?? 0, counters };
   }
 
   async start(): Promise<void> {

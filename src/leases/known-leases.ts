@@ -18,6 +18,11 @@ export class KnownLeases {
     this.#limit = limit;
   }
 
+  /** Leases on this host. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Addresses of a network that are known to be leased. */
   addressesOf(id: NetworkId): readonly string[] {
     return [...(this.#networks.get(id)?.keys() ?? [])];

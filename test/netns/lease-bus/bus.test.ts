@@ -76,6 +76,7 @@ describe("leases over the bus", { skip: skipWithoutRoot }, () => {
     assert.equal(await bus.deleteLease(bench.network.id, "10.20.0.5"), false, "there is none any more");
     const metrics = await bus.readMetrics(bench.network.id);
     assert.equal(metrics?.get("dhcp_ack"), 1);
+    assert.deepEqual(await bus.readTotals(), metrics);
   });
 
   test("the bus outlives the agent and is adopted by the next one; it holds for one state directory only", async () => {

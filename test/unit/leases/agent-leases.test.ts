@@ -19,6 +19,11 @@ class Sources {
   #hint: (id: NetworkId) => void = () => {};
   #message: (report: LeaseReport) => void = () => {};
 
+  readonly reachable: ReadonlySet<NetworkId> = new Set([network]);
+
+  async readTotals(): Promise<ReadonlyMap<string, number>> {
+    return new Map([["dhcp_nak", 3]]);
+  }
   onChange(listener: (id: NetworkId) => void): void {
     this.#hint = listener;
   }
@@ -201,6 +206,15 @@ describe("AgentLeases", () => {
     await waitFor(() => errors.length === 2, { limitMs: 3000, what: "two lines in the log" });
     assert.equal(reports.length, 2);
     assert.equal(errors[0]?.["networkId"], network);
+  });
+
+  test("figures: leases, servers that give hints, and their counters", async () => {
+    await start(600_000);
+    sources.message({});
+    sources.message({ ipAddress: "10.0.0.6" });
+    sources.message({ event: "del" });
+
+    assert.deepEqual(await leases.readFigures(), { leases: 1, serversOnBus: 1, counters: new Map([["dhcp_nak", 3]]) });
   });
 
   test("what waits at the end is told", async () => {
