@@ -160,8 +160,12 @@ export class NetworkHelpers {
   }
 
   async #removeDhcp(id: NetworkId): Promise<void> {
-    await this.#parts.metadata?.remove(id);
-    await this.#parts.driver.remove(id);
+    try {
+      await this.#parts.metadata?.remove(id);
+    } finally {
+      // Whatever holds up the end of metadata: nobody is given addresses of a network that is not ours.
+      await this.#parts.driver.remove(id);
+    }
     await this.#parts.deviceManager.destroy(id);
     this.#served.delete(id);
     this.#present.delete(id);

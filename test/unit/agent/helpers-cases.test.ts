@@ -129,6 +129,24 @@ describe("the helpers", () => {
     assert.equal(rig.host.running.size + rig.host.devices.size, 0);
   });
 
+  test("DA-041: end the server also when metadata does not end, and keep the device until it does", async () => {
+    const rig = await startedRig(...blueItems);
+    const failures = [new Error("it does not end")];
+    rig.metadata.onRemove = () => {
+      const failure = failures.shift();
+      if (failure !== undefined) throw failure;
+    };
+
+    rig.server.commit([deleteItem(networkItem(makeNetwork(1)))]);
+    await turnLoop();
+    assert.deepEqual([rig.host.running.has(blue), rig.host.devices.has(blue)], [false, true]);
+    await rig.advance(1000);
+
+    assert.deepEqual(rig.metadata.removed, [blue]);
+    assert.equal(rig.host.devices.size, 0);
+    assert.equal(rig.agent.queueStats.dirty, 0);
+  });
+
   test("DA-042: enable a network that was not served when it gets a subnet with DHCP", async () => {
     const rig = await startedRig(networkItem(makeNetwork(1)));
     assert.equal(allCalls(rig), 0);
