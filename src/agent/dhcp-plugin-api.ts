@@ -7,8 +7,8 @@ import type { NetworkId } from "../model/ids.ts";
 import {
   claimPortReplySchema,
   networkReplySchema,
-  type portSchema,
   syncReplySchema,
+  type ClaimPortReply,
   type ClaimPortRequest,
   type StatusReport,
   type StreamItem,
@@ -44,9 +44,12 @@ export class DhcpPluginApi {
     return (await this.#call("getNetworkInfo", { networkId }, networkReplySchema)).items;
   }
 
-  /** This agent's port on the network with an address on each subnet; `null` when a newer event will say what to do instead. */
-  async claimDhcpPort(request: ClaimPortRequest): Promise<z.infer<typeof portSchema> | null> {
-    return (await this.#call("claimDhcpPort", request, claimPortReplySchema)).port;
+  /**
+   * This agent's port on the network with an address on each subnet that has one left; `port: null` when a newer event will say
+   * what to do instead. CONFLICT when none of the subnets has one.
+   */
+  async claimDhcpPort(request: ClaimPortRequest): Promise<ClaimPortReply> {
+    return this.#call("claimDhcpPort", request, claimPortReplySchema);
   }
 
   async releaseDhcpPort(networkId: NetworkId): Promise<void> {

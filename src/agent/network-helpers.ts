@@ -15,6 +15,7 @@ import type {
 import type { NetworkId, SubnetId } from "../model/ids.ts";
 import { type MetadataPlan, noMetadata } from "../model/metadata-plan.ts";
 import type { NetworkView, Port } from "../model/network.ts";
+import type { ClaimPortReply } from "../types/agent-messages.ts";
 import type { DhcpPluginApi } from "./dhcp-plugin-api.ts";
 import { portsLeftOut } from "./left-out.ts";
 import { dhcpSubnetIds, findOwnPort, hasNeedlessAddress, lackingSubnets, wantsDhcp, withoutDhcpOn } from "./own-port.ts";
@@ -212,40 +213,53 @@ export class NetworkHelpers {
       return { view, dhcpPort: present, unserved: [] };
     }
     const isRefused = this.#refusals.get(id)?.view === view || !(await this.#claim(view));
-    if (!isRefused) return this.#claimedPort(id);
-    // No address to be had: other subnets of the network are served all the same.
-    if (present === undefined || !wantsDhcp(withoutDhcpOn(view, lacking))) return undefined;
-    return { view, dhcpPort: present, unserved: lacking };
+    return isRefused ? this.#portWithGaps(id) : this.#claimedPort(id);
   }
 
-  /** False when the server has no address for us. */
+  /** Where there is no address to be had on some subnets: the others are served all the same. */
+  #portWithGaps(id: NetworkId): OwnPort | undefined {
+    const view = this.#parts.cache.view(id);
+    if (view === undefined) return undefined;
+    const dhcpPort = findOwnPort(view, this.#parts.deviceManager.getDeviceId(id));
+    const unserved = lackingSubnets(view, dhcpPort);
+    if (dhcpPort === undefined || !wantsDhcp(withoutDhcpOn(view, unserved))) return undefined;
+    return { view, dhcpPort, unserved };
+  }
+
+  /** False when the server has no address for us on some subnet. */
   async #claim(view: NetworkView): Promise<boolean> {
     const { cache, log } = this.#parts;
     const { id } = view.network;
     this.#refusals.delete(id);
     try {
-      const port = await this.#ask(view);
+      const { port, fullSubnetIds } = await this.#ask(view);
       if (port !== null)
         cache.applyItem(
           { op: "upsert", kind: "port", id: port.id, networkId: id, revision: port.revision, body: port },
           "reply",
         );
-      return true;
+      if (fullSubnetIds.length === 0) return true;
+      this.#refuse(cache.view(id) ?? view, `no address is left on subnets ${fullSubnetIds.join(", ")}`);
     } catch (thrown) {
       if (!(thrown instanceof NetloomError) || thrown.code !== "CONFLICT") throw thrown;
-      log.error({ networkId: id, err: thrown }, "no address for the dhcp port");
-      this.#refusals.set(id, { view, reason: `no address: ${thrown.message}` });
-      return false;
+      this.#refuse(view, `no address: ${thrown.message}`);
     }
+    log.error({ networkId: id, reason: this.#refusals.get(id)?.reason }, "no address for the dhcp port");
+    return false;
+  }
+
+  #refuse(view: NetworkView, reason: string): void {
+    this.#refusals.set(view.network.id, { view, reason });
   }
 
   /** An answer without one of the subnets may have crossed with a change: once more, and then it is the server's mistake. */
-  async #ask(view: NetworkView): Promise<Awaited<ReturnType<HelperParts["api"]["claimDhcpPort"]>>> {
+  async #ask(view: NetworkView): Promise<ClaimPortReply> {
     const request = { networkId: view.network.id, subnetIds: [...dhcpSubnetIds(view)] };
     for (let attempt = 1; ; attempt += 1) {
-      const port = await this.#parts.api.claimDhcpPort(request);
-      const lacking = port === null ? [] : lackingSubnets(view, port);
-      if (lacking.length === 0) return port;
+      const reply = await this.#parts.api.claimDhcpPort(request);
+      const lacking =
+        reply.port === null ? [] : lackingSubnets(view, reply.port).filter((id) => !reply.fullSubnetIds.includes(id));
+      if (lacking.length === 0) return reply;
       if (attempt < 2) continue;
       const reason = `the server gave our port no address on subnets ${lacking.join(", ")}`;
       throw new NetloomError("UNAVAILABLE", reason, { networkId: view.network.id });

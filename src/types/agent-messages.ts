@@ -142,7 +142,12 @@ export const networkReplySchema = z.object({ items: z.array(streamItemSchema) })
 export const claimPortRequestSchema = z.object({ networkId: networkIdSchema, subnetIds: z.array(subnetIdSchema) });
 export type ClaimPortRequest = z.infer<typeof claimPortRequestSchema>;
 /** `port: null` when the network or a subnet has gone meanwhile: a newer event is on its way. */
-export const claimPortReplySchema = z.object({ port: portSchema.nullable() });
+export const claimPortReplySchema = z.object({
+  port: portSchema.nullable(),
+  /** Asked subnets that have no address left; the port has one on each of the others. */
+  fullSubnetIds: z.array(subnetIdSchema).default([]),
+});
+export type ClaimPortReply = z.infer<typeof claimPortReplySchema>;
 export const releasePortRequestSchema = z.object({ networkId: networkIdSchema });
 
 export const leaseReportSchema = z.object({

@@ -65,11 +65,14 @@ export type FaultType = keyof typeof faultStatus;
 /** An answer of the API that is not a success. `message` is for people and names the thing and the wish. */
 export class ApiFault extends Error {
   readonly type: FaultType;
+  /** Of IpAddressGenerationFailure: the subnets on which no address is free. */
+  readonly subnetIds: readonly string[];
 
-  constructor(type: FaultType, message: string, cause?: unknown) {
+  constructor(type: FaultType, message: string, cause?: unknown, subnetIds: readonly string[] = []) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "ApiFault";
     this.type = type;
+    this.subnetIds = subnetIds;
   }
 
   get status(): number {

@@ -40,6 +40,8 @@ export class FakeServer {
   readonly claimFailures: NetloomError[] = [];
   readonly syncFailures: NetloomError[] = [];
   readonly statusFailures: NetloomError[] = [];
+  /** Subnets that have no address left. */
+  readonly fullSubnets = new Set<string>();
   /** How many of the next claims are answered without an address on the last of the subnets. */
   shortAnswers = 0;
   /** Called between the pages of a snapshot. */
@@ -147,7 +149,9 @@ export class FakeServer {
     this.#dhcpPorts.set(networkId, n);
     const isShort = this.shortAnswers > 0;
     if (isShort) this.shortAnswers -= 1;
-    const fixedIps = subnetIds.slice(0, isShort ? -1 : undefined).map((subnetId) => ({
+    const fullSubnetIds = subnetIds.filter((one) => this.fullSubnets.has(one));
+    const free = subnetIds.filter((one) => !this.fullSubnets.has(one));
+    const fixedIps = free.slice(0, isShort ? -1 : undefined).map((subnetId) => ({
       subnetId,
       ipAddress: `10.${Number.parseInt(subnetId.slice(-12), 16)}.${n >> 8}.${n & 255}`,
     }));
@@ -155,7 +159,7 @@ export class FakeServer {
     const id = portId(present?.id ?? randomUUID());
     const item = portItem(makeDhcpPort(n, networkId, 0, deviceId, { id, fixedIps, revision: (present?.revision ?? 0) + 1 }));
     this.commit([item]);
-    return { port: item.op === "upsert" ? item.body : null };
+    return { port: item.op === "upsert" ? item.body : null, fullSubnetIds };
   }
 
   #release(data: unknown): unknown {

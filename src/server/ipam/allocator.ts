@@ -95,7 +95,12 @@ class Batch {
       }
       if (filled === vacancies.length) return;
     }
-    throw new ApiFault("IpAddressGenerationFailure", `No more IP addresses available on network ${first.networkId}.`);
+    throw new ApiFault(
+      "IpAddressGenerationFailure",
+      `No more IP addresses available on network ${first.networkId}.`,
+      undefined,
+      first.candidates.map((subnet) => subnet.id),
+    );
   }
 
   async #freeKeys(subnet: SubnetRow, wanted: number, lowest: boolean): Promise<readonly string[]> {

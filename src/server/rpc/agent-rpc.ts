@@ -56,8 +56,8 @@ export function serveAgents(deps: AgentRpcDeps): BusSubscription {
     }),
     serve(anyHost.rpc(role, "claimDhcpPort"), async ({ subject, data }) => {
       const request = parseMessage(claimPortRequestSchema, data, subject);
-      const port = await claims.claim(await sync.requireAgent(role, speakerOf(subject)), request);
-      return { port: port ?? null };
+      const claimed = await claims.claim(await sync.requireAgent(role, speakerOf(subject)), request);
+      return claimed ?? { port: null };
     }),
     serve(anyHost.rpc(role, "releaseDhcpPort"), async ({ subject, data }) => {
       const { networkId } = parseMessage(releasePortRequestSchema, data, subject);

@@ -1,7 +1,7 @@
 // The DHCP agent's own port: each host has one on each network that it serves, with an address on every subnet with DHCP.
 import { NetloomError } from "../../base/errors.ts";
 import { deviceOwners, dhcpDeviceId, reservedDhcpDeviceId } from "../../model/device-names.ts";
-import type { NetworkId } from "../../model/ids.ts";
+import type { NetworkId, SubnetId } from "../../model/ids.ts";
 import type { Port } from "../../model/network.ts";
 import type { ClaimPortRequest } from "../../types/agent-messages.ts";
 import { ApiFault } from "../../types/api-faults.ts";
@@ -11,6 +11,12 @@ import { lockBindings } from "../store/outbox.ts";
 import { hasRowLocks } from "../store/rows.ts";
 import { createPortInTransaction, removePortInTransaction, updatePortInTransaction } from "./port-service.ts";
 import type { ServiceDeps } from "./service-deps.ts";
+
+export interface ClaimedPort {
+  readonly port: Port;
+  /** Asked subnets on which there was no address. */
+  readonly fullSubnetIds: readonly SubnetId[];
+}
 
 export class DhcpPortClaims {
   readonly #deps: ServiceDeps;
@@ -24,17 +30,38 @@ export class DhcpPortClaims {
   }
 
   /**
-   * The host's port with exactly one address on each asked subnet: the one that it has, a reserved one that another host left,
-   * or a new one. `undefined` when the network or a subnet is gone or no longer has DHCP. Repeating it changes nothing.
+   * The host's port with exactly one address on each asked subnet that has one left: the port that it has, a reserved one that
+   * another host left, or a new one. `undefined` when the network or a subnet is gone or no longer has DHCP; CONFLICT when no
+   * asked subnet has an address left. Repeating it changes nothing.
    */
-  async claim(agent: AgentRow, { networkId, subnetIds }: ClaimPortRequest): Promise<Port | undefined> {
+  async claim(agent: AgentRow, { networkId, subnetIds }: ClaimPortRequest): Promise<ClaimedPort | undefined> {
     try {
-      return await this.#claimAgain(agent, { networkId, subnetIds });
+      return await this.#claimWhatThereIs(agent, networkId, subnetIds);
     } catch (thrown) {
       if (!(thrown instanceof ApiFault)) throw thrown;
       if (thrown.type === "NetworkNotFound" || thrown.type === "SubnetNotFound") return undefined;
       if (thrown.type !== "IpAddressGenerationFailure") throw thrown;
       throw new NetloomError("CONFLICT", `no address is left for the DHCP port of network ${networkId}`, { networkId }, thrown);
+    }
+  }
+
+  /** A subnet that is full costs only itself: the others are tried again without it, in a transaction of its own. */
+  async #claimWhatThereIs(
+    agent: AgentRow,
+    networkId: NetworkId,
+    subnetIds: readonly SubnetId[],
+  ): Promise<ClaimedPort | undefined> {
+    const full = new Set<string>();
+    for (;;) {
+      const wanted = subnetIds.filter((id) => !full.has(id));
+      try {
+        const port = await this.#claimAgain(agent, { networkId, subnetIds: wanted });
+        return port === undefined ? undefined : { port, fullSubnetIds: subnetIds.filter((id) => full.has(id)) };
+      } catch (thrown) {
+        const found = thrown instanceof ApiFault ? wanted.filter((id) => thrown.subnetIds.includes(id)) : [];
+        if (found.length === 0 || found.length === wanted.length) throw thrown;
+        for (const id of found) full.add(id);
+      }
     }
   }
 

@@ -116,6 +116,29 @@ forEachDatabase((_name, openFresh) => {
     await assert.rejects(claim(agent, networkId, [subnetId]), { code: "CONFLICT" });
   });
 
+  test("a subnet without a free address costs only itself, also on a port that another host left", async () => {
+    const rig = await start({ agentsPerNetwork: 1 });
+    const agent = rig.agent("node-1");
+    await agent.sync();
+    const { networkId, subnetId: full } = await rig.network({ cidr: "10.0.0.0/30" });
+    await rig.port(networkId);
+    const second = await rig.subnet(networkId, { cidr: "10.1.0.0/24" });
+
+    const first = claimPortReplySchema.parse(await agent.call("claimDhcpPort", { networkId, subnetIds: [full, second] }));
+
+    assert.deepEqual(first.fullSubnetIds, [full]);
+    assert.deepEqual(
+      first.port?.fixedIps.map((ip) => ip.subnetId),
+      [second],
+    );
+    const successor = rig.agent("node-2");
+    await successor.sync();
+    await rig.parts.services.agents.removeNetwork(admin, idOf(await rig.agentOf("node-1")), networkId);
+    await rig.parts.services.agents.addNetwork(admin, idOf(await rig.agentOf("node-2")), networkId);
+    const next = claimPortReplySchema.parse(await successor.call("claimDhcpPort", { networkId, subnetIds: [full, second] }));
+    assert.deepEqual([next.port?.id, next.port?.fixedIps], [first.port?.id, first.port?.fixedIps]);
+  });
+
   test("DA-214: a released port is gone, and releasing again is no error", async () => {
     const rig = await start();
     const agent = rig.agent("node-1");

@@ -163,6 +163,23 @@ test("when only a new subnet has no address for us, the others are served on", a
   assert.ok(!rig.server.readyPorts.has(testPortId(8)), "nobody serves it");
 });
 
+test("a subnet that was full from the start costs only itself, and is asked for once until something changes", async () => {
+  const rig = new AgentRig();
+  rig.server.fullSubnets.add(testSubnetId(3));
+  rig.server.commit([...blueItems, subnetItem(makeSubnet(3, blue)), portItem(makePort(7, blue, 1))]);
+  await rig.start();
+  await rig.advance(120_000);
+
+  assert.deepEqual(
+    rig.host.running.get(blue)?.view.subnets.map(({ enableDhcp }) => enableDhcp),
+    [true, false],
+  );
+  assert.ok(rig.server.readyPorts.has(testPortId(7)));
+  assert.equal(rig.agent.journal.status.get(blue)?.state, "degraded");
+  assert.match(rig.agent.journal.status.get(blue)?.reason ?? "", /no address is left on subnets/);
+  assert.ok(rig.server.claims.length <= 2, `${rig.server.claims.length} claims`);
+});
+
 test("a driver that left a port out has served the others: no repetition, and that port is not reported", async () => {
   const rig = new AgentRig();
   rig.driver.failApply(1, new NetloomError("INVALID", "left out", { portIds: [testPortId(5)], outcome: "started" }));
