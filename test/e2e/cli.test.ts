@@ -4,6 +4,7 @@ import { after, before, suite, test } from "node:test";
 import { parse } from "yaml";
 import { deviceNames, createNamespace, deleteNamespace, sh, skipWithoutRoot } from "../helpers/namespaces.ts";
 import { type CommandResult, NetloomUp, netloom } from "../helpers/netloom-up.ts";
+import { waitFor } from "../helpers/wait-for.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -107,8 +108,28 @@ suite("netloom command line", { skip: skipWithoutRoot }, () => {
     const [agent] = await json<Row[]>("agent", "list");
 
     assert.equal(agent?.["host"], up.host);
-    assert.equal((await json("agent", "show", String(agent?.["id"])))["alive"], true);
+    const id = String(agent?.["id"]);
+    const far = await json("agent", "show", id, "--state-dir", "/nonexistent");
+    assert.equal(far["alive"], true);
+    assert.equal(far["networks"], undefined);
     assert.deepEqual(await json<Row[]>("lease", "list"), []);
+  });
+
+  test("agent show tells the state of each network on the agent's own host", async () => {
+    const network = await json("network", "create", "shown");
+    await json("subnet", "create", "--network", "shown", "--cidr", "10.7.0.0/24");
+    const [agent] = await json<Row[]>("agent", "list");
+    const show = ["agent", "show", String(agent?.["id"]), "--state-dir", up.stateDir];
+
+    const served = await waitFor(
+      async () =>
+        ((await json(...show))["networks"] as Row[]).find((one) => one["id"] === network["id"] && one["state"] === "served"),
+      { limitMs: 10_000, what: "the network to be shown as served" },
+    );
+    assert.equal(served["ports"], 1, "the agent's own");
+    assert.match(String(served["last_reconcile"]), /^\d{4}-\d\d-\d\dT/);
+    const table = await run(...show);
+    assert.match(table.stdout, new RegExp(`\\n${String(network["id"])} +served +1 `));
   });
 
   test("plug puts the port's interface into a namespace and binds it; unplug undoes both", async (context) => {

@@ -1,8 +1,11 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { readAgentStatus } from "../agent-socket.ts";
 import { resourceNames } from "../api-client.ts";
 import { addExamples, contextOf } from "./context.ts";
 
 const columns = ["id", "agent_type", "host", "availability_zone", "alive", "admin_state_up", "heartbeat_timestamp"];
+
+const networkColumns = ["id", "state", "ports", "last_reconcile", "ms", "outcome", "reason"];
 
 export function addAgentCommands(root: Command): void {
   const agent = addExamples(root.command("agent").description("the agents that the server knows"), "netloom agent list");
@@ -12,11 +15,31 @@ export function addAgentCommands(root: Command): void {
     const query: [string, string][] = options.host === undefined ? [] : [["host", options.host]];
     await context.printList(await context.client.list(resourceNames.agent, query), columns);
   });
-  const show = agent.command("show").argument("<id>", "agent").description("show one agent");
-  addExamples(show, "netloom agent show 0190b6a8-3c1e-7f00-8a00-5d3c2e1f0a9b").action(
-    async (id: string, _options: object, command: Command) => {
-      const context = contextOf(command);
-      await context.printObject(await context.client.show(resourceNames.agent, id));
-    },
-  );
+  const show = agent
+    .command("show")
+    .argument("<id>", "agent")
+    .description("show one agent; on its own host also the state of each network that it serves")
+    .addOption(
+      new Option("--state-dir <directory>", "state directory of this host")
+        .env("NETLOOM_STATE_DIR")
+        .default("/var/lib/netloom"),
+    );
+  addExamples(show, "netloom agent show 0190b6a8-3c1e-7f00-8a00-5d3c2e1f0a9b").action(showAgent);
+}
+
+async function showAgent(id: string, { stateDir }: { readonly stateDir: string }, command: Command): Promise<void> {
+  const context = contextOf(command);
+  const agent = await context.client.show(resourceNames.agent, id);
+  const status = agent["agent_type"] === "DHCP agent" ? await readAgentStatus(stateDir) : undefined;
+  if (status === undefined || status.host !== agent["host"]) return context.printObject(agent);
+  const networks = Object.entries(status.networks).map(([network, one]) => ({
+    id: network,
+    state: one.state,
+    reason: one.reason ?? "",
+    ports: one.ports,
+    last_reconcile: one.lastReconcileAt,
+    ms: one.lastReconcileMs,
+    outcome: one.outcome ?? "",
+  }));
+  await context.printObjectWithList(agent, { name: "networks", items: networks, columns: networkColumns });
 }

@@ -8,6 +8,14 @@ export interface CommandContext {
   readonly client: ApiClient;
   printList(objects: readonly ApiObject[], columns: readonly string[]): Promise<void>;
   printObject(object: ApiObject): Promise<void>;
+  /** For programs the items are an attribute of the object. */
+  printObjectWithList(object: ApiObject, list: AttachedList): Promise<void>;
+}
+
+export interface AttachedList {
+  readonly name: string;
+  readonly items: readonly ApiObject[];
+  readonly columns: readonly string[];
 }
 
 export function contextOf(command: Command): CommandContext {
@@ -16,6 +24,10 @@ export function contextOf(command: Command): CommandContext {
     client: new ApiClient(url),
     printList: async (objects, columns) => print(await formatList(objects, columns, output)),
     printObject: async (object) => print(await formatObject(object, output)),
+    printObjectWithList: async (object, { name, items, columns }) => {
+      if (output !== "table") return print(await formatObject({ ...object, [name]: items }, output));
+      await print(`${await formatObject(object, output)}\n${await formatList(items, columns, output)}`);
+    },
   };
 }
 
