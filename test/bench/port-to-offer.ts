@@ -53,6 +53,7 @@ async function measure(up: NetloomUp, size: number): Promise<Row> {
     const probe = await DhcpProbe.start(namespace);
     const offers: number[] = [];
     const answers: number[] = [];
+    const waits: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
       const mac = `fa:16:3e:${(size >> 8).toString(16).padStart(2, "0")}:ee:${round.toString(16).padStart(2, "0")}`;
       const offer = probe.ask(mac, { want: "offer", timeoutMs: 10_000, everyMs: 2 });
@@ -63,6 +64,7 @@ async function measure(up: NetloomUp, size: number): Promise<Row> {
       if (answer.answer !== "offer") throw new Error(`no OFFER for ${mac}`);
       offers.push(Number(answer.atNs - sentAt) / 1e6);
       answers.push(Number(answeredAt - sentAt) / 1e6);
+      waits.push(Math.max(0, Number(answer.atNs - answeredAt) / 1e6));
     }
     await probe.close();
     client.close();
@@ -73,6 +75,8 @@ async function measure(up: NetloomUp, size: number): Promise<Row> {
       "offer p95 ms": percentile(offers, 95),
       "offer max ms": Math.max(...offers),
       "API answer p50 ms": percentile(answers, 50),
+      "from API answer p50 ms": percentile(waits, 50),
+      "from API answer p99 ms": percentile(waits, 99),
     };
   } finally {
     await netloom(["--url", up.url, "port", "unplug", instance.id, "--state-dir", up.stateDir]);

@@ -11,6 +11,7 @@ import {
   releasePortRequestSchema,
   statusReportSchema,
   syncRequestSchema,
+  type AgentEvent,
   type Heartbeat,
   type LeaseReport,
   type StatusReport,
@@ -30,6 +31,7 @@ export class FakeServer {
   readonly truth = new Map<string, StreamItem>();
   readonly readyPorts = new Map<string, number>();
   readonly leases: LeaseReport[] = [];
+  readonly events: AgentEvent[] = [];
   readonly reports: StatusReport[] = [];
   readonly heartbeats: Heartbeat[] = [];
   readonly claims: NetworkId[] = [];
@@ -180,6 +182,7 @@ export class FakeServer {
     this.reports.push(report);
     for (const port of report.readyPorts) this.readyPorts.set(port.id, port.revision);
     this.leases.push(...report.leases);
+    this.events.push(...(report.events ?? []));
     return {};
   }
 }
