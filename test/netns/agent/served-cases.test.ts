@@ -121,7 +121,7 @@ class ProbedAgent {
       ...{ cache: new NetworkCache({ clock: systemClock }), driver: bench.driver, deviceManager: bench.devices },
       ...{ concurrency: 2, log: silentLogger, clock: systemClock, timers: systemTimers },
       reporter: { addReadyPorts: (ports) => this.#ask(ports), addEvent: () => {} },
-      api: { claimDhcpPort: async () => null, releaseDhcpPort: async () => {} },
+      api: { claimDhcpPort: async () => ({ port: null, fullSubnetIds: [] }), releaseDhcpPort: async () => {} },
     });
   }
 
