@@ -2,7 +2,7 @@
 // the model of src/model, so nothing is translated twice. Every schema is strict towards us and lenient towards newer peers:
 // unknown keys are dropped, not refused.
 import { z } from "zod";
-import { networkId, portId, subnetId } from "../model/ids.ts";
+import { networkId, portId, routerId, subnetId } from "../model/ids.ts";
 
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 const networkIdSchema = uuid.transform(networkId);
@@ -92,6 +92,8 @@ export const controlMessageSchema = z.object({
   reason: z.string(),
   /** Networks that others have been given while the agent was silent: to be served no longer, also before the sync is done. */
   lostNetworkIds: z.array(networkIdSchema).optional(),
+  /** The same for routers, to L3 agents and floating-IP agents. */
+  lostRouterIds: z.array(uuid.transform(routerId)).optional(),
 });
 export type ControlMessage = z.infer<typeof controlMessageSchema>;
 
@@ -191,6 +193,15 @@ export const heartbeatSchema = z.object({
   /** Networks done and to do of the present sync. */
   progress: z.object({ done: z.int(), total: z.int() }),
   seen: z.object({ epoch: z.string(), seq: z.int().nonnegative() }),
-  load: z.object({ networks: z.int(), subnets: z.int(), ports: z.int(), dirty: z.int(), oldestDirtyMs: z.number() }),
+  load: z.object({
+    networks: z.int(),
+    subnets: z.int(),
+    ports: z.int(),
+    dirty: z.int(),
+    oldestDirtyMs: z.number(),
+    /** Of L3 agents and floating-IP agents. */
+    routers: z.int().optional(),
+    floatingIps: z.int().optional(),
+  }),
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
