@@ -113,7 +113,7 @@ test("a newer lease of an address replaces the older one", async () => {
   );
 });
 
-test("DA-070: what could not be sent is sent again, later and later, and at once after a reconnect", async () => {
+test("DA-070, DA-206: what could not be sent is sent again, later and later, and at once after a reconnect", async () => {
   const { clock, reporter, sent, failures } = reporterWith();
   const unavailable = new NetloomError("UNAVAILABLE", "nobody there");
   failures.push(unavailable, unavailable, unavailable, unavailable);
