@@ -82,6 +82,11 @@ function recyclingOpener(freshUrl: FreshUrl): Opener {
 
 /** In an order in which nothing is left that refers to what goes. */
 const tables = [
+  "port_forwardings",
+  "floating_ips",
+  "router_ports",
+  "router_l3_agents",
+  "routers",
   "fixed_ips",
   "ports",
   "subnets",

@@ -6,6 +6,7 @@ import { up as first } from "./migrations/0001-first.ts";
 import { up as failover } from "./migrations/0002-failover.ts";
 import { up as segments } from "./migrations/0003-segments.ts";
 import { up as leases } from "./migrations/0004-leases.ts";
+import { up as routers } from "./migrations/0005-routers.ts";
 import type { Database } from "./schema.ts";
 
 /** By name, in order. Listed here and not found by scanning a folder, because the program is shipped as one file. */
@@ -14,6 +15,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0002-failover": { up: failover },
   "0003-segments": { up: segments },
   "0004-leases": { up: leases },
+  "0005-routers": { up: routers },
 };
 
 export async function migrate(db: Kysely<Database>): Promise<void> {

@@ -115,6 +115,79 @@ export interface NetworkDhcpAgentsTable {
   slot: number;
 }
 
+export interface RoutersTable extends StandardColumns {
+  admin_state_up: Flag;
+  status: string;
+  status_reason: string | null;
+  /** Only a report of this revision or a newer one says anything: what was true of an older state is not news. */
+  status_from_revision: number;
+  /** Of its way out, also while it has none. */
+  enable_snat: Flag;
+  ha: Flag;
+  /** JSON: {destination, nexthop}[] in the order that the client gave */
+  routes: string;
+  /** JSON: string[] */
+  availability_zone_hints: string;
+}
+
+/** Ports that are part of a router. Nothing but the router's own use cases makes or removes rows here. */
+export interface RouterPortsTable {
+  port_id: string;
+  router_id: string;
+  kind: "interface" | "gateway" | "ha";
+  /** Of kind `ha`: whose part it is. */
+  agent_id: string | null;
+}
+
+/** Which L3 agent hosts which router; `slot` 0…n−1 is unique per router so that racing servers cannot over-schedule. */
+export interface RouterL3AgentsTable {
+  router_id: string;
+  agent_id: string;
+  slot: number;
+  /** As reported: primary, backup, unknown; null unless the router is HA. */
+  ha_state: string | null;
+}
+
+export interface FloatingIpsTable {
+  id: string;
+  project_id: string;
+  description: string;
+  revision_number: number;
+  created_at: string;
+  updated_at: string;
+  floating_network_id: string;
+  /** The port that holds the address, of owner network:floatingip. */
+  floating_port_id: string;
+  floating_ip_address: string;
+  fixed_port_id: string | null;
+  fixed_ip_address: string | null;
+  /** Set while it has a port or port forwardings. */
+  router_id: string | null;
+  /** Who served it last, and may therefore report that it is gone. */
+  last_known_router_id: string | null;
+  status: string;
+  status_reason: string | null;
+  /** As in routers. */
+  status_from_revision: number;
+  dns_name: string;
+  dns_domain: string;
+}
+
+/** The four numbers are null for protocols without ports. */
+export interface PortForwardingsTable {
+  id: string;
+  floatingip_id: string;
+  description: string;
+  revision_number: number;
+  protocol: string;
+  internal_port_id: string;
+  internal_ip_address: string;
+  internal_first: number | null;
+  internal_last: number | null;
+  external_first: number | null;
+  external_last: number | null;
+}
+
 export interface StreamsTable {
   role: string;
   host: string;
@@ -126,7 +199,7 @@ export interface OutboxTable {
   role: string;
   host: string;
   seq: number;
-  /** JSON of a StreamItem */
+  /** JSON of an item: StreamItem, RouterItem or FloatingIpItem, as the role says */
   item: string;
   created_at: string;
 }
@@ -167,6 +240,11 @@ export interface Database {
   fixed_ips: FixedIpsTable;
   agents: AgentsTable;
   network_dhcp_agents: NetworkDhcpAgentsTable;
+  routers: RoutersTable;
+  router_ports: RouterPortsTable;
+  router_l3_agents: RouterL3AgentsTable;
+  floating_ips: FloatingIpsTable;
+  port_forwardings: PortForwardingsTable;
   streams: StreamsTable;
   outbox: OutboxTable;
   leases: LeasesTable;
