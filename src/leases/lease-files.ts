@@ -2,6 +2,7 @@
 // seconds too, so that nothing depends on a signal: renewals have none, and a server that lost its bus has none either.
 import { type Stats, statSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../base/clock.ts";
 import { canonicalAddress } from "../linux/addresses.ts";
 import { readDirectoryIfPresent, readFileIfPresent } from "../linux/atomic-file.ts";
@@ -33,6 +34,7 @@ const impatientAfter = 20;
 /** Of processor time: a network with very many leases is not read all the time. */
 const restFactor = 10;
 const readersAtOnce = 4;
+const looksAtOnce = 100;
 
 export class LeaseFiles {
   readonly #options: LeaseFilesOptions;
@@ -75,7 +77,11 @@ export class LeaseFiles {
       this.#seen.delete(id);
       this.#options.known.forget(id);
     }
+    let looked = 0;
     for (const id of ids) {
+      looked += 1;
+      // A thousand looks take 10 ms: others have their turn in between.
+      if (looked % looksAtOnce === 0) await nextTurn();
       const file = this.#stat(id);
       if (file !== undefined && this.#seen.get(id) !== lookOf(file)) this.look(id);
     }

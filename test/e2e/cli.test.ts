@@ -187,6 +187,7 @@ suite("netloom command line", { skip: skipWithoutRoot }, () => {
         ["agent", "list"],
         ["agent", "show"],
         ["lease", "list"],
+        ["lease", "show"],
       ],
       ...["network", "subnet", "port", "agent", "lease"].map((kind) => [kind]),
       ...[["up"], ["down"], ["server"], ["dhcp-agent"]],
