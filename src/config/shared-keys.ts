@@ -198,7 +198,7 @@ export const ovs = z
       .describe("Bridge of Open vSwitch that DHCP ports join; it must exist"),
     database: z
       .string()
-      .regex(/^((unix:\/[A-Za-z0-9_.\/-]+)|((tcp|ssl):[A-Za-z0-9_.:-]+))$/, "must be unix:<absolute path>, tcp:… or ssl:…")
+      .regex(/^((unix:\/[A-Za-z0-9_./-]+)|((tcp|ssl):[A-Za-z0-9_.:-]+))$/, "must be unix:<absolute path>, tcp:… or ssl:…")
       .default("unix:/var/run/openvswitch/db.sock")
       .describe("Where ovsdb-server listens, as ovs-vsctl --db takes it"),
   })

@@ -9,7 +9,7 @@ import { test, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { DhcpProbe } from "../helpers/dhcp-probe/probe.ts";
 import { deviceNames, skipWithoutRoot } from "../helpers/namespaces.ts";
-import { netloom, NetloomUp } from "../helpers/netloom-up.ts";
+import { NetloomUp } from "../helpers/netloom-up.ts";
 import { createRandom, type Random, testSeed } from "../helpers/random.ts";
 import type { RestClient } from "../helpers/rest-client.ts";
 import { waitFor } from "../helpers/wait-for.ts";
