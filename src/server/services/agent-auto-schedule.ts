@@ -6,7 +6,7 @@ import type { Store } from "../store/database.ts";
 import { readUnderhosted } from "../store/network-needs.ts";
 
 /** More than these an agent that comes does not wait for; the rest follows as events. */
-const maxAtOnce = 500;
+const maxAtOnce = 100;
 /** Networks of one transaction: few enough for others to get their turn. */
 const perTransaction = 20;
 
