@@ -40,7 +40,7 @@ function countSteps(steps: string[], dieAt: number): void {
     steps.push(`${name} ${String(target).split("/").slice(-2).join("/")}`);
     if (steps.length === dieAt) process.kill(process.pid, "SIGKILL");
   };
-  for (const name of ["writeFileSync", "renameSync", "rmSync", "mkdirSync"] as const) {
+  for (const name of ["writeFileSync", "writeSync", "renameSync", "rmSync", "mkdirSync"] as const) {
     const original: (...args: unknown[]) => unknown = fs[name] as never;
     const counted = (...args: unknown[]): unknown => {
       step(name, args[0]);

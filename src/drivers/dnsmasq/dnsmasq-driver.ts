@@ -158,6 +158,7 @@ export class DnsmasqDriver implements DhcpDriver {
     }
     const names = plan.names === null ? {} : files.changeNames(target.dnsLines, plan.names, dnsBuckets);
     this.#remember(work, server, { ...loaded, ...names }, pending);
+    this.#pacer.watch(id);
     return hosts.lines.size === sizeIfOnlyAdded ? "added" : "changed";
   }
 
@@ -176,6 +177,7 @@ export class DnsmasqDriver implements DhcpDriver {
     files.markRunning(baseHash, server);
     files.writeInterface(desired.device.interfaceName);
     this.#remember(work, server, loaded, pending);
+    this.#pacer.watch(id);
     return "reloaded";
   }
 

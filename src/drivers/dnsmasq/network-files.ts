@@ -4,7 +4,13 @@ import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ensureDirectory, isErrno, readDirectoryIfPresent, writeFileAtomicSync } from "../../linux/atomic-file.ts";
+import {
+  ensureDirectory,
+  isErrno,
+  overwriteLinesSync,
+  readDirectoryIfPresent,
+  writeFileAtomicSync,
+} from "../../linux/atomic-file.ts";
 import { type DnsmasqLease, parseLeases } from "../../linux/dnsmasq-leases.ts";
 import type { ProcessIdentity } from "../../linux/process-table.ts";
 import type { DesiredFiles } from "./desired-files.ts";
@@ -68,6 +74,10 @@ export class NetworkFiles {
   /** Made beside the networks' directories, for speed. */
   #write(name: string, text: string): void {
     writeFileAtomicSync(this.path(name), text, dirname(this.directory));
+  }
+
+  #overwrite(name: string, text: string): void {
+    overwriteLinesSync(this.path(name), text, dirname(this.directory));
   }
 
   /** The server has read the base and every small file that is there. */
@@ -164,11 +174,11 @@ export class NetworkFiles {
   /** @returns what dnsmasq then has read */
   changeNames(lines: readonly string[], change: NameChange, count: number): LoadedNames {
     if (change.kind === "added") {
-      this.#write(`dns.d/${addedName}`, formatLines(change.lines));
+      this.#overwrite(`dns.d/${addedName}`, formatLines(change.lines));
       return { dnsLines: new Set(lines), dnsBuckets: 0, dnsAdded: new Set(change.lines) };
     }
     for (const [bucket, text] of bucketTexts(lines, count, change.buckets)) {
-      this.#write(`dns.d/${bucketName(bucket)}`, text);
+      this.#overwrite(`dns.d/${bucketName(bucket)}`, text);
     }
     return { dnsLines: new Set(lines), dnsBuckets: count, dnsAdded: new Set() };
   }

@@ -1,5 +1,5 @@
 // The note `state.json` of one network: how far its other files can be believed, and which process has read them.
-import { writeFileSync } from "node:fs";
+import { overwriteLinesSync } from "../../linux/atomic-file.ts";
 import type { ProcessIdentity } from "../../linux/process-table.ts";
 
 /**
@@ -31,12 +31,11 @@ export function parseNetworkState(text: string): NetworkState {
 }
 
 /**
- * Written in place, which is several times cheaper than another file: what is only half there when a process is killed is
- * `unknown` to its reader, and that is also what it would have to believe. Nor is it forced to the disk: after a power cut no
- * process is left that the note could be about.
+ * Not forced to the disk: after a power cut no process is left that the note could be about, and the process that it names by
+ * pid and start time is looked up each time.
  */
 export function writeNetworkState(path: string, state: NetworkState): void {
-  writeFileSync(path, `${JSON.stringify(state)}\n`, { mode: 0o644 });
+  overwriteLinesSync(path, `${JSON.stringify(state)}\n`);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -44,6 +44,19 @@ export class ReloadPacer {
     this.#changes.set(id, { server, cpuBeforeMs, atMs: this.#clock.monotonicMs(), cpuMs: undefined });
   }
 
+  /** Looks soon and often until the server has taken the change in: later, what it does for clients would count as well. */
+  watch(id: NetworkId): void {
+    const change = this.#changes.get(id);
+    const lookIn = (pauseMs: number): void => {
+      setTimeout(() => {
+        if (change === undefined || this.#changes.get(id) !== change || change.cpuMs !== undefined) return;
+        this.delayMs(id);
+        lookIn(Math.min(2 * pauseMs, 50));
+      }, pauseMs).unref();
+    };
+    lookIn(1);
+  }
+
   /**
    * Milliseconds from now; 0 when the next change may come at once. While the server is still at the last one the answer is
    * a lower bound: ask again then.
