@@ -14,6 +14,8 @@ export interface ServiceEvents {
    * this is the last call of a transaction.
    */
   scheduleNetwork(trx: Trx, networkId: string): Promise<unknown>;
+  /** The same for a router: the last call of a transaction. Absent where there are no L3 agents. */
+  scheduleRouter?(trx: Trx, routerId: string): Promise<unknown>;
 }
 
 export interface ServiceDeps {
@@ -40,11 +42,21 @@ export function checkRevision(kind: string, id: string, current: number, expecte
   throw new ApiFault("RevisionNumberConstraintFailed", message);
 }
 
-const notFoundTexts = { network: "Network", subnet: "Subnet", port: "Port" } as const;
+const notFoundTexts = {
+  network: "Network",
+  subnet: "Subnet",
+  port: "Port",
+  router: "Router",
+  floatingip: "Floating IP",
+  port_forwarding: "Port Forwarding",
+} as const;
 const notFoundTypes = {
   network: "NetworkNotFound",
   subnet: "SubnetNotFound",
   port: "PortNotFound",
+  router: "RouterNotFound",
+  floatingip: "FloatingIPNotFound",
+  port_forwarding: "PortForwardingNotFound",
 } as const satisfies Readonly<Record<string, FaultType>>;
 
 export function notFound(kind: keyof typeof notFoundTypes, id: string): ApiFault {

@@ -4,6 +4,7 @@ import type { Kysely } from "kysely";
 import { systemClock } from "../../base/clock.ts";
 import { currentTrace, formatTraceparent } from "../../base/trace-context.ts";
 import type { StreamItem } from "../../types/agent-messages.ts";
+import type { FloatingIpItem, RouterItem } from "../../types/l3-messages.ts";
 import type { Trx } from "./database.ts";
 import { chunks, hasRowLocks } from "./rows.ts";
 import type { Database } from "./schema.ts";
@@ -13,9 +14,12 @@ export interface StreamKey {
   readonly host: string;
 }
 
+/** What a stream carries: of role `dhcp`, `l3`, `fip`. */
+export type OutboxItem = StreamItem | RouterItem | FloatingIpItem;
+
 export interface OutboxRow {
   readonly seq: number;
-  /** JSON of a StreamItem. */
+  /** JSON of an OutboxItem. */
   readonly item: string;
 }
 
@@ -48,7 +52,7 @@ export async function recordItems(
   return agents;
 }
 
-export async function recordItemsForHost(trx: Trx, { role, host }: StreamKey, items: readonly StreamItem[]): Promise<void> {
+export async function recordItemsForHost(trx: Trx, { role, host }: StreamKey, items: readonly OutboxItem[]): Promise<void> {
   if (items.length === 0) return;
   const count = items.length;
   const { head } = await trx
@@ -74,7 +78,7 @@ export async function recordItemsForHost(trx: Trx, { role, host }: StreamKey, it
       .execute();
 }
 
-function withCurrentTrace(item: StreamItem): StreamItem {
+function withCurrentTrace(item: OutboxItem): OutboxItem {
   const trace = currentTrace();
   return trace === undefined || item.traceparent !== undefined ? item : { ...item, traceparent: formatTraceparent(trace) };
 }

@@ -1,12 +1,24 @@
 // Row types, and the small helpers that every query module needs.
 import { type Kysely, PostgresAdapter, type Selectable } from "kysely";
 import type { Dialect } from "./database.ts";
-import type { Database, FixedIpsTable, NetworksTable, PortsTable, SubnetsTable } from "./schema.ts";
+import type {
+  Database,
+  FixedIpsTable,
+  FloatingIpsTable,
+  NetworksTable,
+  PortForwardingsTable,
+  PortsTable,
+  RoutersTable,
+  SubnetsTable,
+} from "./schema.ts";
 
 export type NetworkRow = Selectable<NetworksTable>;
 export type SubnetRow = Selectable<SubnetsTable>;
 export type PortRow = Selectable<PortsTable>;
 export type FixedIpRow = Selectable<FixedIpsTable>;
+export type RouterRow = Selectable<RoutersTable>;
+export type FloatingIpRow = Selectable<FloatingIpsTable>;
+export type PortForwardingRow = Selectable<PortForwardingsTable>;
 
 export const flag = (value: unknown): 0 | 1 => (value === true ? 1 : 0);
 

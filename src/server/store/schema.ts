@@ -124,6 +124,8 @@ export interface RoutersTable extends StandardColumns {
   /** Of its way out, also while it has none. */
   enable_snat: Flag;
   ha: Flag;
+  /** Taken from its agents by hand: it waits for a change before it is given to another by itself. */
+  is_parked: Flag;
   /** JSON: {destination, nexthop}[] in the order that the client gave */
   routes: string;
   /** JSON: string[] */

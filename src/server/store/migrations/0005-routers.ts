@@ -16,6 +16,7 @@ async function createRouters(db: Kysely<unknown>): Promise<void> {
     .addColumn("status_from_revision", "integer", (column) => column.notNull())
     .addColumn("enable_snat", "integer", (column) => column.notNull())
     .addColumn("ha", "integer", (column) => column.notNull())
+    .addColumn("is_parked", "integer", (column) => column.notNull())
     .addColumn("routes", "text", (column) => column.notNull())
     .addColumn("availability_zone_hints", "text", (column) => column.notNull())
     .execute();
