@@ -9,8 +9,13 @@ const linesPerBucket = 64;
  */
 const mostBucketLines = 512;
 
-/** … so there the names stand in the base, and those that came since in one file of this size at most. */
+/** … so there the names stand in the base, and those that came since in a few files, of so many lines together at most. */
 export const mostAddedLines = 128;
+/** Spread like buckets: a further name costs the reading of some ten others, not of all. */
+export const addedFileCount = 8;
+
+export const addedName = (index: number): string => `a${index}`;
+export const isAddedName = (name: string): boolean => /^a\d+$/.test(name);
 
 const namePattern = /^b(\d+)$/;
 

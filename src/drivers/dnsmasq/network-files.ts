@@ -14,7 +14,17 @@ import {
 import { type DnsmasqLease, parseLeases } from "../../linux/dnsmasq-leases.ts";
 import type { ProcessIdentity } from "../../linux/process-table.ts";
 import type { DesiredFiles } from "./desired-files.ts";
-import { bucketCountFor, bucketName, bucketTexts, type LoadedNames, type NameChange, parseBucketName } from "./dns-buckets.ts";
+import {
+  addedFileCount,
+  addedName,
+  bucketCountFor,
+  bucketName,
+  bucketTexts,
+  isAddedName,
+  type LoadedNames,
+  type NameChange,
+  parseBucketName,
+} from "./dns-buckets.ts";
 import type { DnsmasqFeatures } from "./dnsmasq-version.ts";
 import { HostMemory } from "./host-memory.ts";
 import { type NetworkState, parseNetworkState, writeNetworkState } from "./network-state.ts";
@@ -24,9 +34,6 @@ import { formatLines, type LoadedFiles } from "./plan.ts";
 const foreignFiles: ReadonlySet<string> = new Set(["device.json"]);
 
 const directoryMode = 0o755;
-
-/** In `dns.d`: names that came since the base, where there are no buckets. */
-const addedName = "added";
 
 const hashOf = (...texts: readonly string[]): string => {
   const hash = createHash("sha256");
@@ -118,8 +125,9 @@ export class NetworkFiles {
     const hosts = new HostMemory(linesOf(host));
     // Their names sort as they were written.
     for (const name of this.#visible("host.d").toSorted()) hosts.readDelta(linesOf(this.read(`host.d/${name}`) ?? ""));
-    const dnsAdded = new Set(linesOf(this.read(`dns.d/${addedName}`) ?? ""));
-    const buckets = this.#visible("dns.d").filter((name) => name !== addedName);
+    const files = this.#visible("dns.d");
+    const buckets = files.filter((name) => !isAddedName(name));
+    const dnsAdded = new Set(files.filter(isAddedName).flatMap((name) => linesOf(this.read(`dns.d/${name}`) ?? "")));
     if (buckets.some((name) => (parseBucketName(name) ?? Infinity) >= buckets.length)) return undefined;
     const spread = buckets.flatMap((name) => linesOf(this.read(`dns.d/${name}`) ?? ""));
     const dnsLines = new Set([...linesOf(dns), ...spread, ...dnsAdded]);
@@ -174,7 +182,11 @@ export class NetworkFiles {
   /** @returns what dnsmasq then has read */
   changeNames(lines: readonly string[], change: NameChange, count: number): LoadedNames {
     if (change.kind === "added") {
-      this.#overwrite(`dns.d/${addedName}`, formatLines(change.lines));
+      for (const [index, text] of bucketTexts(change.lines, addedFileCount)) {
+        const name = `dns.d/${addedName(index)}`;
+        // Empty lines at the end are what longer text has left.
+        if ((this.read(name) ?? "").trimEnd() !== text.trimEnd()) this.#overwrite(name, text);
+      }
       return { dnsLines: new Set(lines), dnsBuckets: 0, dnsAdded: new Set(change.lines) };
     }
     for (const [bucket, text] of bucketTexts(lines, count, change.buckets)) {

@@ -8,11 +8,16 @@ import type { NetworkId } from "../../model/ids.ts";
 const leastGapMs = 5;
 const mostGapMs = 2000;
 
+/** A client that has to wait for less than this does not notice. */
+const noticedMs = 4;
+
 /**
  * Rest after a change that cost `cpuMs` of the server's time. Eight times as much keeps its share at 1/9; the upper limit
- * bounds how long an event waits on a network so large that the share cannot be kept.
+ * bounds how long an event waits on a network so large that the share cannot be kept. Where clients would not notice, those
+ * who wait for the next port come first: there the rest falls with the square.
  */
-export const restAfter = (cpuMs: number): number => Math.min(Math.max(8 * cpuMs, leastGapMs), mostGapMs);
+export const restAfter = (cpuMs: number): number =>
+  Math.min(Math.max(8 * cpuMs * Math.min(1, cpuMs / noticedMs), leastGapMs), mostGapMs);
 
 interface Change {
   readonly server: ProcessIdentity;
