@@ -1,6 +1,6 @@
 // The names that operators already know, and the only place that makes them. Linux allows 15 characters in a device name.
 import { createHash } from "node:crypto";
-import type { NetworkId, PortId } from "./ids.ts";
+import type { NetworkId, PortId, RouterId } from "./ids.ts";
 
 const idPart = 11;
 
@@ -37,3 +37,11 @@ export const deviceOwners = {
   routerGateway: "network:router_gateway",
   floatingIp: "network:floatingip",
 } as const;
+
+export const routerNamespaceName = (prefix: string, router: RouterId): string => `${prefix}qrouter-${router}`;
+
+/** Inside a router's namespace: its end on a tenant's network. The host's end is `tapName`. */
+export const routerDeviceName = (port: PortId): string => `qr-${port.slice(0, idPart)}`;
+
+/** Inside a router's namespace: its end on the external network. The host's end is `tapName`. */
+export const gatewayDeviceName = (port: PortId): string => `qg-${port.slice(0, idPart)}`;
