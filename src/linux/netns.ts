@@ -4,14 +4,15 @@ import { NetloomError } from "../base/errors.ts";
 import { isErrno } from "./atomic-file.ts";
 import { type CommandRunner, commandFailed } from "./command-runner.ts";
 
-const directory = "/run/netns";
+/** Where a named namespace is a file. */
+export const namespaceDirectory = "/run/netns";
 const nsfsMagic = 0x6e736673;
 
 export function namespacePath(name: string): string {
   if (!/^[A-Za-z0-9_.-]{1,200}$/.test(name) || name.startsWith(".")) {
     throw new NetloomError("INVALID", `not a name for a network namespace: ${JSON.stringify(name.slice(0, 64))}`);
   }
-  return `${directory}/${name}`;
+  return `${namespaceDirectory}/${name}`;
 }
 
 /**
@@ -77,7 +78,7 @@ export async function deleteNamespace(runner: CommandRunner, name: string): Prom
 
 export function listNamespaces(): readonly string[] {
   try {
-    return readdirSync(directory).filter(isNamespace);
+    return readdirSync(namespaceDirectory).filter(isNamespace);
   } catch (error) {
     if (isErrno(error, "ENOENT")) return [];
     throw error;
