@@ -8,7 +8,7 @@ const allowed = {
   config: ["types/", "base/"],
   linux: ["base/"],
   messaging: ["base/", "types/", "model/"],
-  runtime: ["base/", "messaging/", "config/"],
+  runtime: ["base/", "messaging/", "config/", "types/", "linux/"],
   cache: ["model/", "types/", "base/"],
   "device-manager": ["drivers/[^/]+$", "linux/", "model/", "base/"],
   vif: ["drivers/[^/]+$", "linux/", "model/", "base/"],

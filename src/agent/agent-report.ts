@@ -5,7 +5,7 @@ import type { CacheCounts, NetworkCache } from "../cache/network-cache.ts";
 import type { AgentDescription, Heartbeat as HeartbeatMessage } from "../types/agent-messages.ts";
 import type { DhcpAgent } from "./dhcp-agent.ts";
 import type { NetworkStatus } from "./reconcile-journal.ts";
-import type { StreamPosition } from "./stream-consumer.ts";
+import type { StreamPosition } from "../runtime/item-stream.ts";
 
 export interface DescribedSettings {
   readonly host: string;

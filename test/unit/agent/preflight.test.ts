@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { lockAgent } from "../../../src/agent/agent-lock.ts";
+import { lockAgent } from "../../../src/runtime/agent-lock.ts";
 import { checkPreflight } from "../../../src/agent/preflight.ts";
 
 const marker = { version: 1, host: "h1", namespacePrefix: "" } as const;

@@ -1,4 +1,4 @@
-// One agent per state directory. The lock is a listening socket in the abstract name space: the kernel gives it back when
+// One agent of each kind per state directory. The lock is a listening socket in the abstract name space: the kernel gives it back when
 // its holder dies, however that happens, so that no stale lock can exist. A file beside it tells people who holds it.
 import { createHash } from "node:crypto";
 import { readFile, realpath, rm, writeFile } from "node:fs/promises";
@@ -9,6 +9,14 @@ import { errorText, NetloomError } from "../base/errors.ts";
 import { type Marker, markerFile, readMarker } from "../config/state-marker.ts";
 import { writeFileAtomic } from "../linux/atomic-file.ts";
 
+/** Names for people, as the API calls them. */
+const agentNames = {
+  "dhcp-agent": "DHCP agent",
+  "l3-agent": "L3 agent",
+  "floating-ip-agent": "floating IP agent",
+} as const;
+export type AgentProgram = keyof typeof agentNames;
+
 export interface AgentLock {
   release(): Promise<void>;
   /** Releases, and removes the directories that taking the lock has made. */
@@ -18,15 +26,21 @@ export interface AgentLock {
 /**
  * Throws CONFLICT while another process holds it, FORBIDDEN where the directory cannot be written to.
  *
+ * @param program `dhcp-agent` and the like; agents of different kinds share a state directory
  * @param marker written when there is none, so that `port plug` and `down` know the directory for one of ours
  */
-export async function lockAgent(stateDir: string, marker: Marker): Promise<AgentLock> {
+export async function lockAgent(stateDir: string, marker: Marker, program: AgentProgram = "dhcp-agent"): Promise<AgentLock> {
   const runDirectory = join(stateDir, "run");
   const made = await makeDirectories(runDirectory).catch(notWritable(stateDir));
-  const holderFile = join(runDirectory, "dhcp-agent.lock");
-  const server = await listen(socketName(await realpath(stateDir))).catch(async (thrown: unknown) => {
+  const holderFile = join(runDirectory, `${program}.lock`);
+  const server = await listen(socketName(program, await realpath(stateDir))).catch(async (thrown: unknown) => {
     const holder = await readFile(holderFile, "utf8").catch(() => "unknown pid");
-    throw new NetloomError("CONFLICT", `another DHCP agent (${holder.trim()}) uses state directory ${stateDir}`, {}, thrown);
+    throw new NetloomError(
+      "CONFLICT",
+      `another ${agentNames[program]} (${holder.trim()}) uses state directory ${stateDir}`,
+      {},
+      thrown,
+    );
   });
   await writeFile(holderFile, `pid ${process.pid}\n`).catch(notWritable(stateDir));
   const isMarked = (await readMarker(stateDir)) !== undefined;
@@ -63,6 +77,6 @@ async function listen(name: string): Promise<Server> {
 }
 
 /** Abstract names are limited to 107 bytes, paths are not. */
-function socketName(directory: string): string {
-  return `\0netloom-dhcp-agent-${createHash("sha256").update(directory).digest("hex")}`;
+function socketName(program: AgentProgram, directory: string): string {
+  return `\0netloom-${program}-${createHash("sha256").update(directory).digest("hex")}`;
 }
