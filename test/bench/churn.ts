@@ -50,6 +50,7 @@ const site = await BenchSite.create();
 try {
   const ids = await site.fill(networks, 5);
   await site.startAgent();
+  await site.waitServed(networks);
   const watch = await EffectWatch.start(site);
   const agentBefore = cpuMs(site.agentPid);
   const forksBefore = await site.agentFigure("netloom_dhcp_agent_forks_total");

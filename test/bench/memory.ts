@@ -8,7 +8,8 @@ const networks = Number(process.argv[2] ?? 1000);
 const site = await BenchSite.create();
 try {
   const ids = await site.fill(networks, 5);
-  const { pid, readyMs } = await site.startAgent();
+  const { pid, startedAt } = await site.startAgent();
+  const readyMs = (await site.waitServed(networks)) - startedAt;
   const afterSync = residentMb(pid);
   // As an agent that runs for long is: after a restart that adopted everything.
   await site.stopAgent();

@@ -40,6 +40,7 @@ const rows: Row[] = [];
 try {
   const ids = await site.fill(networks, 5);
   await site.startAgent();
+  await site.waitServed(networks);
   for (const [index, id] of [ids[0], ids.at(-1)].entries()) {
     if (id !== undefined) probes.push(await PluggedProbe.start(site, id, `p${index}`));
   }

@@ -16,6 +16,7 @@ import { endBusProcess } from "../../src/lease-bus/bus-process.ts";
 import { processRunner } from "../../src/linux/command-runner.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
 import { RestClient } from "./rest-client.ts";
+import { waitFor } from "./wait-for.ts";
 
 const startLimitMs = 300_000;
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
@@ -145,6 +146,23 @@ export class BenchSite {
     const lines = (await this.agentPage("metrics")).split("\n").filter((line) => new RegExp(`^${name}(\\{| )`).test(line));
     if (lines.length === 0) return Number.NaN;
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+  }
+
+  /**
+   * Resolves with performance.now() of the moment when so many networks are served and nothing is left to do: an agent that is
+   * new is given its networks in portions, and is ready for the first of them.
+   */
+  async waitServed(networks: number): Promise<number> {
+    return waitFor(
+      async () => {
+        const { networks: known } = JSON.parse(await this.agentPage("status")) as {
+          networks: Record<string, { state: string }>;
+        };
+        const at = performance.now();
+        return Object.values(known).filter(({ state }) => state === "served").length >= networks ? at : undefined;
+      },
+      { limitMs: startLimitMs, what: `${networks} networks to be served`, everyMs: 50 },
+    );
   }
 
   /** Pid of each network's dnsmasq. */
