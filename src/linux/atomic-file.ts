@@ -1,5 +1,5 @@
 // Files that another process reads are replaced whole: a reader sees the old text or the new, never a part.
-import { chmodSync, closeSync, fstatSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { chmodSync, closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { chmod, open, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { makeDirectories } from "../base/directories.ts";
@@ -98,6 +98,16 @@ async function syncDirectory(path: string): Promise<void> {
 
 export function isErrno(thrown: unknown, ...codes: readonly string[]): boolean {
   return thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" && codes.includes(thrown.code);
+}
+
+/** For small files of which many are read one after the other: handing each to a thread would cost ten times as much. */
+export function readFileIfPresentSync(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
+  }
 }
 
 /** `undefined` when there is no such file. */

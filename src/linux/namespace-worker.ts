@@ -16,6 +16,8 @@ export type NamespaceOperation =
    */
   | { readonly kind: "softwareChecksums"; readonly device: string }
   | { readonly kind: "netlink"; readonly message: NetlinkMessage }
+  /** Whole Ethernet frames of ARP, sent as they are. */
+  | { readonly kind: "frames"; readonly device: string; readonly frames: readonly Buffer[] }
   /** As `ip netns add` and `del`. Only in jobs for the parent's namespace. */
   | { readonly kind: "makeNamespace" | "removeNamespace"; readonly name: string };
 
@@ -26,6 +28,7 @@ export function operationText(operation: NamespaceOperation): string {
   if (operation.kind === "netlink") return operation.message.text;
   if (operation.kind === "sysctl") return `sysctl ${operation.name}=${operation.value}`;
   if (operation.kind === "softwareChecksums") return `ethtool -K ${operation.device} tx off`;
+  if (operation.kind === "frames") return `send ${operation.frames.length} frames dev ${operation.device}`;
   return `netns ${operation.kind === "makeNamespace" ? "add" : "del"} ${operation.name}`;
 }
 
@@ -53,7 +56,7 @@ const systemCalls: Readonly<Record<string, typeof generic>> = {
 const scriptPath = fileURLToPath(new URL("./netloom-namespace-worker", import.meta.url));
 const jobLimitMs = 20_000;
 /** Without work for so long, it is ended: it is there for bursts. */
-const idleMs = 5_000;
+const defaultIdleMs = 5_000;
 const idleEnd = new NetloomError("UNAVAILABLE", "the namespace worker was idle");
 
 /** As strerror says them; `retryWhilePassing` and people know these words from ip(8). */
@@ -68,15 +71,23 @@ export type NamespaceRunner = Pick<NamespaceWorker, "run">;
 
 export class NamespaceWorker {
   readonly #searchPath: string;
+  readonly #idleMs: number;
   readonly #pending: PendingJob[] = [];
   #child: ChildProcessWithoutNullStreams | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #received = "";
   #starts = 0;
 
-  /** @param searchPath where perl is looked for; the PATH of this process unless told otherwise */
-  constructor(searchPath: string = process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin") {
+  /**
+   * @param searchPath where perl is looked for; the PATH of this process unless told otherwise
+   * @param idleMs without work for so long the child is ended; for those whose single changes must not wait for a start, long
+   */
+  constructor(
+    searchPath: string = process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+    { idleMs = defaultIdleMs }: { readonly idleMs?: number } = {},
+  ) {
     this.#searchPath = searchPath;
+    this.#idleMs = idleMs;
   }
 
   /** How often a child was started. */
@@ -149,7 +160,7 @@ export class NamespaceWorker {
       if (isHeld) handle.ref();
       else handle.unref();
     }
-    if (!isHeld) this.#idleTimer = setTimeout(() => this.#giveUp(idleEnd), idleMs).unref();
+    if (!isHeld) this.#idleTimer = setTimeout(() => this.#giveUp(idleEnd), this.#idleMs).unref();
   }
 
   #receive(child: ChildProcessWithoutNullStreams, chunk: string): void {
@@ -216,6 +227,8 @@ function formatOperation(operation: NamespaceOperation): string {
     return ["nl", bytes.toString("hex"), ...index, ...file].join(" ");
   }
   if (operation.kind === "softwareChecksums") return `soft ${checked(operation.device)}`;
+  if (operation.kind === "frames")
+    return ["frame", checked(operation.device), ...operation.frames.map((frame) => frame.toString("hex"))].join(" ");
   if (operation.kind === "sysctl") return `set /proc/sys/${checked(operation.name)} ${checked(String(operation.value))}`;
   return `${operation.kind === "makeNamespace" ? "make" : "drop"} ${namespacePath(operation.name)}`;
 }

@@ -31,7 +31,7 @@ export interface AddressEntry extends DeviceAddress {
   readonly index: number;
 }
 
-interface Part {
+export interface Part {
   readonly body: Buffer;
   readonly attributes: ReadonlyMap<number, Buffer>;
 }
@@ -97,6 +97,9 @@ export function parseAddresses(answer: Buffer): readonly AddressEntry[] {
     };
   });
 }
+
+/** The routes of an answer as they came: fixed part and attributes. */
+export const readRoutes = (answer: Buffer): readonly Part[] => readMessages(answer, kinds.route, 12);
 
 /** Unicast routes of the main table; `names` from the indexes of the same namespace. */
 export function parseRouteAnswer(answer: Buffer, ipVersion: 4 | 6, names: ReadonlyMap<number, string>): readonly RouteState[] {
