@@ -1,13 +1,13 @@
 // `<state>/dhcp/<network id>/device.json`: written before anything is made, removed after everything is gone. So a kill at
 // any line leaves it naming at least all that exists, and any later agent — or `netloom down` — can remove that.
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
   ensureDirectory,
   isErrno,
   readDirectoryIfPresent,
-  readFileIfPresent,
+  readFileIfPresentSync,
   removeFile,
   writeFileAtomicSync,
 } from "../linux/atomic-file.ts";
@@ -57,18 +57,14 @@ function parseDriver(value: unknown): InterfaceDriverSettings {
 
 /** `undefined` when there is no mark. An unreadable one (power cut) still tells the network, and that the names. */
 export async function readMark(stateDir: string, prefix: string, id: NetworkId): Promise<DeviceMark | undefined> {
-  const text = await readFileIfPresent(join(networkDirectory(stateDir, id), fileName));
+  const text = readFileIfPresentSync(join(networkDirectory(stateDir, id), fileName));
   if (text === undefined) return undefined;
   // A line that was not written to its end is none; the one before it names all that there is, too.
-  const marks = text.split("\n").map((line) => parseMark(id, line));
-  return (
-    marks.findLast((mark) => mark !== undefined) ?? {
-      networkId: id,
-      namespace: dhcpNamespaceName(prefix, id),
-      bridge: bridgeName(id),
-      taps: [],
-    }
-  );
+  for (const line of text.trimEnd().split("\n").reverse()) {
+    const mark = parseMark(id, line);
+    if (mark !== undefined) return mark;
+  }
+  return { networkId: id, namespace: dhcpNamespaceName(prefix, id), bridge: bridgeName(id), taps: [] };
 }
 
 /** Small and on the way of every new network: at once, where handing it to a thread would cost more than the write. */
@@ -103,6 +99,5 @@ export async function removeMark(stateDir: string, id: NetworkId): Promise<void>
 export async function listMarks(stateDir: string): Promise<readonly NetworkId[]> {
   const entries = await readDirectoryIfPresent(join(stateDir, "dhcp"));
   const ids = entries.filter(isUuid).map(networkId);
-  const marks = await Promise.all(ids.map(async (id) => readFileIfPresent(join(networkDirectory(stateDir, id), fileName))));
-  return ids.filter((_, index) => marks[index] !== undefined);
+  return ids.filter((id) => existsSync(join(networkDirectory(stateDir, id), fileName)));
 }

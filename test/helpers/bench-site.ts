@@ -180,6 +180,15 @@ export class BenchSite {
     this.client.close();
     await end(this.#agent, "SIGTERM");
     await end(this.#server, "SIGTERM");
+    try {
+      await this.#removeDataPlane();
+    } finally {
+      await this.nats.close();
+      await rm(this.stateDir, { recursive: true, force: true });
+    }
+  }
+
+  async #removeDataPlane(): Promise<void> {
     const runner = processRunner();
     const { stateDir, host, prefix } = this;
     const driver = new DnsmasqDriver({ runner, stateDir, log: silentLogger });
@@ -190,8 +199,6 @@ export class BenchSite {
       await Promise.all(marked.slice(at, at + 32).map((id) => devices.destroy(id)));
     }
     await endBusProcess(stateDir);
-    await this.nats.close();
-    await rm(stateDir, { recursive: true, force: true });
   }
 }
 

@@ -1,7 +1,7 @@
 // The files of one network below `<state>/dhcp/<network id>/`. Written and read without the thread pool: they are small and in
 // the page cache, where each step of an asynchronous call costs more than the step itself.
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
@@ -9,6 +9,7 @@ import {
   isErrno,
   overwriteLinesSync,
   readDirectoryIfPresent,
+  readFileIfPresentSync,
   writeFileAtomicSync,
 } from "../../linux/atomic-file.ts";
 import { type DnsmasqLease, parseLeases } from "../../linux/dnsmasq-leases.ts";
@@ -61,12 +62,7 @@ export class NetworkFiles {
   }
 
   read(name: string): string | undefined {
-    try {
-      return readFileSync(this.path(name), "utf8");
-    } catch (error) {
-      if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
-      throw error;
-    }
+    return readFileIfPresentSync(this.path(name));
   }
 
   readState(): NetworkState | undefined {
@@ -239,6 +235,8 @@ export class NetworkFiles {
 
   /** The driver has something here. */
   async isPresent(): Promise<boolean> {
+    // The usual case, for a tenth of the cost.
+    if (existsSync(this.path("state.json"))) return true;
     const entries = await readDirectoryIfPresent(this.directory);
     return entries.some((entry) => !foreignFiles.has(entry) && !entry.startsWith("."));
   }
