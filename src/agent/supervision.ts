@@ -2,7 +2,7 @@
 // changes nothing itself: it says which networks need a reconcile.
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import type { DhcpDriver } from "../drivers/dhcp-driver.ts";
+import type { DhcpDeviceManager, DhcpDriver } from "../drivers/dhcp-driver.ts";
 import type { NetworkId } from "../model/ids.ts";
 import type { Lane } from "../runtime/reconcile-queue.ts";
 import { type CancelTimer, repeatEvery, type Timers } from "../runtime/timers.ts";
@@ -12,6 +12,7 @@ import { VerifyPlan } from "./verify-plan.ts";
 
 export interface SupervisionParts {
   readonly driver: Pick<DhcpDriver, "findDead">;
+  readonly deviceManager: Pick<DhcpDeviceManager, "hasUnremoved">;
   readonly helpers: Pick<NetworkHelpers, "readInventory" | "served">;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -87,7 +88,8 @@ export class Supervision {
   }
 
   async #sweep(): Promise<void> {
-    const { driver, log, mark } = this.#parts;
+    const { driver, deviceManager, log, mark } = this.#parts;
+    if (deviceManager.hasUnremoved?.() === true) this.#isInventoryWanted = true;
     await this.#readInventory();
     for (const id of this.verifyPlan.due()) {
       if (!this.#crashLoop.hasGivenUp(id)) mark(id, "resync");

@@ -99,6 +99,7 @@ export class DeviceManager implements DhcpDeviceManager {
     const { networkId, namespace, bridge, tap } = spec;
     this.#known.delete(networkId);
     await this.#teardowns.settled(networkId);
+    this.#teardowns.forget(networkId);
     const before = await this.#takeOver(await readMark(stateDir, this.#prefix, networkId));
     const taps = [...new Set([...(before?.taps ?? []), tap])];
     const mark: DeviceMark = { networkId, namespace, bridge, taps, driver: this.#driver.settings };
@@ -173,6 +174,10 @@ export class DeviceManager implements DhcpDeviceManager {
   /** Resolves when everything that was destroyed is gone, or is left to whoever reads its mark. */
   async settle(): Promise<void> {
     await this.#teardowns.allSettled();
+  }
+
+  hasUnremoved(): boolean {
+    return this.#teardowns.hasDue;
   }
 
   async #removeNamespace(namespace: string): Promise<void> {

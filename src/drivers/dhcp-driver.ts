@@ -71,6 +71,8 @@ export interface DhcpDeviceManager {
   setup(view: NetworkView, dhcpPort: Port, options: SetupOptions): Promise<DhcpDevice>;
   /** Removes namespace, device and, when no tap is left in it, the bridge. Absent is success. */
   destroy(network: NetworkId): Promise<void>;
+  /** Whether something that was destroyed turned out not to go, and is to be destroyed again: `list` names it. Costs nothing. */
+  hasUnremoved?(): boolean;
   /** Networks that have a namespace or device of ours, by the marks in the state directory. */
   list(): Promise<readonly NetworkId[]>;
   getInterfaceName(port: PortId): string;

@@ -87,6 +87,9 @@ export class FakeDeviceManager implements DhcpDeviceManager {
   readonly calls: (Call & { readonly verify?: boolean })[] = [];
   /** Thrown by the next set-ups, in order. */
   readonly setupFailures: Error[] = [];
+  /** So many of the next removals fail after `destroy` has returned. */
+  failingTeardowns = 0;
+  #hasUnremoved = false;
   readonly #host: FakeHost;
   readonly #hostName: string;
 
@@ -105,11 +108,20 @@ export class FakeDeviceManager implements DhcpDeviceManager {
 
   async destroy(id: NetworkId): Promise<void> {
     this.calls.push({ verb: "destroy", network: id });
+    this.#hasUnremoved = this.failingTeardowns > 0;
+    if (this.#hasUnremoved) {
+      this.failingTeardowns -= 1;
+      return;
+    }
     this.#host.devices.delete(id);
   }
 
   async list(): Promise<readonly NetworkId[]> {
     return [...this.#host.devices.keys()];
+  }
+
+  hasUnremoved(): boolean {
+    return this.#hasUnremoved;
   }
 
   getInterfaceName(port: PortId): string {

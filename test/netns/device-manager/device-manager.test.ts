@@ -19,6 +19,7 @@ import {
   skipWithoutRoot,
   type TestDirectory,
 } from "../../helpers/namespaces.ts";
+import { waitFor } from "../../helpers/wait-for.ts";
 import { noMetadata } from "../../../src/model/metadata-plan.ts";
 
 describe("DeviceManager", { skip: skipWithoutRoot }, () => {
@@ -259,6 +260,33 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     const names = await deviceNames();
     assert.equal(names.has(tap()), false);
     assert.equal(names.has(bridge()), false);
+  });
+
+  test("a removal that fails behind the caller's back is told, named by its mark, and works the next time", async () => {
+    const inner = new NamespaceWorker();
+    let failures = 0;
+    const worker: NamespaceRunner = {
+      run: async (where, operations) => {
+        const isHost = where === undefined && operations.every(({ kind }) => kind === "netlink");
+        if (!isHost || failures === 0) return inner.run(where, operations);
+        failures -= 1;
+        throw new NetloomError("COMMAND_FAILED", "Device or resource busy");
+      },
+    };
+    const failing = new DeviceManager({ runner, worker, stateDir: directory.path, host: "h1", namespacePrefix: prefix });
+    await failing.setup(view, port, { verify: false, metadata: noMetadata });
+    failures = 1;
+
+    await failing.destroy(view.network.id);
+    await failing.settle();
+    assert.deepEqual(await failing.list(), [view.network.id]);
+    await waitFor(() => failing.hasUnremoved(), { limitMs: 3000, what: "the removal to be due again" });
+    await failing.destroy(view.network.id);
+    await failing.settle();
+
+    assert.equal(failing.hasUnremoved(), false);
+    assert.deepEqual(await failing.list(), []);
+    assert.equal((await deviceNames()).has(bridge()), false);
   });
 
   test("the mark names everything before anything is made, and a stranger destroys by it", async () => {

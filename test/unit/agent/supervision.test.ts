@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makePort, portItem } from "../../helpers/agent-items.ts";
+import { deleteItem, makeNetwork, makePort, networkItem, portItem } from "../../helpers/agent-items.ts";
 import type { AgentRig } from "../../helpers/agent-rig.ts";
 import { turnLoop } from "../../helpers/agent-rig.ts";
 import { applies, blue, blueItems, red, redItems, startedRig, stateOf } from "../../helpers/agent-scene.ts";
@@ -59,4 +59,25 @@ test("networks that others were given are stopped at once, without a sync, and s
   await turnLoop();
 
   assert.ok(rig.host.running.has(blue));
+});
+
+test("a device that did not go when its network went is removed by one of the next looks", async () => {
+  const rig = await startedRig(...blueItems, ...redItems);
+  await rig.advance(2000);
+  rig.deviceManager.failingTeardowns = 2;
+
+  rig.server.commit([deleteItem(networkItem(makeNetwork(1)))]);
+  await turnLoop();
+  assert.ok(rig.host.devices.has(blue), "the removal failed behind the agent's back");
+  await rig.advance(2000);
+  await rig.advance(2000);
+
+  assert.deepEqual([...rig.host.devices.keys()], [red]);
+  const destroyed = rig.deviceManager.calls.filter(({ verb, network }) => verb === "destroy" && network === blue).length;
+  await rig.advance(10_000);
+  assert.equal(
+    rig.deviceManager.calls.filter(({ verb, network }) => verb === "destroy" && network === blue).length,
+    destroyed,
+    "and left alone then",
+  );
 });
