@@ -1,5 +1,6 @@
 // JSON lines on standard error, written synchronously so that the last line before a crash is kept.
-import { pino, destination } from "pino";
+import { pino } from "pino";
+import { logOutput } from "./log-output.ts";
 
 export interface LogFields {
   readonly [field: string]: unknown;
@@ -25,7 +26,7 @@ export function createLogger(level: LogLevel, base: LogFields = {}): Logger {
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination({ dest: 2, sync: true }),
+    logOutput(),
   );
 }
 

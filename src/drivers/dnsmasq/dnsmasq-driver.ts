@@ -8,6 +8,7 @@ import { readDirectoryIfPresent, removeStaleTemporaries } from "../../linux/atom
 import type { CommandRunner } from "../../linux/command-runner.ts";
 import { isAlive, type ProcessIdentity, type ProcessState, sendSignal } from "../../linux/process-table.ts";
 import { readDroppedPackets } from "../../linux/process-load.ts";
+import { namespaceInode } from "../../linux/netns.ts";
 import { ensureInotifyInstances } from "../../linux/sysctl.ts";
 import { isUuid, type NetworkId, networkId } from "../../model/ids.ts";
 import type { DesiredDhcp, DhcpDriver, DhcpOutcome, DriverFigures } from "../dhcp-driver.ts";
@@ -106,7 +107,11 @@ export class DnsmasqDriver implements DhcpDriver {
     const target = this.#builder.build(desired);
     const argv = await this.#servers.argumentsFor(desired, files, target.domain);
     const known = this.#pictures.get(id);
-    const isKnownRight = known !== undefined && known.argvText === argv.join("\0") && known.namespace === device.namespace;
+    const isKnownRight =
+      known !== undefined &&
+      known.argvText === argv.join("\0") &&
+      known.namespace === device.namespace &&
+      known.namespaceInode === namespaceInode(device.namespace);
     const features = this.#features;
     if (isKnownRight && isAlive(known.server)) {
       const { loaded, server } = known;
@@ -117,7 +122,9 @@ export class DnsmasqDriver implements DhcpDriver {
     this.#pictures.delete(id);
     const { server, loaded, isTagged } = findRunning(files);
     const work: Work = { desired, files, argv, target, loaded, server, isTagged };
-    const state = compareServer(server, argv, device.namespace);
+    const isWatching = server === undefined || files.hasWatchedDirectories();
+    // Directories that were made anew are not the ones that it watches.
+    const state = isWatching ? compareServer(server, argv, device.namespace) : "differs";
     // Whoever served it before may have been killed between the new files and the release of leases.
     if (server !== undefined && loaded !== undefined && state === "fits") this.#remember(work, server, loaded, undefined);
     return { plan: planDnsmasq(target, loaded, state, { features, isTagged }), work };
@@ -218,6 +225,7 @@ export class DnsmasqDriver implements DhcpDriver {
       server: { pid, startTime },
       argvText: work.argv.join("\0"),
       namespace: device.namespace,
+      namespaceInode: namespaceInode(device.namespace),
       loaded,
       changedAtMs: this.#clock.monotonicMs(),
       pending,

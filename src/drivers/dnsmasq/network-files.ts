@@ -36,6 +36,9 @@ const foreignFiles: ReadonlySet<string> = new Set(["device.json"]);
 
 const directoryMode = 0o755;
 
+/** dnsmasq watches them by inotify from its start on. */
+const watchedDirectories = ["host.d", "dns.d"] as const;
+
 const hashOf = (...texts: readonly string[]): string => {
   const hash = createHash("sha256");
   for (const text of texts) hash.update(`${text.length}\n`).update(text);
@@ -98,11 +101,16 @@ export class NetworkFiles {
     writeNetworkState(this.path("state.json"), { phase: "changing", isTagged });
   }
 
+  /** False when somebody has removed one: a server that runs watches what is gone. */
+  hasWatchedDirectories(): boolean {
+    return watchedDirectories.every((name) => existsSync(this.path(name)));
+  }
+
   async #prepare(): Promise<void> {
     await ensureDirectory(this.directory, directoryMode);
     // dnsmasq reads them as another user, whatever our own umask.
     chmodSync(this.directory, directoryMode);
-    for (const name of ["host.d", "dns.d"]) {
+    for (const name of watchedDirectories) {
       try {
         mkdirSync(this.path(name), { mode: directoryMode });
         chmodSync(this.path(name), directoryMode);
@@ -131,7 +139,17 @@ export class NetworkFiles {
   }
 
   #visible(directory: string): readonly string[] {
-    return readdirSync(this.path(directory)).filter((name) => !name.startsWith("."));
+    return this.#entries(directory).filter((name) => !name.startsWith("."));
+  }
+
+  /** None where somebody has removed the directory; the next base makes it again. */
+  #entries(directory: string): readonly string[] {
+    try {
+      return readdirSync(this.path(directory));
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return [];
+      throw error;
+    }
   }
 
   /** Everything anew, small files folded in. Call `markChanging` before, `markRunning` when the server has been told. */
@@ -144,7 +162,7 @@ export class NetworkFiles {
     const names = dnsBuckets > 0 ? "" : formatLines(desired.dnsLines);
     this.#write("addn_hosts", names);
     this.#write("opts", optsText);
-    for (const entry of readdirSync(this.path("host.d"))) rmSync(this.path(`host.d/${entry}`), { force: true });
+    for (const entry of this.#entries("host.d")) rmSync(this.path(`host.d/${entry}`), { force: true });
     this.#writeAllBuckets(desired.dnsLines, dnsBuckets);
     const hosts = new HostMemory(desired.hostLines);
     const loaded = { hosts, dnsLines: new Set(desired.dnsLines), dnsBuckets, dnsAdded: new Set<string>(), optsText };
@@ -157,7 +175,7 @@ export class NetworkFiles {
       // dnsmasq reads a replaced file at once, and at the signal again.
       if (this.read(name) !== text) this.#write(name, text);
     }
-    for (const entry of readdirSync(this.path("dns.d"))) {
+    for (const entry of this.#entries("dns.d")) {
       const bucket = parseBucketName(entry);
       if (bucket === undefined || bucket >= count) rmSync(this.path(`dns.d/${entry}`), { force: true });
     }

@@ -9,6 +9,8 @@ export interface Picture {
   readonly server: ProcessIdentity;
   readonly argvText: string;
   readonly namespace: string;
+  /** Of the namespace that the server was started in: another one may have its name since. */
+  readonly namespaceInode: number | undefined;
   readonly loaded: LoadedFiles;
   readonly changedAtMs: number;
   /** Addresses whose leases are still to be released; undefined: whatever the lease file has too many. */
