@@ -70,6 +70,8 @@ interface Origin {
 
 const mostHeaderBytes = 8 * 1024;
 const keepAliveMs = 5000;
+/** A guest that is slower with its header only holds a connection. */
+const headersTimeoutMs = 10_000;
 const checkEveryMs = 5000;
 
 export class MetadataProxy {
@@ -93,7 +95,7 @@ export class MetadataProxy {
       {
         maxHeaderSize: mostHeaderBytes,
         requestTimeout: timeoutMs,
-        headersTimeout: timeoutMs,
+        headersTimeout: Math.min(timeoutMs, headersTimeoutMs),
         keepAliveTimeout: keepAliveMs,
         connectionsCheckingInterval: Math.min(timeoutMs, checkEveryMs),
       },

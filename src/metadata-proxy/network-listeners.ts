@@ -41,6 +41,8 @@ const httpPort = 80;
 
 /** One guest network may not take all descriptors of this process. */
 const mostConnections = 256;
+/** And one guest not all of its network's. */
+const mostConnectionsOfOne = 32;
 const tentativeLimitMs = 4000;
 
 export class NetworkListeners {
@@ -94,7 +96,7 @@ export class NetworkListeners {
     const sockets = new Set<Socket>();
     server.on("connection", (socket: Socket) => {
       // Not maxConnections: for a link-local address Node would look for its device in our own namespace, and throw.
-      if (sockets.size >= mostConnections) return void socket.destroy();
+      if (sockets.size >= mostConnections || countFrom(sockets, socket) >= mostConnectionsOfOne) return void socket.destroy();
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
       this.#parts.onConnection(socket, place);
@@ -167,4 +169,10 @@ export class NetworkListeners {
 function placeKey({ namespace, interfaceName }: DhcpDevice): string | undefined {
   const inode = namespaceInode(namespace);
   return inode === undefined ? undefined : `${namespace} ${inode} ${interfaceName}`;
+}
+
+function countFrom(sockets: ReadonlySet<Socket>, { remoteAddress }: Socket): number {
+  let count = 0;
+  for (const socket of sockets) if (socket.remoteAddress === remoteAddress) count += 1;
+  return count;
 }

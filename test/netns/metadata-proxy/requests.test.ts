@@ -1,5 +1,7 @@
 // What the proxy makes of requests, with and without a metadata service behind it.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createHmac, randomBytes } from "node:crypto";
 import { chmod, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
@@ -215,6 +217,24 @@ describe("requests to the metadata address", { skip: skipWithoutRoot }, () => {
 
     assert.match(answer, /^HTTP\/1.1 408 /);
     await waitFor(() => proxy?.metrics.connections === 0, { limitMs: 3000, what: "the connection to end" });
+  });
+
+  test("one guest holds at most 32 connections, so that there are some left for the others", async () => {
+    await start();
+    const script =
+      "use IO::Socket::INET; my @held = map { IO::Socket::INET->new('169.254.169.254:80') } 1 .. 60; $| = 1; print 'held'; sleep 60";
+    const child = spawn("nsenter", [`--net=/run/netns/${guest}`, "perl", "-e", script], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    try {
+      await once(child.stdout, "data");
+
+      await waitFor(() => proxy?.metrics.connections === 32, { limitMs: 5000, what: "32 connections and no more" });
+    } finally {
+      child.kill("SIGKILL");
+    }
+    await waitFor(() => proxy?.metrics.connections === 0, { limitMs: 5000, what: "the end of the connections" });
+    assert.equal((await ask(guest, "/")).status, 200);
   });
 
   test("who asks too often gets 429 and a hint, others do not, and later it may again", async () => {
