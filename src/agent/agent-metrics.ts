@@ -1,79 +1,138 @@
 // The agent's figures as Prometheus text. prom-client is loaded at the first scrape: most hosts are never scraped.
+import type { Registry } from "prom-client";
 import type { CacheCounts } from "../cache/network-cache.ts";
 import type { DriverFigures } from "../drivers/dhcp-driver.ts";
 import type { LeaseFigures } from "../leases/agent-leases.ts";
+import type { MetadataMetrics } from "../metadata-proxy/metadata-proxy.ts";
 import type { QueueStats } from "../runtime/reconcile-queue.ts";
 import type { ReconcileJournal } from "./reconcile-journal.ts";
 
 export interface AgentFigures {
   readonly counts: CacheCounts;
   readonly queue: QueueStats;
-  readonly journal: Pick<ReconcileJournal, "outcomes" | "reconcileMs" | "effectMs">;
+  readonly journal: Pick<ReconcileJournal, "outcomes" | "reconcileMs" | "effectMs" | "status">;
   readonly reportsPending: number;
   readonly reportsDropped: number;
   readonly crashes: number;
   /** Changes that came as events. */
   readonly events: number;
+  /** Requests to servers, reports included. */
+  readonly requests: number;
   /** Tools that were started; undefined where nobody counts. */
   readonly forks: number | undefined;
   readonly driver: DriverFigures | undefined;
   readonly leases: LeaseFigures | undefined;
+  /** Undefined where no metadata are served. */
+  readonly metadata: MetadataMetrics | undefined;
   readonly isConnected: boolean;
 }
 
+type LabelledCounts = readonly [label: string, values: ReadonlyMap<string | number, number>];
+
 const prefix = "netloom_dhcp_agent_";
 
-/** Of the changes of running servers, the share that needed no signal; NaN before the first. */
-function quietShare(outcomes: ReadonlyMap<string, number>): number {
+/** Of the changes of running servers, those that needed no signal, and all. */
+function quietChanges(outcomes: ReadonlyMap<string, number>): readonly [quiet: number, all: number] {
   const of = (outcome: string): number => outcomes.get(outcome) ?? 0;
   const quiet = of("added") + of("changed");
-  return quiet / (quiet + of("reloaded"));
+  return [quiet, quiet + of("reloaded")];
+}
+
+/** Networks that have a server, whatever it can be asked. */
+const countServed = (status: AgentFigures["journal"]["status"]): number =>
+  [...status.values()].filter(({ state }) => state === "served").length;
+
+type PromClient = Pick<typeof import("prom-client"), "Counter" | "Gauge" | "Registry">;
+
+class Page {
+  readonly #client: PromClient;
+  readonly #registry: Registry;
+
+  constructor(client: PromClient) {
+    this.#client = client;
+    this.#registry = new client.Registry();
+  }
+
+  gauge(name: string, help: string, value: number): void {
+    new this.#client.Gauge({ name: `${prefix}${name}`, help, registers: [this.#registry] }).set(value);
+  }
+
+  counter(name: string, help: string, value: number): void {
+    new this.#client.Counter({ name: `${prefix}${name}`, help, registers: [this.#registry] }).inc(value);
+  }
+
+  /** Before the first of what it is a ratio of, there is none. */
+  ratio(name: string, help: string, [part, whole]: readonly [number, number]): void {
+    if (whole > 0) this.gauge(name, help, part / whole);
+  }
+
+  countsBy(name: string, help: string, [label, counts]: LabelledCounts): void {
+    const registers = [this.#registry];
+    const labelled = new this.#client.Counter({ name: `${prefix}${name}`, help, labelNames: [label], registers });
+    for (const [value, count] of counts) labelled.inc({ [label]: value }, count);
+  }
+
+  format(): Promise<string> {
+    return this.#registry.metrics();
+  }
 }
 
 export async function formatMetrics(figures: AgentFigures): Promise<string> {
-  const { Counter, Gauge, Registry } = await import("prom-client");
-  const registry = new Registry();
-  const gauge = (name: string, help: string, value: number): void =>
-    new Gauge({ name: `${prefix}${name}`, help, registers: [registry] }).set(value);
-  const counter = (name: string, help: string, value: number): void =>
-    new Counter({ name: `${prefix}${name}`, help, registers: [registry] }).inc(value);
-  const { counts, queue, journal, driver, leases } = figures;
-  gauge("networks", "Networks that this host should serve", counts.networks);
-  gauge("subnets", "Subnets of these networks", counts.subnets);
-  gauge("ports", "Ports of these networks", counts.ports);
-  gauge("dirty_networks", "Networks that are not known to be as they should be", queue.dirty);
-  gauge("failing_networks", "Networks whose last reconcile failed", queue.failing);
-  gauge("oldest_dirty_seconds", "Age of the oldest change that is not in effect", queue.oldestDirtyMs / 1000);
-  gauge("reports_pending", "Ready ports and leases that the server has not stored yet", figures.reportsPending);
-  gauge("nats_connected", "1 while connected to NATS", figures.isConnected ? 1 : 0);
-  gauge("quiet_change_ratio", "Share of changes of running servers that needed no signal", quietShare(journal.outcomes));
-  counter("reports_dropped_total", "Reports given up because too many waited", figures.reportsDropped);
-  counter("events_total", "Changes that came as events", figures.events);
-  counter("servers_died_total", "DHCP servers that died", figures.crashes);
-  if (figures.forks !== undefined) {
-    counter("forks_total", "Tools that were started", figures.forks);
-    gauge("forks_per_event", "Tools that were started, by changes that came as events", figures.forks / figures.events);
-  }
+  const page = new Page(await import("prom-client"));
+  const { journal, driver, leases, metadata } = figures;
+  addState(page, figures);
+  addWork(page, figures);
   if (driver !== undefined) {
-    counter("change_cpu_seconds_total", "CPU that DHCP servers spent on taking changes in", driver.changeCpuMs / 1000);
-    counter("udp_dropped_total", "Packets that DHCP servers' sockets had no room for", driver.droppedPackets);
+    page.counter("change_cpu_seconds_total", "CPU that DHCP servers spent on taking changes in", driver.changeCpuMs / 1000);
+    page.counter("udp_dropped_total", "Packets that DHCP servers' sockets had no room for", driver.droppedPackets);
   }
-  if (leases !== undefined) {
-    gauge("leases", "Leases that DHCP servers of this host have given out", leases.leases);
-    gauge("servers_on_bus", "DHCP servers that tell of leases at once", leases.serversOnBus);
-    for (const [name, value] of leases.counters)
-      gauge(`dnsmasq_${name}`, `dnsmasq's counter ${name}, of the servers on the bus`, value);
-  }
-  const reconciles = new Counter({
-    name: `${prefix}reconciles_total`,
-    help: "Reconciles by outcome",
-    labelNames: ["outcome"] as const,
-    registers: [registry],
-  });
-  for (const [outcome, count] of journal.outcomes) reconciles.inc({ outcome }, count);
+  if (leases !== undefined) addLeases(page, leases, countServed(journal.status));
+  if (metadata !== undefined) addMetadata(page, metadata);
   return [
-    await registry.metrics(),
+    await page.format(),
     journal.reconcileMs.format(`${prefix}reconcile_seconds`, "How long reconciles took"),
     journal.effectMs.format(`${prefix}effect_seconds`, "From the first change that is not in effect until all are"),
   ].join("\n");
+}
+
+function addState(page: Page, { counts, queue, reportsPending, isConnected }: AgentFigures): void {
+  page.gauge("networks", "Networks that this host should serve", counts.networks);
+  page.gauge("subnets", "Subnets of these networks", counts.subnets);
+  page.gauge("ports", "Ports of these networks", counts.ports);
+  page.gauge("dirty_networks", "Networks that are not known to be as they should be", queue.dirty);
+  page.gauge("failing_networks", "Networks whose last reconcile failed", queue.failing);
+  page.gauge("oldest_dirty_seconds", "Age of the oldest change that is not in effect", queue.oldestDirtyMs / 1000);
+  page.gauge("reports_pending", "Ready ports and leases that the server has not stored yet", reportsPending);
+  page.gauge("nats_connected", "1 while connected to NATS", isConnected ? 1 : 0);
+}
+
+function addWork(page: Page, { journal, reportsDropped, crashes, events, requests, forks }: AgentFigures): void {
+  page.ratio("quiet_change_ratio", "Share of changes of running servers that needed no signal", quietChanges(journal.outcomes));
+  page.countsBy("reconciles_total", "Reconciles by outcome", ["outcome", journal.outcomes]);
+  page.counter("reports_dropped_total", "Reports given up because too many waited", reportsDropped);
+  page.counter("events_total", "Changes that came as events", events);
+  page.counter("servers_died_total", "DHCP servers that died", crashes);
+  page.counter("rpc_total", "Requests to servers, reports included", requests);
+  page.ratio("rpc_per_event", "Requests to servers, by changes that came as events", [requests, events]);
+  if (forks === undefined) return;
+  page.counter("forks_total", "Tools that were started", forks);
+  page.ratio("forks_per_event", "Tools that were started, by changes that came as events", [forks, events]);
+}
+
+/** Only a server on the bus can be asked for what it counts: a DHCPNAK leaves no other trace that is cheap to find. */
+function addLeases(page: Page, { leases, serversOnBus, counters }: LeaseFigures, served: number): void {
+  const silent = Math.max(0, served - serversOnBus);
+  page.gauge("leases", "Leases that DHCP servers of this host have given out", leases);
+  page.gauge("servers_on_bus", "DHCP servers that tell of leases at once", serversOnBus);
+  page.gauge("servers_without_counters", "DHCP servers that NAKs and other dnsmasq_ figures lack: not on the bus", silent);
+  for (const [name, value] of counters)
+    page.gauge(`dnsmasq_${name}`, `dnsmasq's counter ${name}, of the servers on the bus`, value);
+}
+
+function addMetadata(page: Page, { networks, listeners, connections, opened, requests }: MetadataMetrics): void {
+  page.gauge("metadata_networks", "Networks whose instances are served metadata", networks);
+  page.gauge("metadata_listeners", "Sockets that listen for metadata requests", listeners);
+  page.gauge("metadata_connections", "Connections of instances that are open", connections);
+  page.counter("metadata_listeners_opened_total", "Sockets that were opened for metadata requests", opened);
+  page.countsBy("metadata_requests_total", "Metadata requests by status of the answer", ["status", requests]);
 }

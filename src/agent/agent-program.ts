@@ -93,8 +93,13 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
       formatMetrics({
         ...{ counts: cache.counts(), queue: agent.queueStats, journal: agent.journal, isConnected: bus.isConnected },
         ...{ reportsPending: reporter.pending, reportsDropped: reporter.dropped, crashes: agent.crashes },
-        ...{ events: consumer.events, forks: environment.countForks?.(), driver: await environment.driver.readFigures?.() },
-        leases: await environment.leases.readFigures?.(),
+        ...{
+          requests: api.requests,
+          events: consumer.events,
+          forks: environment.countForks?.(),
+          driver: await environment.driver.readFigures?.(),
+        },
+        ...{ leases: await environment.leases.readFigures?.(), metadata: environment.metadata?.readFigures?.() },
       }),
     status: () => ({ host, phase: heartbeat.phase, seen: consumer.seen, networks: Object.fromEntries(agent.journal.status) }),
   });

@@ -27,11 +27,17 @@ export class DhcpPluginApi {
   readonly #bus: Bus;
   readonly #host: string;
   readonly #timeoutMs: number;
+  #requests = 0;
 
   constructor(options: DhcpPluginApiOptions) {
     this.#bus = options.bus;
     this.#host = options.host;
     this.#timeoutMs = options.timeoutMs ?? 10_000;
+  }
+
+  /** How often a server was asked something, reports included. */
+  get requests(): number {
+    return this.#requests;
   }
 
   /** One page of what happened since `request.since`. The first call of a process also registers the agent. */
@@ -53,16 +59,21 @@ export class DhcpPluginApi {
   }
 
   async releaseDhcpPort(networkId: NetworkId): Promise<void> {
-    await this.#bus.request(rpcSubject("dhcp", "releaseDhcpPort", this.#host), { networkId }, { timeoutMs: this.#timeoutMs });
+    await this.#ask(rpcSubject("dhcp", "releaseDhcpPort", this.#host), { networkId });
   }
 
   /** Resolves when the server has stored the report. */
   async reportStatus(report: StatusReport): Promise<void> {
-    await this.#bus.request(statusSubject("dhcp", this.#host), report, { timeoutMs: this.#timeoutMs });
+    await this.#ask(statusSubject("dhcp", this.#host), report);
+  }
+
+  async #ask(subject: string, body: object): Promise<unknown> {
+    this.#requests += 1;
+    return this.#bus.request(subject, body, { timeoutMs: this.#timeoutMs });
   }
 
   async #call<T>(method: string, request: object, schema: z.ZodType<T>): Promise<T> {
-    const reply = await this.#bus.request(rpcSubject("dhcp", method, this.#host), request, { timeoutMs: this.#timeoutMs });
+    const reply = await this.#ask(rpcSubject("dhcp", method, this.#host), request);
     const checked = schema.safeParse(reply);
     if (checked.success) return checked.data;
     const [issue] = checked.error.issues;

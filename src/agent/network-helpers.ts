@@ -12,6 +12,7 @@ import type {
   DhcpOutcome,
   SetupOptions,
 } from "../drivers/dhcp-driver.ts";
+import type { MetadataMetrics } from "../metadata-proxy/metadata-proxy.ts";
 import type { NetworkId, SubnetId } from "../model/ids.ts";
 import { type MetadataPlan, noMetadata } from "../model/metadata-plan.ts";
 import type { NetworkView, Port } from "../model/network.ts";
@@ -43,6 +44,8 @@ export interface MetadataService {
   }): Promise<void>;
   /** Before the namespace goes; absent is success. */
   remove(id: NetworkId): Promise<void>;
+  /** For metrics. */
+  readFigures?(): MetadataMetrics;
 }
 
 export interface HelperParts {

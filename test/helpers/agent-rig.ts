@@ -58,6 +58,7 @@ export class AgentRig {
   readonly agent: DhcpAgent;
   readonly consumer: StreamConsumer;
   readonly reporter: StatusReporter;
+  readonly api: DhcpPluginApi;
 
   /** @param before an earlier agent's rig, whose host and server go on. */
   constructor(options: { readonly pageSize?: number; readonly before?: AgentRig } = {}) {
@@ -75,6 +76,7 @@ export class AgentRig {
     const { clock, bus } = this;
     const log = recordingLogger(this.lines);
     const api = new DhcpPluginApi({ bus, host: rigHost });
+    this.api = api;
     this.reporter = new StatusReporter({ send: (report) => api.reportStatus(report), timers: clock, log, random: () => 0.5 });
     this.agent = new DhcpAgent({
       ...{ cache: this.cache, driver: this.driver, deviceManager: this.deviceManager, api, reporter: this.reporter },
