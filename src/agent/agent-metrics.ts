@@ -1,5 +1,5 @@
 // The agent's figures as Prometheus text. prom-client is loaded at the first scrape: most hosts are never scraped.
-import type { Registry } from "prom-client";
+import type * as prom from "prom-client";
 import type { CacheCounts } from "../cache/network-cache.ts";
 import type { DriverFigures } from "../drivers/dhcp-driver.ts";
 import type { LeaseFigures } from "../leases/agent-leases.ts";
@@ -42,11 +42,11 @@ function quietChanges(outcomes: ReadonlyMap<string, number>): readonly [quiet: n
 const countServed = (status: AgentFigures["journal"]["status"]): number =>
   [...status.values()].filter(({ state }) => state === "served").length;
 
-type PromClient = Pick<typeof import("prom-client"), "Counter" | "Gauge" | "Registry">;
+type PromClient = Pick<typeof prom, "Counter" | "Gauge" | "Registry">;
 
 class Page {
   readonly #client: PromClient;
-  readonly #registry: Registry;
+  readonly #registry: prom.Registry;
 
   constructor(client: PromClient) {
     this.#client = client;
@@ -100,7 +100,7 @@ function addState(page: Page, { counts, queue, reportsPending, isConnected }: Ag
   page.gauge("subnets", "Subnets of these networks", counts.subnets);
   page.gauge("ports", "Ports of these networks", counts.ports);
   page.gauge("dirty_networks", "Networks that are not known to be as they should be", queue.dirty);
-  page.gauge("failing_networks", "Networks whose last reconcile failed", queue.failing);
+  page.gauge("failing_networks", "Networks whose last reconcile failed, or whose server died and is not back", journal.failing);
   page.gauge("oldest_dirty_seconds", "Age of the oldest change that is not in effect", queue.oldestDirtyMs / 1000);
   page.gauge("reports_pending", "Ready ports and leases that the server has not stored yet", reportsPending);
   page.gauge("nats_connected", "1 while connected to NATS", isConnected ? 1 : 0);
