@@ -1,0 +1,141 @@
+// A router's namespace as the L3 agent leaves it, an outside and two instances, all with real packets.
+import type { RouterReady } from "../../src/drivers/l3-layout.ts";
+import { floatingIpObjects, routerTable } from "../../src/drivers/l3-layout.ts";
+import { namespaceInode } from "../../src/linux/netns.ts";
+import { portId, routerId } from "../../src/model/ids.ts";
+import { gatewayDeviceName, routerDeviceName, routerNamespaceName } from "../../src/model/device-names.ts";
+import { createNamespace, deleteNamespace, randomId, randomPrefix, sh } from "./namespaces.ts";
+
+export interface FloatingIpRig {
+  readonly router: string;
+  readonly outside: string;
+  readonly instances: readonly string[];
+  readonly place: RouterReady;
+  /** The gateway is .1 of 203.0.113.0/24, the outside .254, instances are 10.0.0.11, .12, … */
+  inside(name: string, ...words: readonly string[]): Promise<string>;
+  pings(name: string, address: string, ...more: readonly string[]): Promise<boolean>;
+  /** All elements and local routes as text, sorted. */
+  readElements(): Promise<readonly string[]>;
+  readRoutes(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+const inside = (name: string, ...words: readonly string[]): Promise<string> => sh("ip", "netns", "exec", name, ...words);
+
+export async function createFloatingIpRig(instanceCount = 2): Promise<FloatingIpRig> {
+  const prefix = randomPrefix();
+  const id = routerId(randomId());
+  const gatewayPort = portId(randomId());
+  const names = {
+    router: await createNamespace(routerNamespaceName(prefix, id)),
+    outside: await createNamespace(`${prefix}out`),
+    wires: await createNamespace(`${prefix}wires`),
+  };
+  const qg = gatewayDeviceName(gatewayPort);
+  const qr = routerDeviceName(portId(randomId()));
+  for (const bridge of ["ext", "int"]) {
+    await sh("ip", "-n", names.wires, "link", "add", bridge, "type", "bridge", "forward_delay", "0");
+    await sh("ip", "-n", names.wires, "link", "set", bridge, "up");
+  }
+  let wire = 0;
+  const plug = async (name: string, device: string, bridge: string, address: string): Promise<void> => {
+    const end = `w${(wire += 1)}`;
+    await sh("ip", "-n", names.wires, "link", "add", end, "type", "veth", "peer", "name", device, "netns", name);
+    await sh("ip", "-n", names.wires, "link", "set", end, "master", bridge, "up");
+    await sh("ip", "-n", name, "addr", "add", `${address}/24`, "dev", device);
+    await sh("ip", "-n", name, "link", "set", device, "up");
+  };
+  await plug(names.router, qg, "ext", "203.0.113.1");
+  await plug(names.router, qr, "int", "10.0.0.1");
+  await plug(names.outside, "eth0", "ext", "203.0.113.254");
+  const instances: string[] = [];
+  for (let index = 1; index <= instanceCount; index += 1) {
+    const name = await createNamespace(`${prefix}i${index}`);
+    instances.push(name);
+    await plug(name, "eth0", "int", `10.0.0.${10 + index}`);
+    await sh("ip", "-n", name, "route", "add", "default", "via", "10.0.0.1");
+  }
+  await inside(names.router, "sysctl", "-qw", "net.ipv4.ip_forward=1");
+  await inside(names.router, "nft", rulesetOf(qg));
+  const link: readonly { address: string }[] = JSON.parse(await sh("ip", "-n", names.router, "-j", "link", "show", qg));
+  return {
+    router: names.router,
+    outside: names.outside,
+    instances,
+    place: {
+      routerId: id,
+      namespace: names.router,
+      namespaceInode: namespaceInode(names.router) ?? 0,
+      epoch: randomId(),
+      gatewayDevice: qg,
+      gatewayPortId: gatewayPort,
+      gatewayMac: link[0]?.address ?? "",
+    },
+    inside,
+    pings: (name, address, ...more) =>
+      inside(name, "ping", "-c1", "-W1", ...more, address).then(
+        () => true,
+        () => false,
+      ),
+    readElements: async () => readElements(await inside(names.router, "nft", "-j", "list", "table", "inet", routerTable)),
+    readRoutes: async () => {
+      const routes: readonly { dst: string; dev: string }[] = JSON.parse(
+        await sh("ip", "-n", names.router, "-j", "route", "show", "table", "local", "proto", "static"),
+      );
+      return routes.map(({ dst, dev }) => `${dst} ${dev === qg ? "qg" : dev}`).toSorted();
+    },
+    close: async () => {
+      for (const name of [...instances, ...Object.values(names)]) await deleteNamespace(name);
+    },
+  };
+}
+
+/** By libnftables-json(5), independent of the driver's reader: `<object> <JSON of the element>`. */
+function readElements(json: string): readonly string[] {
+  const { nftables } = JSON.parse(json);
+  const found: string[] = [];
+  for (const { map, set } of nftables) {
+    const object = map ?? set;
+    for (const elem of object?.elem ?? []) found.push(`${object.name} ${JSON.stringify(elem)}`);
+  }
+  return found.toSorted();
+}
+
+/** What the router driver promises in l3-layout.ts, as short as it can be. */
+function rulesetOf(qg: string): string {
+  const objects = Object.values(floatingIpObjects).map(
+    ({ kind, name, type, isInterval }) => `${kind} ${name} { type ${type}; ${isInterval ? "flags interval; " : ""}}`,
+  );
+  const translate = [
+    "dnat ip to ip daddr map @fip_in",
+    ...["pf", "pf_range", "pf_keep"].map(
+      (map) => `meta l4proto { tcp, udp } dnat ip to ip daddr . meta l4proto . th dport map @${map}`,
+    ),
+    "dnat ip to ip daddr . meta l4proto map @pf_icmp",
+  ];
+  const toInside = [
+    "ip daddr . ct reply ip saddr @fip_pair return",
+    ...["pf_seen", "pf_seen_range"].map((set) => `ip daddr . meta l4proto . th dport . ct reply ip saddr @${set} return`),
+    "ip daddr . meta l4proto . ct reply ip saddr @pf_icmp_pair return",
+    "drop",
+  ];
+  const toOutside = [
+    "ct original ip daddr . ip saddr @fip_pair return",
+    ...["pf_back", "pf_back_range"].map((set) => `ct original ip daddr . meta l4proto . ip saddr . th sport @${set} return`),
+    "ct original ip daddr . meta l4proto . ip saddr @pf_icmp_pair return",
+    "drop",
+  ];
+  const chains = [
+    `chain c_pre { type nat hook prerouting priority dstnat; ${translate.join("; ")}; }`,
+    `chain c_out { type nat hook output priority -100; ${translate.join("; ")}; }`,
+    "chain c_snat { snat ip to ip saddr map @fip_out; snat ip to 203.0.113.1 fully-random; }",
+    `chain c_hair { iifname "${qg}" accept; jump c_snat; }`,
+    `chain c_post { type nat hook postrouting priority srcnat; oifname != "${qg}" ct status dnat goto c_hair; oifname != "${qg}" accept; jump c_snat; }`,
+    `chain c_guard_in { ${toInside.join("; ")}; }`,
+    `chain c_guard_back { ${toOutside.join("; ")}; }`,
+    "chain c_guard { type filter hook prerouting priority mangle; ct status dnat ct direction original jump c_guard_in; ct status dnat ct direction reply jump c_guard_back; }",
+    "chain c_guard_snat { ct reply ip daddr 203.0.113.1 accept; ct reply ip daddr . ct original ip saddr @fip_pair accept; drop; }",
+    "chain c_forward { type filter hook forward priority filter; ct status snat ct status != dnat goto c_guard_snat; }",
+  ];
+  return `table inet ${routerTable} { ${[...objects, ...chains].join("\n")}\n}`;
+}

@@ -1,0 +1,96 @@
+// Small servers and clients inside namespaces, for tests that must see packets arrive.
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { sh } from "./namespaces.ts";
+
+export interface Listener {
+  close(): Promise<void>;
+}
+
+// One process per namespace and its ports: says what it heard from whom.
+const echo = `
+import socket, sys, threading
+def tcp(port):
+    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("", port)); s.listen()
+    while True:
+        c, a = s.accept()
+        def serve(c=c, a=a):
+            try:
+                while True:
+                    data = c.recv(100)
+                    if not data: break
+                    c.sendall(f"{port} {a[0]}".encode())
+            except OSError: pass
+            c.close()
+        threading.Thread(target=serve, daemon=True).start()
+def udp(port):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", port))
+    while True:
+        data, a = s.recvfrom(100)
+        s.sendto(f"{port} {a[0]}".encode(), a)
+for word in sys.argv[1:]:
+    kind, port = word.split(":")
+    threading.Thread(target={"tcp": tcp, "udp": udp}[kind], args=(int(port),), daemon=True).start()
+print("up", flush=True)
+sys.stdin.read()
+`;
+
+/** Answers everything with `<its port> <source address>`. @param ports `tcp:80`, `udp:53` */
+export async function listen(namespace: string, ...ports: readonly string[]): Promise<Listener> {
+  const child = spawn("ip", ["netns", "exec", namespace, "python3", "-c", echo, ...ports], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  return { close: () => end(child) };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "close");
+  child.kill("SIGKILL");
+  await ended;
+}
+
+const question = `
+import socket, sys
+kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+s.settimeout(1)
+try:
+    s.connect((address, port)); s.send(b"x"); print(s.recv(100).decode(), end="")
+except OSError: print("nothing", end="")
+`;
+
+/** What the listener answers, or `nothing` within a second. */
+export const ask = (namespace: string, kind: "tcp" | "udp", address: string, port: number): Promise<string> =>
+  sh("ip", "netns", "exec", namespace, "python3", "-c", question, kind, address, String(port));
+
+const conversation = `
+import socket, sys
+s = socket.socket(); s.settimeout(1); s.connect((sys.argv[1], int(sys.argv[2])))
+for line in sys.stdin:
+    try:
+        s.send(b"x"); print(s.recv(100).decode() or "closed", flush=True)
+    except OSError: print("nothing", flush=True)
+`;
+
+export interface Conversation {
+  /** The next answer on the same TCP connection, or `nothing` within a second. */
+  say(): Promise<string>;
+  close(): Promise<void>;
+}
+
+export function talk(namespace: string, address: string, port: number): Conversation {
+  const words = ["netns", "exec", namespace, "python3", "-c", conversation, address, String(port)];
+  const child = spawn("ip", words, { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout });
+  return {
+    say: async () => {
+      const answer = once(lines, "line");
+      child.stdin.write("go\n");
+      return String((await answer)[0]);
+    },
+    close: () => end(child),
+  };
+}
