@@ -100,7 +100,7 @@ function addState(page: Page, { counts, queue, reportsPending, isConnected }: Ag
   page.gauge("subnets", "Subnets of these networks", counts.subnets);
   page.gauge("ports", "Ports of these networks", counts.ports);
   page.gauge("dirty_networks", "Networks that are not known to be as they should be", queue.dirty);
-  page.gauge("failing_networks", "Networks whose last reconcile failed, or whose server died and is not back", journal.failing);
+  page.gauge("failing_networks", "Networks whose last reconcile failed", queue.failing);
   page.gauge("oldest_dirty_seconds", "Age of the oldest change that is not in effect", queue.oldestDirtyMs / 1000);
   page.gauge("reports_pending", "Ready ports and leases that the server has not stored yet", reportsPending);
   page.gauge("nats_connected", "1 while connected to NATS", isConnected ? 1 : 0);
