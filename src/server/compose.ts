@@ -3,27 +3,31 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Bus } from "../messaging/bus.ts";
 import type { ApiDeps, ApiServices } from "./api/api-deps.ts";
+import { composeServices } from "./compose-services.ts";
 import { lazyMetrics } from "./metrics.ts";
 import { OutboxPruner } from "./publisher/outbox-pruner.ts";
 import { OutboxPublisher } from "./publisher/outbox-publisher.ts";
 import { controlSender, serveAgents } from "./rpc/agent-rpc.ts";
+import { serveL3Agents } from "./rpc/l3-rpc.ts";
 import { LeaseNotifier } from "./rpc/lease-notifier.ts";
 import { DhcpScheduler } from "./scheduler/dhcp-scheduler.ts";
-import { AgentAdmin } from "./services/agent-admin.ts";
-import { AgentAutoSchedule } from "./services/agent-auto-schedule.ts";
+import { L3Scheduler } from "./scheduler/l3-scheduler.ts";
+import { AgentAutoSchedule, type Placement } from "./services/agent-auto-schedule.ts";
 import { AgentEvents } from "./services/agent-events.ts";
-import { AgentFailover, defaultFailover, type FailoverSettings } from "./services/agent-failover.ts";
+import { AgentFailover, defaultFailover, type FailoverSettings, type Hosted } from "./services/agent-failover.ts";
+import { AgentRegistration } from "./services/agent-registration.ts";
 import { AgentStatus } from "./services/agent-status.ts";
 import { AgentSync } from "./services/agent-sync.ts";
 import { DhcpPortClaims } from "./services/dhcp-port-claims.ts";
 import { HeartbeatService } from "./services/heartbeat-service.ts";
+import { hostedNetworks, networkPlacement } from "./services/hosted-networks.ts";
+import { hostedRouters, routerPlacement } from "./services/hosted-routers.ts";
+import { InstanceFinder } from "./services/instance-finder.ts";
+import { L3Status } from "./services/l3-status.ts";
+import { L3Sync } from "./services/l3-sync.ts";
 import { LeasePruner } from "./services/lease-pruner.ts";
-import { LeaseService } from "./services/lease-service.ts";
 import { LivenessTable } from "./services/liveness.ts";
-import { createNetworkService } from "./services/network-service.ts";
-import { createPortService } from "./services/port-service.ts";
 import type { ServiceDeps } from "./services/service-deps.ts";
-import { createSubnetService } from "./services/subnet-service.ts";
 import type { Store } from "./store/database.ts";
 import { readEpoch } from "./store/epoch.ts";
 
@@ -52,6 +56,8 @@ export interface ServerParts {
   readonly metrics: () => Promise<string>;
   /** For tests and tools; it looks by itself from time to time. */
   readonly failover: Pick<AgentFailover, "pass">;
+  /** The same for routers. */
+  readonly l3Failover: Pick<AgentFailover, "pass">;
   /** Stops answering agents and publishes what is committed; store and bus stay open. */
   close(): Promise<void>;
 }
@@ -60,7 +66,8 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const { store, bus, clock, log } = base;
   const epoch = await readEpoch(store.db);
   const control = controlSender(bus, log);
-  const { liveness, scheduler, deps, autoSchedule, failover } = composeScheduling(base);
+  const scheduling = composeScheduling(base);
+  const { liveness, scheduler, deps, autoSchedule, failover, l3 } = scheduling;
   const publisher = new OutboxPublisher({ store, bus, epoch, clock, log });
   const { enableNewAgents = true } = base;
   const heartbeats = new HeartbeatService({ store, clock, log, epoch, liveness, control, enableNewAgents });
@@ -69,31 +76,36 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   heartbeats.start();
   pruner.start();
   const paging = base.maxPageBytes === undefined ? {} : { maxPageBytes: base.maxPageBytes };
-  const sync = new AgentSync({ store, clock, epoch, scheduler, autoSchedule, liveness, enableNewAgents, ...paging });
+  const registration = new AgentRegistration({ store, clock, liveness, enableNewAgents });
+  const sync = new AgentSync({ store, epoch, scheduler, autoSchedule, registration, ...paging });
   const claims = new DhcpPortClaims(deps);
   const notifier = new LeaseNotifier({ bus, log });
   const leasePruner = new LeasePruner({ store, clock, log, onChanges: (changes) => notifier.add(changes) });
   leasePruner.start();
   const status = new AgentStatus(store, clock, (changes) => notifier.add(changes));
-  const rpc = serveAgents({ bus, log, sync, claims, status, heartbeats });
-  const networks = createNetworkService(deps);
+  const rpc = serveAgents({ bus, log, registration, sync, claims, status, heartbeats });
+  const l3Rpc = serveL3Agents({
+    bus,
+    registration,
+    sync: new L3Sync({ store, epoch, scheduler: l3.scheduler, autoSchedule: l3.autoSchedule, registration, ...paging }),
+    status: new L3Status(store, clock),
+    instances: new InstanceFinder(store),
+  });
   failover.start();
+  l3.failover.start();
   return {
-    services: {
-      networks,
-      subnets: createSubnetService(deps),
-      ports: createPortService(deps),
-      agents: new AgentAdmin({ store, scheduler, liveness, networks, services: deps, control }),
-      leases: new LeaseService(store),
-    },
+    services: composeServices({ deps, scheduler, l3: l3.scheduler, liveness, control }),
     readiness: () => readiness(bus, publisher),
     metrics: lazyMetrics({ store, bus, publisher }),
     failover,
+    l3Failover: l3.failover,
     async close() {
       rpc.close();
+      l3Rpc.close();
       await leasePruner.close();
       notifier.close();
       await failover.close();
+      await l3.failover.close();
       await pruner.close();
       await heartbeats.close();
       await publisher.close();
@@ -114,13 +126,29 @@ function composeScheduling(base: ServerBase) {
     defaultZones: defaultAvailabilityZones,
     servesDisabled: servicesOnDisabledAgents,
   });
-  const events = new AgentEvents({ scheduler, liveness, log, servesDisabled: servicesOnDisabledAgents });
-  const deps: ServiceDeps = { store, clock, events, defaultDnsDomain: base.dnsDomain };
-  const autoSchedule = new AgentAutoSchedule(store, scheduler);
+  const l3Scheduler = new L3Scheduler({
+    liveness: (agent) => liveness.of(agent),
+    order: base.scheduler ?? "weight",
+    defaultZones: defaultAvailabilityZones,
+    servesDisabled: servicesOnDisabledAgents,
+  });
+  const servesDisabled = servicesOnDisabledAgents;
+  const events = new AgentEvents({ scheduler, l3: l3Scheduler, liveness, log, servesDisabled });
+  const deps: ServiceDeps = { store, clock, events, defaultDnsDomain: base.dnsDomain, servesDisabled };
   const settings = { ...defaultFailover, ...base.failover };
   const isConnected = (): boolean => bus.isConnected;
-  const shared = { store, clock, log, liveness, scheduler, autoSchedule };
-  return { ...shared, deps, failover: new AgentFailover({ ...shared, services: deps, isConnected, settings }) };
+  const watch = (hosted: Hosted, placement: Placement) => {
+    const autoSchedule = new AgentAutoSchedule(store, placement);
+    const failover = new AgentFailover({ store, clock, log, liveness, hosted, autoSchedule, isConnected, settings });
+    return { autoSchedule, failover };
+  };
+  return {
+    liveness,
+    scheduler,
+    deps,
+    ...watch(hostedNetworks(deps, scheduler), networkPlacement(store, scheduler)),
+    l3: { scheduler: l3Scheduler, ...watch(hostedRouters(store, l3Scheduler), routerPlacement(store, l3Scheduler)) },
+  };
 }
 
 function readiness(bus: Bus, publisher: OutboxPublisher): ReturnType<ApiDeps["readiness"]> {

@@ -4,6 +4,7 @@ import type { LogFields, Logger } from "../../src/base/logger.ts";
 import { createApi } from "../../src/server/api/api.ts";
 import type { ReadinessCheck } from "../../src/server/api/api-deps.ts";
 import { FakeClock } from "./fake-clock.ts";
+import { fakeL3Agents, fakeRouterService } from "./fake-l3-services.ts";
 import { FakeAgentService, FakeResourceService } from "./fake-resource-service.ts";
 
 export interface LogLine extends LogFields {
@@ -30,6 +31,9 @@ export class FakeApi {
   readonly networks = new FakeResourceService();
   readonly subnets = new FakeResourceService();
   readonly ports = new FakeResourceService();
+  readonly routers = fakeRouterService();
+  readonly floatingIps = new FakeResourceService();
+  readonly portForwardings = new FakeResourceService();
   readonly agents = new FakeAgentService();
   readonly leases = new FakeResourceService();
   readonly clock = new FakeClock();
@@ -38,9 +42,10 @@ export class FakeApi {
   readonly app: FastifyInstance;
 
   constructor(metrics?: () => Promise<string>) {
-    const { networks, subnets, ports, agents, leases, clock } = this;
+    const { networks, subnets, ports, routers, floatingIps, agents, leases, clock } = this;
+    const portForwardings = (): FakeResourceService => this.portForwardings;
     this.app = createApi({
-      services: { networks, subnets, ports, agents, leases },
+      services: { networks, subnets, ports, routers, floatingIps, portForwardings, agents, l3Agents: fakeL3Agents, leases },
       log: this.#logger(),
       clock,
       version: "1.2.3",
@@ -75,6 +80,9 @@ export class FakeApi {
       networks: this.networks,
       subnets: this.subnets,
       ports: this.ports,
+      routers: this.routers,
+      floatingips: this.floatingIps,
+      port_forwardings: this.portForwardings,
       agents: this.agents.resource,
       leases: this.leases,
     };

@@ -4,14 +4,11 @@ import { type FastifyInstance, type InjectOptions } from "fastify";
 import { silentLogger } from "../../src/base/logger.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { createApi } from "../../src/server/api/api.ts";
+import { composeServices } from "../../src/server/compose-services.ts";
 import { DhcpScheduler } from "../../src/server/scheduler/dhcp-scheduler.ts";
-import { AgentAdmin } from "../../src/server/services/agent-admin.ts";
-import { LeaseService } from "../../src/server/services/lease-service.ts";
+import { L3Scheduler } from "../../src/server/scheduler/l3-scheduler.ts";
 import { LivenessTable } from "../../src/server/services/liveness.ts";
-import { createNetworkService } from "../../src/server/services/network-service.ts";
-import { createPortService } from "../../src/server/services/port-service.ts";
 import type { ServiceDeps } from "../../src/server/services/service-deps.ts";
-import { createSubnetService } from "../../src/server/services/subnet-service.ts";
 import { openStore, type Store } from "../../src/server/store/database.ts";
 import { recordItems } from "../../src/server/store/outbox.ts";
 import type { Database } from "../../src/server/store/schema.ts";
@@ -27,6 +24,11 @@ const tables = [
   "fixed_ips",
   "agents",
   "network_dhcp_agents",
+  "routers",
+  "router_ports",
+  "router_l3_agents",
+  "floating_ips",
+  "port_forwardings",
   "streams",
   "outbox",
   "leases",
@@ -45,17 +47,11 @@ export class RealApi {
       recordItems,
       scheduleNetwork: scheduler.scheduleNetwork.bind(scheduler),
     } satisfies ServiceDeps["events"];
-    const services: ServiceDeps = { store, clock, events };
-    const networks = createNetworkService(services);
+    const l3 = new L3Scheduler({ liveness: (agent) => liveness.of(agent) });
+    const deps: ServiceDeps = { store, clock, events: { ...events, scheduleRouter: l3.scheduleRouter.bind(l3) } };
     this.store = store;
     this.app = createApi({
-      services: {
-        networks,
-        subnets: createSubnetService(services),
-        ports: createPortService(services),
-        agents: new AgentAdmin({ store, scheduler, liveness, networks, services, control: () => {} }),
-        leases: new LeaseService(store),
-      },
+      services: composeServices({ deps, scheduler, l3, liveness, control: () => {} }),
       log: silentLogger,
       clock,
       version: "0",

@@ -1,12 +1,11 @@
 // Which agent hosts which network: sub-collections of agents and of networks. All of it is for administrators.
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { ApiFault } from "../../types/api-faults.ts";
 import { agentResource } from "../../types/resources/agents.ts";
 import { networkResource } from "../../types/resources/networks.ts";
-import { Refusal, quoted, toUuid } from "../../types/resources/values.ts";
 import type { AgentService } from "../services/agent-admin-service-types.ts";
 import type { RequestContext } from "../services/resource-service.ts";
 import { AnswerView } from "./answer-view.ts";
+import { bareIdOf } from "./bare-body.ts";
 import { idOf, queryOf } from "./collection-routes.ts";
 import { parseFields } from "./list-request.ts";
 import { notFound, parseId } from "./object-id.ts";
@@ -27,7 +26,7 @@ export function registerAgentRoutes(app: FastifyInstance, agents: AgentService):
     "/v2.0/agents/:id/dhcp-networks",
     scoped(async (request, reply, context) => {
       const agentId = idOf(request, agentResource, context);
-      await agents.addNetwork(context, agentId, networkIdOf(request.body));
+      await agents.addNetwork(context, agentId, bareIdOf(request.body, "network_id"));
       return reply.code(201).type("application/json").send("null");
     }),
   );
@@ -53,16 +52,4 @@ function hiddenNetworkId(request: FastifyRequest, context: RequestContext): stri
   const { id } = request.params as { readonly id: string };
   if (!context.isAdmin) throw notFound(networkResource, id);
   return parseId(networkResource, id);
-}
-
-/** `{"network_id": "…"}`, without an envelope. */
-function networkIdOf(body: unknown): string {
-  if (typeof body !== "object" || body === null || Array.isArray(body) || !Object.hasOwn(body, "network_id")) {
-    throw new ApiFault("HTTPBadRequest", "Unable to find 'network_id' in request body.");
-  }
-  const other = Object.keys(body).find((key) => key !== "network_id");
-  if (other !== undefined) throw new ApiFault("HTTPBadRequest", `Unrecognized attribute(s) ${quoted(other)}.`);
-  const id = toUuid((body as { readonly network_id: unknown }).network_id);
-  if (id instanceof Refusal) throw new ApiFault("HTTPBadRequest", `Invalid input for network_id. Reason: ${id.reason}`);
-  return id;
 }

@@ -2,7 +2,9 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { AgentService } from "../services/agent-admin-service-types.ts";
+import type { L3AgentService } from "../services/l3-agent-service-types.ts";
 import type { ResourceReader, ResourceService } from "../services/resource-service.ts";
+import type { RouterService } from "../services/router-service-types.ts";
 
 export interface ReadinessCheck {
   readonly check: string;
@@ -15,7 +17,12 @@ export interface ApiServices {
   readonly networks: ResourceService;
   readonly subnets: ResourceService;
   readonly ports: ResourceService;
+  readonly routers: RouterService;
+  readonly floatingIps: ResourceService;
+  /** Of one floating IP; whether there is one shows when it is asked. */
+  readonly portForwardings: (floatingIpId: string) => ResourceService;
   readonly agents: AgentService;
+  readonly l3Agents: L3AgentService;
   readonly leases: ResourceReader;
 }
 

@@ -2,19 +2,24 @@
 import { randomUUID } from "node:crypto";
 import fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import { agentResource } from "../../types/resources/agents.ts";
+import { floatingIpResource } from "../../types/resources/floating-ips.ts";
 import { leaseResource } from "../../types/resources/leases.ts";
 import { networkResource } from "../../types/resources/networks.ts";
+import { portForwardingResource } from "../../types/resources/port-forwardings.ts";
 import { portResource } from "../../types/resources/ports.ts";
+import { routerResource } from "../../types/resources/routers.ts";
 import { subnetResource } from "../../types/resources/subnets.ts";
 import { registerAgentRoutes } from "./agent-routes.ts";
 import type { ApiDeps } from "./api-deps.ts";
-import { registerCollection } from "./collection-routes.ts";
+import { registerCollection, registerSubCollection } from "./collection-routes.ts";
 import { registerDiscovery } from "./discovery-routes.ts";
 import { faultBody } from "./fault-answers.ts";
 import { registerHealth } from "./health-routes.ts";
 import { installHostCheck } from "./host-check.ts";
+import { registerL3AgentRoutes } from "./l3-agent-routes.ts";
 import { maxBodyBytes, parseRequestBody } from "./request-body.ts";
 import { installNoRoute, installRequestScope } from "./request-scope.ts";
+import { registerRouterActions } from "./router-action-routes.ts";
 
 const requestTimeoutMs = 30_000;
 // Clients name hundreds of ids in one query.
@@ -26,15 +31,20 @@ export function createApi(deps: ApiDeps): FastifyInstance {
   installRequestScope(app, deps);
   installHostCheck(app, deps.allowedHosts ?? []);
   installNoRoute(app);
-  const { networks, subnets, ports, agents, leases } = deps.services;
+  const { networks, subnets, ports, routers, floatingIps, portForwardings, agents, l3Agents, leases } = deps.services;
   registerHealth(app, deps);
-  registerDiscovery(app, [networkResource, subnetResource, portResource]);
+  registerDiscovery(app, [networkResource, subnetResource, portResource, routerResource, floatingIpResource]);
   registerCollection(app, networkResource, networks);
   registerCollection(app, subnetResource, subnets);
   registerCollection(app, portResource, ports);
+  registerCollection(app, routerResource, routers);
+  registerRouterActions(app, routers);
+  registerCollection(app, floatingIpResource, floatingIps);
+  registerSubCollection(app, { parent: floatingIpResource, resource: portForwardingResource, serviceOf: portForwardings });
   registerCollection(app, agentResource, agents);
   registerCollection(app, leaseResource, leases);
   registerAgentRoutes(app, agents);
+  registerL3AgentRoutes(app, l3Agents);
   return app;
 }
 

@@ -17,13 +17,47 @@ export type CollectionService = ResourceReader & Partial<Pick<ResourceService, "
 
 interface Collection {
   readonly resource: ResourceDeclaration;
-  readonly service: CollectionService;
+  readonly serviceOf: (request: FastifyRequest) => CollectionService;
   readonly view: AnswerView;
+  /** As routes are written; `:parentId` is the object that a collection is inside of. */
   readonly path: string;
 }
 
 export function registerCollection(app: FastifyInstance, resource: ResourceDeclaration, service: CollectionService): void {
-  const collection = { resource, service, view: new AnswerView(resource), path: `/v2.0/${resource.collection}` };
+  registerVerbs(app, {
+    resource,
+    serviceOf: () => service,
+    view: new AnswerView(resource),
+    path: `/v2.0/${resource.collection}`,
+  });
+}
+
+/** A collection inside each object of another one. The service says whether there is such an object. */
+export function registerSubCollection(
+  app: FastifyInstance,
+  {
+    parent,
+    resource,
+    serviceOf,
+  }: {
+    readonly parent: ResourceDeclaration;
+    readonly resource: ResourceDeclaration;
+    readonly serviceOf: (parentId: string) => CollectionService;
+  },
+): void {
+  registerVerbs(app, {
+    resource,
+    serviceOf: (request) => serviceOf(parseId(parent, parentIdOf(request))),
+    view: new AnswerView(resource),
+    path: `/v2.0/${parent.collection}/:parentId/${resource.collection}`,
+  });
+}
+
+/** The router gives every named part of the path as text. */
+const parentIdOf = (request: FastifyRequest): string => (request.params as { readonly parentId?: string }).parentId ?? "";
+
+function registerVerbs(app: FastifyInstance, collection: Collection): void {
+  const { resource } = collection;
   registerReading(app, collection);
   if (resource.canCreate) registerCreate(app, collection);
   if (resource.canUpdate) registerUpdate(app, collection);
@@ -44,15 +78,15 @@ export function idOf(request: FastifyRequest, resource: ResourceDeclaration, con
   return parseId(resource, id);
 }
 
-function registerReading(app: FastifyInstance, { resource, service, view, path }: Collection): void {
+function registerReading(app: FastifyInstance, { resource, serviceOf, view, path }: Collection): void {
   app.get(
     path,
     scoped(async (request, _reply, context) => {
       const params = queryOf(request);
       const list = parseListRequest(resource, params, context);
       const isHidden = resource.adminOnly === true && !context.isAdmin;
-      const items = isHidden || list.matchesNothing ? [] : await service.list(context, list.query);
-      const links = pageLinks(request, path, params, { list, items });
+      const items = isHidden || list.matchesNothing ? [] : await serviceOf(request).list(context, list.query);
+      const links = pageLinks(request, path.replace(":parentId", parentIdOf(request)), params, { list, items });
       const answer = { [resource.collection]: view.many(items, context, list.fields) };
       return links.length === 0 ? answer : { ...answer, [`${resource.collection}_links`]: links };
     }),
@@ -60,13 +94,13 @@ function registerReading(app: FastifyInstance, { resource, service, view, path }
   app.get(
     `${path}/:id`,
     scoped(async (request, _reply, context) => {
-      const item = await service.show(context, idOf(request, resource, context));
+      const item = await serviceOf(request).show(context, idOf(request, resource, context));
       return { [resource.name]: view.one(item, context, parseFields(queryOf(request))) };
     }),
   );
 }
 
-function registerCreate(app: FastifyInstance, { resource, service, view, path }: Collection): void {
+function registerCreate(app: FastifyInstance, { resource, serviceOf, view, path }: Collection): void {
   app.post(
     path,
     scoped(async (request, reply, context) => {
@@ -74,7 +108,7 @@ function registerCreate(app: FastifyInstance, { resource, service, view, path }:
       const bodies = items.map((item, index) =>
         isBulk ? withPlace(index, () => parseCreate(resource, item, context)) : parseCreate(resource, item, context),
       );
-      const created = (await service.create?.(context, bodies)) ?? [];
+      const created = (await serviceOf(request).create?.(context, bodies)) ?? [];
       reply.code(201);
       const [first = {}] = created;
       return isBulk ? { [resource.collection]: view.many(created, context) } : { [resource.name]: view.one(first, context) };
@@ -92,29 +126,29 @@ function withPlace(index: number, parse: () => Attributes): Attributes {
   }
 }
 
-function registerUpdate(app: FastifyInstance, { resource, service, view, path }: Collection): void {
+function registerUpdate(app: FastifyInstance, { resource, serviceOf, view, path }: Collection): void {
   app.put(
     `${path}/:id`,
     scoped(async (request, _reply, context) => {
       const id = idOf(request, resource, context);
       const changes = parseUpdate(resource, openUpdateEnvelope(resource, request.body), context);
-      const item = await service.update?.(context, id, changes, revisionOf(request, resource));
+      const item = await serviceOf(request).update?.(context, id, changes, revisionOf(request, resource));
       return { [resource.name]: view.one(item ?? {}, context) };
     }),
   );
 }
 
-function registerDelete(app: FastifyInstance, { resource, service, path }: Collection): void {
+function registerDelete(app: FastifyInstance, { resource, serviceOf, path }: Collection): void {
   app.delete(
     `${path}/:id`,
     scoped(async (request, reply, context) => {
-      await service.remove?.(context, idOf(request, resource, context), revisionOf(request, resource));
+      await serviceOf(request).remove?.(context, idOf(request, resource, context), revisionOf(request, resource));
       return reply.code(204).send();
     }),
   );
 }
 
-function revisionOf(request: FastifyRequest, resource: ResourceDeclaration): number | undefined {
+export function revisionOf(request: FastifyRequest, resource: ResourceDeclaration): number | undefined {
   const revision = expectedRevision(request.headers["if-match"]);
   if (revision === undefined || attributeOf(resource, "revision_number") !== undefined) return revision;
   throw new ApiFault("BadRequest", `If-Match cannot be used on ${resource.collection}: they have no revision_number.`);

@@ -49,6 +49,10 @@ const routerOwners = new Set<string>([
 /** Such ports carry chosen addresses even where everybody else makes their own. */
 export const isRouterOwner = (deviceOwner: string): boolean => routerOwners.has(deviceOwner);
 
+/** No host stands behind these that could make itself an address. */
+export const makesNoAddress = (deviceOwner: string): boolean =>
+  isRouterOwner(deviceOwner) || deviceOwner === deviceOwners.floatingIp;
+
 export function slotsForNewPort(request: SlotRequest): readonly AddressSlot[] {
   const { fixedIps } = request;
   if (fixedIps === undefined) return defaultSlots(request);
@@ -102,7 +106,9 @@ function isAuto(request: SlotRequest, subnetId: string | undefined): boolean {
 function defaultSlots(request: SlotRequest): readonly AddressSlot[] {
   const eligible = eligibleSubnets(request);
   const picked = eligible.filter((subnet) => !isAutoAddressed(subnet.ipv6_address_mode));
-  const families = [picked.filter((subnet) => subnet.ip_version === 4), picked.filter((subnet) => subnet.ip_version === 6)];
+  // A floating IP is one address, and that of IPv4.
+  const versions = request.deviceOwner === deviceOwners.floatingIp ? [4] : [4, 6];
+  const families = versions.map((version) => picked.filter((subnet) => subnet.ip_version === version));
   const chosen = families
     .filter((candidates) => candidates.length > 0)
     .map((candidates): AddressSlot => ({ kind: "any", candidates }));
@@ -126,7 +132,7 @@ function eligibleSubnets({ networkId, subnets, deviceOwner }: SlotRequest): read
 }
 
 function autoSlots(request: SlotRequest, wanted: (subnet: SubnetRow) => boolean): readonly AddressSlot[] {
-  if (isRouterOwner(request.deviceOwner)) return [];
+  if (makesNoAddress(request.deviceOwner)) return [];
   return request.subnets
     .filter((subnet) => isAutoAddressed(subnet.ipv6_address_mode) && wanted(subnet))
     .map((subnet) => ({ kind: "exact", subnet, address: eui64Address(storedCidr(subnet), request.mac) }));

@@ -1,9 +1,8 @@
 // What agents may ask: parse, see who speaks, call a service, present. Who speaks is the last token of the subject, which the
 // broker's permissions vouch for; what a body says about its host is only ever compared with it.
-import { NetloomError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Bus, BusMessage, BusSubscription } from "../../messaging/bus.ts";
-import { anyHost, controlSubject, hostToken, type Role, serverQueue, speakerOf } from "../../messaging/subjects.ts";
+import { anyHost, controlSubject, type Role, serverQueue, speakerOf } from "../../messaging/subjects.ts";
 import {
   claimPortRequestSchema,
   type ControlMessage,
@@ -13,16 +12,18 @@ import {
   statusReportSchema,
   syncRequestSchema,
 } from "../../types/agent-messages.ts";
+import type { AgentRegistration } from "../services/agent-registration.ts";
 import type { AgentStatus } from "../services/agent-status.ts";
 import type { AgentSync } from "../services/agent-sync.ts";
 import type { DhcpPortClaims } from "../services/dhcp-port-claims.ts";
 import type { HeartbeatService } from "../services/heartbeat-service.ts";
 import { Admission } from "./admission.ts";
-import { parseMessage, toRpcError } from "./rpc-errors.ts";
+import { checkSpeaker, parseMessage, toRpcError } from "./rpc-errors.ts";
 
 export interface AgentRpcDeps {
   readonly bus: Bus;
   readonly log: Logger;
+  readonly registration: AgentRegistration;
   readonly sync: AgentSync;
   readonly claims: DhcpPortClaims;
   readonly status: AgentStatus;
@@ -34,7 +35,7 @@ const role = "dhcp";
 
 /** Serves until what it answers is closed. */
 export function serveAgents(deps: AgentRpcDeps): BusSubscription {
-  const { bus, sync, claims } = deps;
+  const { bus, sync, claims, registration } = deps;
   const admission = new Admission({ limit: deps.syncsAtOnce ?? 8, retryAfterMs: 500 });
   const serve = (subject: string, handler: (message: BusMessage) => Promise<unknown>): BusSubscription =>
     bus.serve(subject, serverQueue, async (message) => {
@@ -52,21 +53,21 @@ export function serveAgents(deps: AgentRpcDeps): BusSubscription {
     }),
     serve(anyHost.rpc(role, "getNetworkInfo"), async ({ subject, data }) => {
       const { networkId } = parseMessage(networkRequestSchema, data, subject);
-      return { items: await sync.getNetworkInfo(await sync.requireAgent(role, speakerOf(subject)), networkId) };
+      return { items: await sync.getNetworkInfo(await registration.requireAgent(role, speakerOf(subject)), networkId) };
     }),
     serve(anyHost.rpc(role, "claimDhcpPort"), async ({ subject, data }) => {
       const request = parseMessage(claimPortRequestSchema, data, subject);
-      const claimed = await claims.claim(await sync.requireAgent(role, speakerOf(subject)), request);
+      const claimed = await claims.claim(await registration.requireAgent(role, speakerOf(subject)), request);
       return claimed ?? { port: null };
     }),
     serve(anyHost.rpc(role, "releaseDhcpPort"), async ({ subject, data }) => {
       const { networkId } = parseMessage(releasePortRequestSchema, data, subject);
-      await claims.release(await sync.requireAgent(role, speakerOf(subject)), networkId);
+      await claims.release(await registration.requireAgent(role, speakerOf(subject)), networkId);
       return {};
     }),
     serve(anyHost.status(role), async ({ subject, data }) => {
       const report = parseMessage(statusReportSchema, data, subject);
-      await deps.status.store(await sync.requireAgent(role, speakerOf(subject)), report);
+      await deps.status.store(await registration.requireAgent(role, speakerOf(subject)), report);
       return {};
     }),
     bus.subscribe(anyHost.heartbeat, (message) => receiveHeartbeat(deps, message)),
@@ -81,19 +82,6 @@ async function receiveHeartbeat({ heartbeats, log }: AgentRpcDeps, { subject, da
     await heartbeats.receive(subject.split(".")[2] ?? "", heartbeat);
   } catch (err) {
     log.warn({ err, subject }, "heartbeat dropped");
-  }
-}
-
-function checkSpeaker(subject: string, host: string): void {
-  if (hostTokenOf(host) === speakerOf(subject)) return;
-  throw new NetloomError("FORBIDDEN", `${subject} is not a subject of host ${JSON.stringify(host)}`);
-}
-
-function hostTokenOf(host: string): string | undefined {
-  try {
-    return hostToken(host);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 // Faults of the services as agents hear them.
 import type { z } from "zod";
 import { type ErrorCode, NetloomError } from "../../base/errors.ts";
+import { hostToken, speakerOf } from "../../messaging/subjects.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 
 const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
@@ -25,4 +26,18 @@ export function parseMessage<T>(schema: z.ZodType<T>, data: unknown, subject: st
     at: issue?.path.join("."),
     reason: issue?.message,
   });
+}
+
+/** What a body says about its host is only ever compared with who the broker says is speaking. */
+export function checkSpeaker(subject: string, host: string): void {
+  if (hostTokenOf(host) === speakerOf(subject)) return;
+  throw new NetloomError("FORBIDDEN", `${subject} is not a subject of host ${JSON.stringify(host)}`);
+}
+
+function hostTokenOf(host: string): string | undefined {
+  try {
+    return hostToken(host);
+  } catch {
+    return undefined;
+  }
 }

@@ -11,6 +11,7 @@ import { recordItemsForHost, type StreamKey } from "../store/outbox.ts";
 import type { AgentService } from "./agent-admin-service-types.ts";
 import { goneItems, unbindAgent } from "./agent-bindings.ts";
 import type { ServiceDeps } from "./service-deps.ts";
+import type { L3AgentAdmin } from "./l3-agent-admin.ts";
 import { listInMemory, notFound } from "./list-in-memory.ts";
 import type { LivenessTable } from "./liveness.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceReader } from "./resource-service.ts";
@@ -21,6 +22,8 @@ export interface AgentAdminDeps {
   readonly liveness: LivenessTable;
   readonly networks: ResourceReader;
   readonly services: ServiceDeps;
+  /** What becomes of the routers of an agent; absent where there are none. */
+  readonly l3?: () => Pick<L3AgentAdmin, "switched" | "leaving">;
   readonly control: (stream: StreamKey, message: ControlMessage) => void;
 }
 
@@ -54,8 +57,9 @@ export class AgentAdmin implements AgentService {
         .where("id", "=", id)
         .execute();
       if (isUp === (before.admin_state_up === 1)) return undefined;
-      if (!this.#deps.scheduler.serves({ admin_state_up: 0 }))
-        await recordItemsForHost(trx, before, await this.#switchItems(trx, id, isUp));
+      if (this.#deps.scheduler.serves({ admin_state_up: 0 })) return before;
+      if (before.role === "dhcp") await recordItemsForHost(trx, before, await this.#switchItems(trx, id, isUp));
+      else await this.#deps.l3?.().switched(trx, before, isUp);
       return before;
     });
     if (changed !== undefined) control(changed, { action: "agent-updated", reason: "admin_state_up changed" });
@@ -68,6 +72,7 @@ export class AgentAdmin implements AgentService {
       const agent = await this.#require(trx, id);
       const networkIds = await readBoundNetworkIds(trx, id);
       for (const networkId of networkIds) await unbindAgent(trx, this.#deps.services, { networkId, agent });
+      await this.#deps.l3?.().leaving(trx, agent);
       await trx.deleteFrom("agents").where("id", "=", id).execute();
       await scheduler.scheduleNetworks(trx, networkIds);
       return agent;

@@ -2,6 +2,7 @@
 import type { Logger } from "../../base/logger.ts";
 import type { StreamItem } from "../../types/agent-messages.ts";
 import type { DhcpScheduler } from "../scheduler/dhcp-scheduler.ts";
+import type { L3Scheduler } from "../scheduler/l3-scheduler.ts";
 import type { Trx } from "../store/database.ts";
 import { hasClients } from "../store/network-needs.ts";
 import { recordItems } from "../store/outbox.ts";
@@ -10,6 +11,7 @@ import type { ServiceEvents } from "./service-deps.ts";
 
 export interface AgentEventsDeps {
   readonly scheduler: DhcpScheduler;
+  readonly l3?: L3Scheduler;
   readonly liveness: LivenessTable;
   readonly log: Logger;
   readonly servesDisabled: boolean;
@@ -22,6 +24,7 @@ export class AgentEvents implements ServiceEvents {
   readonly #deps: AgentEventsDeps;
   readonly #silent = new Set<string>();
   readonly #unserved = new Set<string>();
+  readonly #unhosted = new Set<string>();
 
   constructor(deps: AgentEventsDeps) {
     this.#deps = deps;
@@ -41,6 +44,11 @@ export class AgentEvents implements ServiceEvents {
     const isUnserved = hosts === 0 && (await hasClients(trx, networkId));
     if (isNews(this.#unserved, networkId, isUnserved))
       this.#deps.log.error({ networkId }, "no agent can serve a network with ports");
+  }
+
+  async scheduleRouter(trx: Trx, routerId: string): Promise<void> {
+    const hosts = await this.#deps.l3?.scheduleRouter(trx, routerId);
+    if (isNews(this.#unhosted, routerId, hosts === 0)) this.#deps.log.warn({ routerId }, "no agent can serve a router");
   }
 }
 

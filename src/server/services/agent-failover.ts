@@ -1,18 +1,14 @@
-// Takes networks from agents that have died and gives them to others, one network a transaction. Of several servers the one
+// Takes networks or routers from agents that have died and gives them to others, one a transaction. Of several servers the one
 // that holds the lease does it, and it asks for the lease again in each transaction: a server that was paused does no harm.
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { DhcpScheduler } from "../scheduler/dhcp-scheduler.ts";
-import { isBoundTo, type LoadedAgent, readBoundNetworkIds, readDhcpCandidates } from "../store/agent-rows.ts";
-import type { Store } from "../store/database.ts";
+import type { LoadedAgent } from "../store/agent-rows.ts";
+import type { Store, Trx } from "../store/database.ts";
 import { holdsJobLease, type JobLease, releaseJobLease, takeJobLease } from "../store/job-leases.ts";
-import { lockBindings } from "../store/outbox.ts";
 import type { AgentAutoSchedule } from "./agent-auto-schedule.ts";
-import { unbindAgent } from "./agent-bindings.ts";
 import { judgeSilence, type ObservedAgent, type SilenceLimits, type SilenceVerdict } from "./agent-silence.ts";
 import type { LivenessTable } from "./liveness.ts";
-import type { ServiceDeps } from "./service-deps.ts";
 
 export interface FailoverSettings extends Omit<SilenceLimits, "agentDownMs"> {
   /** 0: networks stay where they are. */
@@ -26,20 +22,39 @@ export const defaultFailover: FailoverSettings = {
   freezeMinAgents: 2,
 };
 
+/** What the agents of one role host. */
+export interface Hosted {
+  /** Of the job's lease. */
+  readonly job: string;
+  /** Field of log lines that names one. */
+  readonly idField: "networkId" | "routerId";
+  readonly texts: {
+    readonly frozen: string;
+    readonly thawed: string;
+    readonly moved: string;
+    readonly notMoved: string;
+  };
+  readAgents(): Promise<readonly LoadedAgent[]>;
+  readIds(agentId: string): Promise<readonly string[]>;
+  /** Whether the agent still has it; from then on nobody changes that before the transaction ends. */
+  lock(trx: Trx, id: string, agent: LoadedAgent): Promise<boolean>;
+  /** False when nobody would serve it better; then nothing happens. */
+  move(trx: Trx, id: string, agent: LoadedAgent): Promise<boolean>;
+}
+
 export interface FailoverDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
   readonly liveness: LivenessTable;
-  readonly scheduler: DhcpScheduler;
+  readonly hosted: Hosted;
   readonly autoSchedule: AgentAutoSchedule;
-  readonly services: ServiceDeps;
   /** Without NATS every agent is silent and none is dead. */
   readonly isConnected: () => boolean;
   readonly settings: FailoverSettings;
 }
 
-/** What a pass did: `moved` networks, or why it did nothing. */
+/** What a pass did: how many it moved, or why it did nothing. */
 export type FailoverPass =
   | { readonly outcome: "passed" | "frozen"; readonly moved: number }
   | { readonly outcome: "paused" | "disconnected" | "not-the-leader" | "failed"; readonly moved: 0 };
@@ -51,7 +66,7 @@ type Move = "moved" | "kept" | "lease-lost";
 
 export class AgentFailover {
   readonly #deps: FailoverDeps;
-  readonly #lease: JobLease = { name: "dhcp-failover", holder: randomUUID() };
+  readonly #lease: JobLease;
   readonly #tickMs: number;
   /** What nobody could take over: not tried again before other agents are there or some time has passed. */
   #stuck = { candidates: "", untilMs: 0, moves: new Set<string>() };
@@ -63,6 +78,7 @@ export class AgentFailover {
 
   constructor(deps: FailoverDeps) {
     this.#deps = deps;
+    this.#lease = { name: deps.hosted.job, holder: randomUUID() };
     this.#tickMs = Math.max(50, Math.min(5000, deps.liveness.agentDownMs / 4));
   }
 
@@ -114,8 +130,8 @@ export class AgentFailover {
   }
 
   async #judge(): Promise<SilenceVerdict<Observed>> {
-    const { store, clock, liveness, settings } = this.#deps;
-    const agents = await readDhcpCandidates(store.db);
+    const { clock, hosted, liveness, settings } = this.#deps;
+    const agents = await hosted.readAgents();
     const observed = agents.map((agent) => ({ ...agent, silentMs: liveness.silentMs(agent) }));
     const { agentDownMs } = liveness;
     const there = observed.filter(({ silentMs }) => silentMs < agentDownMs);
@@ -130,54 +146,51 @@ export class AgentFailover {
     if (isFrozen === this.#isFrozen) return;
     this.#isFrozen = isFrozen;
     const outcome = silent.map(({ host }) => host).join(" ");
-    if (isFrozen) this.#deps.log.warn({ outcome }, "too many agents are silent, networks stay where they are");
-    else this.#deps.log.info({ outcome }, "agents are back, networks are moved again");
+    const { log, hosted } = this.#deps;
+    if (isFrozen) log.warn({ outcome }, hosted.texts.frozen);
+    else log.info({ outcome }, hosted.texts.thawed);
   }
 
   async #moveAll(dead: readonly Observed[]): Promise<number> {
-    const { store, log, settings } = this.#deps;
+    const { hosted, log, settings } = this.#deps;
     let left = Math.ceil((settings.failoverMovesPerSecond * this.#tickMs) / 1000);
     let moved = 0;
     for (const agent of dead) {
       const before = moved;
-      for (const networkId of left > 0 ? await readBoundNetworkIds(store.db, agent.id) : []) {
-        const key = `${agent.id}/${networkId}`;
+      for (const id of left > 0 ? await hosted.readIds(agent.id) : []) {
+        const key = `${agent.id}/${id}`;
         if (left === 0 || this.#isClosed) break;
         if (this.#stuck.moves.has(key)) continue;
         left -= 1;
-        const outcome = await this.#tryMove(networkId, agent);
+        const outcome = await this.#tryMove(id, agent);
         if (outcome === "lease-lost") return moved;
         if (outcome === "moved") moved += 1;
         else this.#stuck.moves.add(key);
       }
-      if (moved > before) log.warn({ host: agent.host, outcome: moved - before }, "networks moved from a dead agent");
+      if (moved > before) log.warn({ host: agent.host, outcome: moved - before }, hosted.texts.moved);
     }
     return moved;
   }
 
-  /** A network that cannot be moved holds up no other. */
-  async #tryMove(networkId: string, agent: Observed): Promise<Move | "failed"> {
+  /** What cannot be moved holds up nothing else. */
+  async #tryMove(id: string, agent: Observed): Promise<Move | "failed"> {
+    const { log, hosted } = this.#deps;
     try {
-      return await this.#move(networkId, agent);
+      return await this.#move(id, agent);
     } catch (err) {
-      this.#deps.log.warn({ err, networkId, host: agent.host }, "network not moved from a dead agent");
+      log.warn({ err, [hosted.idField]: id, host: agent.host }, hosted.texts.notMoved);
       return "failed";
     }
   }
 
-  #move(networkId: string, agent: Observed): Promise<Move> {
-    const { store, clock, liveness, scheduler, services } = this.#deps;
+  #move(id: string, agent: Observed): Promise<Move> {
+    const { store, clock, liveness, hosted } = this.#deps;
     return store.transaction(async (trx) => {
       if (!(await holdsJobLease(trx, this.#lease, clock.nowMs()))) return "lease-lost";
-      await lockBindings(trx, networkId, "exclusive");
+      const isBound = await hosted.lock(trx, id, agent);
       // Unbound by somebody else, or its agent is back: both may have happened since the look.
-      if (liveness.of(agent) !== "dead" || !(await isBoundTo(trx, networkId, agent.id))) return "kept";
-      const successors = await scheduler.chooseSuccessors(trx, networkId, agent);
-      // Nobody is served better by a network that nobody hosts.
-      if (successors.length === 0) return "kept";
-      await unbindAgent(trx, services, { networkId, agent });
-      await scheduler.bind(trx, networkId, successors);
-      return "moved";
+      if (liveness.of(agent) !== "dead" || !isBound) return "kept";
+      return (await hosted.move(trx, id, agent)) ? "moved" : "kept";
     });
   }
 }

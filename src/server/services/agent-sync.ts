@@ -1,23 +1,15 @@
 // `sync since`: the one call by which an agent's copy becomes right again, whatever was lost. The first of a process also
 // registers the agent and gives it networks that nobody serves.
-import type { Clock } from "../../base/clock.ts";
 import { NetloomError } from "../../base/errors.ts";
 import { type StreamItem, streamItemSchema, type SyncReply, type SyncRequest } from "../../types/agent-messages.ts";
 import type { DhcpScheduler } from "../scheduler/dhcp-scheduler.ts";
-import {
-  type AgentRow,
-  findAgent,
-  findAgentByToken,
-  isBoundTo,
-  readBoundNetworkIds,
-  registerAgent,
-} from "../store/agent-rows.ts";
+import { type AgentRow, findAgent, isBoundTo, readBoundNetworkIds } from "../store/agent-rows.ts";
 import type { Store } from "../store/database.ts";
 import { readNetworkItems } from "../store/network-items.ts";
 import { readHead, readOutbox } from "../store/outbox.ts";
 import type { AgentAutoSchedule } from "./agent-auto-schedule.ts";
 import { lostNetworkItems, removalsFirst } from "./agent-losses.ts";
-import type { LivenessTable } from "./liveness.ts";
+import type { AgentRegistration } from "./agent-registration.ts";
 import {
   firstCursor,
   formatCursor,
@@ -29,13 +21,10 @@ import {
 
 export interface AgentSyncDeps {
   readonly store: Store;
-  readonly clock: Clock;
   readonly epoch: string;
   readonly scheduler: DhcpScheduler;
   readonly autoSchedule: AgentAutoSchedule;
-  readonly liveness: LivenessTable;
-  /** Whether an agent that is new here starts switched on. */
-  readonly enableNewAgents?: boolean;
+  readonly registration: AgentRegistration;
   readonly maxPageBytes?: number;
 }
 
@@ -57,7 +46,8 @@ export class AgentSync {
       if (agent === undefined) throw new NetloomError("NOT_FOUND", `no agent on ${host}: sync from the start`);
       return this.#page(agent, parseCursor(request.cursor));
     }
-    const agent = await this.#register(role, request);
+    const { agent, isFresh } = await this.#deps.registration.register(role, request);
+    if (isFresh) await this.#deps.autoSchedule.forAgent(agent);
     // Read before anything else: what is committed later has a higher number and comes as an event.
     const head = await readHead(this.#deps.store.db, { role, host });
     const reply = (await this.#delta(agent, request, head)) ?? (await this.#page(agent, firstCursor(head)));
@@ -70,31 +60,6 @@ export class AgentSync {
     const { db } = this.#deps.store;
     if (!this.#deps.scheduler.serves(agent) || !(await isBoundTo(db, networkId, agent.id))) return [];
     return readNetworkItems(db, networkId);
-  }
-
-  /** The agent that speaks. UNAVAILABLE and not NOT_FOUND: its next heartbeat registers it, and what it asks then is right. */
-  async requireAgent(role: string, token: string): Promise<AgentRow> {
-    const agent = await findAgentByToken(this.#deps.store.db, role, token);
-    if (agent === undefined) throw new NetloomError("UNAVAILABLE", `no ${role} agent is registered for ${token}`);
-    return agent;
-  }
-
-  async #register(role: string, { agent: description, since }: SyncRequest): Promise<AgentRow> {
-    const { store, clock, liveness, autoSchedule, enableNewAgents: isEnabled } = this.#deps;
-    const { host } = description;
-    const { isRevived } = liveness.heard({ role, host });
-    const { agent, isNew } = await store.transaction(async (trx) => {
-      const namesake = await findAgentByToken(trx, role, host.toLowerCase().replaceAll(".", "_"));
-      if (namesake !== undefined && namesake.host !== host) {
-        throw new NetloomError("CONFLICT", `host ${host} cannot be told from ${namesake.host}, which is registered`);
-      }
-      const phase = since === 0 ? "starting" : "syncing";
-      const registration = { role, description, phase, heartbeatAtMs: clock.nowMs(), isEnabled };
-      return { agent: await registerAgent(trx, registration), isNew: namesake === undefined };
-    });
-    // One that only lost its connection for a moment has what it should have.
-    if (since === 0 || isNew || isRevived) await autoSchedule.forAgent(agent);
-    return agent;
   }
 
   /** Networks that the agent is to serve. */

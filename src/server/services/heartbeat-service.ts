@@ -5,11 +5,12 @@ import { formatTimestamp } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { networkId } from "../../model/ids.ts";
 import type { ControlMessage, Heartbeat } from "../../types/agent-messages.ts";
-import { findAgent, registerAgent } from "../store/agent-rows.ts";
+import { type AgentRow, findAgent, registerAgent } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
 import { readHead, type StreamKey } from "../store/outbox.ts";
 import { readLostNetworkIds } from "./agent-losses.ts";
 import { HeartbeatOrder } from "./heartbeat-order.ts";
+import { readLostRouterIds } from "./l3-losses.ts";
 import type { LivenessTable } from "./liveness.ts";
 
 export interface HeartbeatDeps {
@@ -78,14 +79,12 @@ export class HeartbeatService {
     await this.#checkLag({ role, host }, heartbeat);
   }
 
-  /** Others may serve its networks by now: it is told which, and to sync, whatever it says that it has seen. */
+  /** Others may serve its networks or routers by now: it is told which, and to sync, whatever it says that it has seen. */
   async #tellRevived(stream: StreamKey, { seen }: Heartbeat): Promise<void> {
     const { store, control, epoch } = this.#deps;
     const agent = await findAgent(store.db, stream.role, stream.host);
-    const canTell = agent !== undefined && seen.epoch === epoch;
-    const lost = canTell ? await readLostNetworkIds(store.db, agent, seen.seq) : [];
-    const lostNetworkIds = lost.map(networkId);
-    control(stream, { action: "resync", reason: "revived", ...(lostNetworkIds.length === 0 ? {} : { lostNetworkIds }) });
+    const lost = agent !== undefined && seen.epoch === epoch ? await readLost(store, agent, seen.seq) : {};
+    control(stream, { action: "resync", reason: "revived", ...lost });
   }
 
   /** Writes what was heard since the last time; a failure keeps it for the next. */
@@ -131,6 +130,19 @@ export class HeartbeatService {
   }
 }
 
+async function readLost(
+  { db }: Store,
+  agent: AgentRow,
+  seen: number,
+): Promise<Pick<ControlMessage, "lostNetworkIds" | "lostRouterIds">> {
+  if (agent.role === "l3") {
+    const lostRouterIds = [...(await readLostRouterIds(db, agent, seen))];
+    return lostRouterIds.length === 0 ? {} : { lostRouterIds };
+  }
+  const lostNetworkIds = agent.role === "dhcp" ? (await readLostNetworkIds(db, agent, seen)).map(networkId) : [];
+  return lostNetworkIds.length === 0 ? {} : { lostNetworkIds };
+}
+
 /** Answers the agents that had no row. */
 async function writeHeartbeats(
   trx: Trx,
@@ -166,4 +178,6 @@ const configurations = ({ agent, load }: Heartbeat): Readonly<Record<string, unk
   networks: load.networks,
   subnets: load.subnets,
   ports: load.ports,
+  ...(load.routers === undefined ? {} : { routers: load.routers }),
+  ...(load.floatingIps === undefined ? {} : { floating_ips: load.floatingIps }),
 });

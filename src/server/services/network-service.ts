@@ -11,6 +11,7 @@ import { changedNetworkRow, checkMtu, newNetworkRow } from "./network-rules.ts";
 import { isAutoDeleted, removePortRows } from "./port-rows.ts";
 import { presentNetwork } from "./present.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
+import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
 import { checkRevision, forbidden, notFound, someOf, type ServiceDeps, timestamp } from "./service-deps.ts";
 import { lockNetwork, ownsNetwork, visibleNetworks } from "./visibility.ts";
 
@@ -80,6 +81,8 @@ class NetworkService implements ResourceService {
   async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
     const { store, events } = this.#deps;
     const after = await store.transaction(async (trx) => {
+      // Routers before networks, as those who change routers do.
+      await lockRoutersOn(trx, id);
       const before = await this.#lockOwn(trx, context, { id, expectedRevision });
       const wanted = changedNetworkRow(before, changes);
       if (JSON.stringify(wanted) === JSON.stringify(before)) return before;
@@ -88,6 +91,7 @@ class NetworkService implements ResourceService {
       const row = { ...wanted, revision_number: before.revision_number + 1, updated_at: timestamp(this.#deps) };
       await trx.updateTable("networks").set(row).where("id", "=", id).execute();
       if (agentSeesChange(networkModel(before), networkModel(row))) await events.recordItems(trx, id, [networkItem(row)]);
+      if (before.mtu !== row.mtu || !isSameCarrier(before, row)) await touchRoutersOn(trx, this.#deps, id);
       return row;
     });
     const [answer] = await translated(this.#present([after]));
@@ -100,8 +104,12 @@ class NetworkService implements ResourceService {
     await store.transaction(async (trx) => {
       const network = await this.#lockOwn(trx, context, { id, expectedRevision });
       const ports = await trx.selectFrom("ports").select(["id", "device_owner"]).where("network_id", "=", id).execute();
-      const inUse = ports.filter((port) => !isAutoDeleted(port.device_owner)).map((port) => port.id);
+      const idle = await readIdleFloatingIps(trx, id);
+      const isFree = (port: { readonly id: string; readonly device_owner: string }): boolean =>
+        isAutoDeleted(port.device_owner) || idle.has(port.id);
+      const inUse = ports.filter((port) => !isFree(port)).map((port) => port.id);
       if (inUse.length > 0) throw networkInUse(id, inUse);
+      await trx.deleteFrom("floating_ips").where("floating_network_id", "=", id).execute();
       // First, while it is still known which hosts serve the network. It takes the subnets and the DHCP ports along.
       await events.recordItems(trx, id, [deleteItem("network", id, id, network.revision_number)]);
       await removePortRows(
@@ -159,6 +167,17 @@ class NetworkService implements ResourceService {
       }),
     );
   }
+}
+
+/** Ports of floating IPs that lead nowhere: they go with their network. */
+async function readIdleFloatingIps(trx: Trx, networkId: string): Promise<ReadonlySet<string>> {
+  const rows = await trx
+    .selectFrom("floating_ips")
+    .select("floating_port_id")
+    .where("floating_network_id", "=", networkId)
+    .where("router_id", "is", null)
+    .execute();
+  return new Set(rows.map((row) => row.floating_port_id));
 }
 
 function networkInUse(id: string, portIds: readonly string[]): ApiFault {

@@ -115,7 +115,8 @@ export function newPortRow({ context, network, body, mac, knownHosts, now }: New
   const deviceOwner = text(body["device_owner"]) ?? "";
   const row: PortRow = {
     id: randomUUID(),
-    project_id: projectOf(context, body) || network.project_id,
+    // Ports of the server's own belong to their network's project, unless they say that they are nobody's.
+    project_id: body["project_id"] === "" ? "" : projectOf(context, body) || network.project_id,
     name: text(body["name"]) ?? "",
     description: text(body["description"]) ?? "",
     revision_number: 1,

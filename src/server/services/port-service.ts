@@ -1,8 +1,6 @@
 // Use cases of ports; at the end the ones that the server itself has, inside a transaction that is already open.
 import { type SqlBool, sql } from "kysely";
-import { deviceOwners } from "../../model/device-names.ts";
 import type { Port } from "../../model/network.ts";
-import { ApiFault } from "../../types/api-faults.ts";
 import type { FixedIpRequest } from "../ipam/address-slots.ts";
 import type { Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
@@ -11,9 +9,19 @@ import { inChunks, type PortRow } from "../store/rows.ts";
 import { portDeleteItem, portModel } from "../store/stream-items.ts";
 import { createPorts } from "./port-create.ts";
 import { type PortWithAddresses, removeLeases, removePortRows, withAddresses } from "./port-rows.ts";
-import { changePort, type LockedPort, lockPort } from "./port-update.ts";
+import { changePort, type LockedPort, lockPort, type PortChange } from "./port-update.ts";
+import {
+  checkAddressesUnused,
+  checkChangeable,
+  checkDeletable,
+  checkDevicesOwned,
+  checkForwardedAddresses,
+  lockPortUses,
+  releasePort,
+} from "./port-uses.ts";
 import { presentPort } from "./present.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
+import { touchRouters } from "./router-rows.ts";
 import { notFound, serverContext, type ServiceDeps } from "./service-deps.ts";
 import { visiblePorts } from "./visibility.ts";
 
@@ -83,21 +91,42 @@ class PortService implements ResourceService {
   }
 
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
-    const created = await this.#deps.store.transaction((trx) => createPorts(trx, this.#deps, { context, bodies }));
+    const created = await this.#deps.store.transaction(async (trx) => {
+      await checkDevicesOwned(trx, context, bodies);
+      return createPorts(trx, this.#deps, { context, bodies });
+    });
     return created.map((port) => this.#present(port));
   }
 
   async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
     const change = { context, id, changes, expectedRevision };
-    return this.#present(await this.#deps.store.transaction((trx) => changePort(trx, this.#deps, change)));
+    return this.#present(await this.#deps.store.transaction((trx) => this.#change(trx, change)));
   }
 
   async remove(context: RequestContext, id: string, expectedRevision?: number): Promise<void> {
     await this.#deps.store.transaction(async (trx) => {
+      const uses = await lockPortUses(trx, id);
       const port = await lockPort(trx, this.#deps, { context, id, expectedRevision });
-      checkNotServing(port.row);
+      checkDeletable(port.row, uses);
+      await releasePort(trx, this.#deps, { context, portId: id, uses });
       await removePort(trx, this.#deps, port);
     });
+  }
+
+  /** As a client may do it: not with what a router or a floating IP stands on. */
+  async #change(trx: Trx, change: PortChange): Promise<LockedPort> {
+    const { context, id, changes } = change;
+    const uses = await lockPortUses(trx, id);
+    const before = await lockPort(trx, this.#deps, { context, id, expectedRevision: undefined });
+    checkChangeable(before.row, changes, uses);
+    await checkDevicesOwned(trx, context, [changes]);
+    const after = await changePort(trx, this.#deps, change);
+    const kept = new Set(after.fixedIps.map((ip) => ip.ip_address));
+    checkAddressesUnused(id, uses, kept);
+    await checkForwardedAddresses(trx, id, kept);
+    const isChanged = after.row.revision_number !== before.row.revision_number;
+    if (uses.routerId !== undefined && isChanged) await touchRouters(trx, this.#deps, { ids: [uses.routerId] });
+    return after;
   }
 
   #present({ row, fixedIps, network }: LockedPort): Attributes {
@@ -117,20 +146,6 @@ class PortService implements ResourceService {
     const domains = new Map(networks.map((network) => [network.id, network.dns_domain]));
     return ports.map(({ row, fixedIps }) => presentPort(row, fixedIps, domains.get(row.network_id) || this.#defaultDomain));
   }
-}
-
-const serving = new Set<string>([
-  deviceOwners.routerInterface,
-  deviceOwners.routerGateway,
-  deviceOwners.floatingIp,
-  "network:ha_router_replicated_interface",
-]);
-
-/** A port that a router or floating IP stands on goes with it; one that names no device stands for nothing. */
-function checkNotServing(row: PortRow): void {
-  if (!serving.has(row.device_owner) || row.device_id === "") return;
-  const message = `Port ${row.id} cannot be deleted directly via the port API: it is the ${row.device_owner} of ${row.device_id}.`;
-  throw new ApiFault("ServicePortInUse", message);
 }
 
 async function removePort(trx: Trx, deps: ServiceDeps, { row, fixedIps }: LockedPort): Promise<void> {

@@ -3,7 +3,7 @@ import { addressHostname } from "../../model/dns-names.ts";
 import type { FixedIpRow, NetworkRow, PortRow, SubnetRow } from "../store/rows.ts";
 import type { Attributes } from "./resource-service.ts";
 
-interface CommonRow {
+export interface CommonRow {
   readonly id: string;
   readonly name: string;
   readonly description: string;
@@ -13,7 +13,7 @@ interface CommonRow {
   readonly updated_at: string;
 }
 
-function common(row: CommonRow): Attributes {
+export function common(row: CommonRow): Attributes {
   return {
     id: row.id,
     name: row.name,

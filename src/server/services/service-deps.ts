@@ -24,6 +24,8 @@ export interface ServiceDeps {
   readonly events: ServiceEvents;
   /** Domain in `dns_assignment` where a network has none of its own. */
   readonly defaultDnsDomain?: string;
+  /** Agents that are switched off keep what they have. */
+  readonly servesDisabled?: boolean;
 }
 
 /** The server itself, for ports that an agent asks for. Its objects belong to the project of their network. */

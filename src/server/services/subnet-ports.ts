@@ -2,7 +2,7 @@
 import { eui64Address, addressKey, formatAddress } from "../../model/addresses.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import type { StreamItem } from "../../types/agent-messages.ts";
-import { isRouterOwner, storedCidr } from "../ipam/address-slots.ts";
+import { isRouterOwner, makesNoAddress, storedCidr } from "../ipam/address-slots.ts";
 import { isAutoAddressed } from "../ipam/subnet-rules.ts";
 import type { Trx } from "../store/database.ts";
 import { inChunks, type SubnetRow } from "../store/rows.ts";
@@ -21,7 +21,7 @@ export async function addAutoAddresses(trx: Trx, deps: ServiceDeps, subnet: Subn
   );
   const cidr = storedCidr(subnet);
   const changed = ports
-    .filter((port) => !isRouterOwner(port.row.device_owner))
+    .filter((port) => !makesNoAddress(port.row.device_owner))
     .map(({ row, fixedIps }): PortWithAddresses => {
       const address = eui64Address(cidr, row.mac_address);
       const added = {

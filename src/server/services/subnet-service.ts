@@ -12,6 +12,8 @@ import { checkMtu } from "./network-rules.ts";
 import { removeSubnetLeases } from "./port-rows.ts";
 import { presentSubnet } from "./present.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
+import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
+import { forgetSubnet, greetSubnet } from "./router-subnet-events.ts";
 import { checkRevision, forbidden, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { addAutoAddresses, releaseSubnet } from "./subnet-ports.ts";
 import { changedSubnetRow, newSubnetRow } from "./subnet-rules.ts";
@@ -85,6 +87,7 @@ class SubnetService implements ResourceService {
   async #createOne(trx: Trx, context: RequestContext, body: Attributes): Promise<SubnetRow> {
     const row = newSubnetRow(context, body, timestamp(this.#deps));
     const id = text(body["network_id"]) ?? "";
+    await lockRoutersOn(trx, id, "gateway");
     const network = await lockNetwork(trx, this.#deps.store, { context, id, lock: "whole" });
     if (!ownsNetwork(context, network)) throw forbidden(`creating a subnet on network ${id}`);
     checkMtu(id, network.mtu, [row.ip_version]);
@@ -93,6 +96,7 @@ class SubnetService implements ResourceService {
     await this.#bumpNetwork(trx, id);
     const portItems = await addAutoAddresses(trx, this.#deps, row);
     await this.#deps.events.recordItems(trx, id, [subnetItem(row), ...portItems]);
+    await greetSubnet(trx, this.#deps, row);
     return row;
   }
 
@@ -106,8 +110,10 @@ class SubnetService implements ResourceService {
       const row = { ...wanted, revision_number: before.revision_number + 1, updated_at: timestamp(this.#deps) };
       await trx.updateTable("subnets").set(row).where("id", "=", id).execute();
       await this.#bumpNetwork(trx, row.network_id);
-      if (agentSeesChange(subnetModel(before), subnetModel(row)))
+      if (agentSeesChange(subnetModel(before), subnetModel(row))) {
         await events.recordItems(trx, row.network_id, [subnetItem(row)]);
+        await touchRoutersOn(trx, this.#deps, row.network_id);
+      }
       if (row.enable_dhcp === 0 && before.enable_dhcp === 1) await removeSubnetLeases(trx, row);
       if (row.enable_dhcp === 1 && before.enable_dhcp === 0) await events.scheduleNetwork(trx, row.network_id);
       return row;
@@ -124,10 +130,11 @@ class SubnetService implements ResourceService {
       await this.#bumpNetwork(trx, row.network_id);
       const gone = deleteItem("subnet", id, row.network_id, row.revision_number);
       await events.recordItems(trx, row.network_id, [...portItems, gone]);
+      await forgetSubnet(trx, this.#deps, row.network_id);
     });
   }
 
-  /** Network first, as everywhere, so that nobody waits in a circle. */
+  /** Routers, then the network, as everywhere, so that nobody waits in a circle. */
   async #lockOwn(
     trx: Trx,
     context: RequestContext,
@@ -136,6 +143,7 @@ class SubnetService implements ResourceService {
     const { dialect } = this.#deps.store;
     const found = await trx.selectFrom("subnets").select("network_id").where("id", "=", id).executeTakeFirst();
     if (found === undefined) throw notFound("subnet", id);
+    await lockRoutersOn(trx, found.network_id);
     const admin = { ...context, isAdmin: true };
     const network = await lockNetwork(trx, this.#deps.store, { context: admin, id: found.network_id, lock: "whole" });
     const row = await trx

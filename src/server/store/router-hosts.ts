@@ -33,7 +33,7 @@ export interface RouterHost {
   readonly host: string;
 }
 
-interface Audience {
+export interface Audience {
   /** Agents that are switched off keep what they have. */
   readonly servesDisabled: boolean;
 }

@@ -1,0 +1,67 @@
+// What L3 agents and floating-IP agents may ask and report; who speaks is the last token of the subject, as in agent-rpc.ts.
+import type { Bus, BusMessage, BusSubscription } from "../../messaging/bus.ts";
+import { anyHost, serverQueue, speakerOf } from "../../messaging/subjects.ts";
+import {
+  findInstanceRequestSchema,
+  floatingIpStatusReportSchema,
+  routerStatusReportSchema,
+  routerSyncRequestSchema,
+} from "../../types/l3-messages.ts";
+import type { AgentRegistration } from "../services/agent-registration.ts";
+import type { InstanceFinder } from "../services/instance-finder.ts";
+import type { L3Status } from "../services/l3-status.ts";
+import type { L3Sync } from "../services/l3-sync.ts";
+import { Admission } from "./admission.ts";
+import { checkSpeaker, parseMessage, toRpcError } from "./rpc-errors.ts";
+
+export interface L3RpcDeps {
+  readonly bus: Bus;
+  readonly registration: AgentRegistration;
+  readonly sync: L3Sync;
+  readonly status: L3Status;
+  readonly instances: InstanceFinder;
+  readonly syncsAtOnce?: number;
+}
+
+/** Serves until what it answers is closed. */
+export function serveL3Agents({ bus, registration, sync, status, instances, syncsAtOnce = 8 }: L3RpcDeps): BusSubscription {
+  const admission = new Admission({ limit: syncsAtOnce, retryAfterMs: 500 });
+  const serve = (subject: string, handler: (message: BusMessage) => Promise<unknown>): BusSubscription =>
+    bus.serve(subject, serverQueue, async (message) => {
+      try {
+        return await handler(message);
+      } catch (thrown) {
+        throw toRpcError(thrown);
+      }
+    });
+  const syncRequest = ({ subject, data }: BusMessage) => {
+    const request = parseMessage(routerSyncRequestSchema, data, subject);
+    checkSpeaker(subject, request.agent.host);
+    return request;
+  };
+  const subscriptions = [
+    serve(anyHost.rpc("l3", "sync"), async (message) => {
+      const request = syncRequest(message);
+      return admission.run(() => sync.syncRouters(request));
+    }),
+    serve(anyHost.rpc("fip", "sync"), async (message) => {
+      const request = syncRequest(message);
+      return admission.run(() => sync.syncFloatingIps(request));
+    }),
+    serve(anyHost.rpc("l3", "findInstance"), async ({ subject, data }) => {
+      const request = parseMessage(findInstanceRequestSchema, data, subject);
+      return instances.find(await registration.requireAgent("l3", speakerOf(subject)), request);
+    }),
+    serve(anyHost.status("l3"), async ({ subject, data }) => {
+      const report = parseMessage(routerStatusReportSchema, data, subject);
+      await status.storeRouters(await registration.requireAgent("l3", speakerOf(subject)), report);
+      return {};
+    }),
+    serve(anyHost.status("fip"), async ({ subject, data }) => {
+      const report = parseMessage(floatingIpStatusReportSchema, data, subject);
+      await status.storeFloatingIps(await registration.requireAgent("fip", speakerOf(subject)), report);
+      return {};
+    }),
+  ];
+  return { close: () => subscriptions.forEach((subscription) => subscription.close()) };
+}

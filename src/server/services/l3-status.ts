@@ -1,0 +1,140 @@
+// What L3 agents and floating-IP agents report. Each may speak of the routers of its own host only, and only of the state that
+// the server has; the rest of a report is dropped, because a router may have moved away while it was under way.
+import { type Clock, formatTimestamp } from "../../base/clock.ts";
+import type { z } from "zod";
+import type { floatingIpStatusReportSchema, routerStatusReportSchema } from "../../types/l3-messages.ts";
+import type { AgentRow } from "../store/agent-rows.ts";
+import type { Store, Trx } from "../store/database.ts";
+import { lockRouterRows } from "../store/router-hosts.ts";
+import { hasRowLocks, inChunks } from "../store/rows.ts";
+
+type RouterReport = z.output<typeof routerStatusReportSchema>;
+type FloatingIpReport = z.output<typeof floatingIpStatusReportSchema>;
+type FloatingIpStatus = FloatingIpReport["floatingIps"][number];
+
+export class L3Status {
+  readonly #store: Store;
+  readonly #clock: Clock;
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** @param agent of role `l3` */
+  async storeRouters(agent: AgentRow, { routers, haStates }: RouterReport): Promise<void> {
+    if (routers.length + haStates.length === 0) return;
+    await this.#store.transaction(async (trx) => {
+      const ids = [...routers.map(({ id }) => id), ...haStates.map(({ routerId }) => routerId)];
+      const hosted = await readHosted(trx, agent, ids);
+      const rows = await lockRouterRows(
+        trx,
+        routers.map(({ id }) => id).filter((id) => hosted.has(id)),
+      );
+      const reports = new Map<string, RouterReport["routers"][number]>(routers.map((report) => [report.id, report]));
+      for (const row of rows) {
+        const report = reports.get(row.id);
+        if (report === undefined || report.revision < row.status_from_revision) continue;
+        const reason = report.status === "ERROR" ? report.reason : null;
+        if (report.status === "ACTIVE") await this.#activatePorts(trx, row.id);
+        if (report.status === row.status && reason === row.status_reason) continue;
+        await trx
+          .updateTable("routers")
+          .set((eb) => ({
+            status: report.status,
+            status_reason: reason,
+            updated_at: this.#now,
+            revision_number: eb("revision_number", "+", 1),
+          }))
+          .where("id", "=", row.id)
+          .execute();
+      }
+      for (const { routerId, state } of haStates) {
+        await trx
+          .updateTable("router_l3_agents")
+          .set({ ha_state: state })
+          .where("router_id", "=", routerId)
+          .where("agent_id", "=", agent.id)
+          .execute();
+      }
+    });
+  }
+
+  /** @param agent of role `fip` */
+  async storeFloatingIps(agent: AgentRow, { floatingIps }: FloatingIpReport): Promise<void> {
+    if (floatingIps.length === 0) return;
+    await this.#store.transaction(async (trx) => {
+      const accepted = await this.#acceptable(trx, agent, floatingIps);
+      const alike = Map.groupBy(accepted, ({ status, reason }) => JSON.stringify([status, status === "ERROR" ? reason : null]));
+      for (const [key, reports] of alike) {
+        const [status, status_reason] = JSON.parse(key) as [FloatingIpStatus["status"], string | null];
+        await inChunks(
+          reports.map(({ id }) => id),
+          async (piece) => {
+            await trx
+              .updateTable("floating_ips")
+              .set((eb) => ({ status, status_reason, updated_at: this.#now, revision_number: eb("revision_number", "+", 1) }))
+              .where("id", "in", piece)
+              .execute();
+            return [];
+          },
+        );
+      }
+    });
+  }
+
+  get #now(): string {
+    return formatTimestamp(this.#clock.nowMs());
+  }
+
+  /** Those that say something new of what this host serves, or has served last. */
+  async #acceptable(trx: Trx, agent: AgentRow, reports: readonly FloatingIpStatus[]): Promise<readonly FloatingIpStatus[]> {
+    const rows = await inChunks(reports.map(({ id }) => id).sort(), (piece) =>
+      trx
+        .selectFrom("floating_ips")
+        .selectAll()
+        .where("id", "in", piece)
+        .orderBy("id")
+        .$if(hasRowLocks(trx), (query) => query.forUpdate())
+        .execute(),
+    );
+    const servers = rows.flatMap((row) => row.router_id ?? row.last_known_router_id ?? []);
+    const hosted = await readHosted(trx, agent, servers);
+    const byId = new Map<string, (typeof rows)[number]>(rows.map((row) => [row.id, row]));
+    return reports.filter(({ id, revision, status, reason }) => {
+      const row = byId.get(id);
+      if (row === undefined || revision < row.status_from_revision) return false;
+      if (!hosted.has(row.router_id ?? row.last_known_router_id ?? "")) return false;
+      // What leads nowhere can only be gone, or refuse to go.
+      if (row.router_id === null && status === "ACTIVE") return false;
+      return row.status !== status || row.status_reason !== (status === "ERROR" ? reason : null);
+    });
+  }
+
+  /** A router that works does so with all its ports that are switched on. */
+  async #activatePorts(trx: Trx, routerId: string): Promise<void> {
+    await trx
+      .updateTable("ports")
+      .set((eb) => ({ status: "ACTIVE", updated_at: this.#now, revision_number: eb("revision_number", "+", 1) }))
+      .where("id", "in", (eb) =>
+        eb.selectFrom("router_ports").select("port_id").where("router_id", "=", routerId).where("kind", "!=", "ha"),
+      )
+      .where("admin_state_up", "=", 1)
+      .where("status", "in", ["DOWN", "BUILD"])
+      .execute();
+  }
+}
+
+/** Of these routers, those of the agent's host. */
+async function readHosted(trx: Trx, agent: AgentRow, routerIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await inChunks([...new Set(routerIds)], (piece) =>
+    trx
+      .selectFrom("router_l3_agents")
+      .innerJoin("agents", "agents.id", "router_l3_agents.agent_id")
+      .select("router_id")
+      .where("agents.host", "=", agent.host)
+      .where("router_id", "in", piece)
+      .execute(),
+  );
+  return new Set(rows.map((row) => row.router_id));
+}

@@ -1,0 +1,210 @@
+// Use cases of routers.
+import { randomUUID } from "node:crypto";
+import type { Route } from "../../model/router.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+import type { Trx } from "../store/database.ts";
+import { translated } from "../store/engine-errors.ts";
+import { type ListedTable, listRows } from "../store/list-rows.ts";
+import { unhostEverywhere } from "../store/router-hosting.ts";
+import { chunks, flag, type RouterRow } from "../store/rows.ts";
+import type { Attributes, ListQuery, RequestContext } from "./resource-service.ts";
+import { changeGateway, checkGatewayRights, gatewayInfoOf, removeGateway, snatOf } from "./router-gateway.ts";
+import { addInterface, removeInterface } from "./router-interfaces.ts";
+import { presentRouters } from "./router-present.ts";
+import { checkRoutes, routesOf, withoutRoutes, withRoutes } from "./router-routes.ts";
+import { audienceOf, lockRouter, readPortsOf, touchRouters, visibleRouters } from "./router-rows.ts";
+import type { InterfaceRequest, RouterAction, RouterService, RouteRequest } from "./router-service-types.ts";
+import { readConnectedSubnets } from "./router-subnets.ts";
+import { hasFloatingIps } from "./router-uses.ts";
+import { has, listJson, notFound, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+
+const listed: ListedTable = {
+  table: "routers",
+  columns: {
+    id: "id",
+    name: "name",
+    description: "description",
+    tenant_id: "project_id",
+    project_id: "project_id",
+    admin_state_up: "admin_state_up",
+    status: "status",
+    enable_snat: "enable_snat",
+    ha: "ha",
+    revision_number: "revision_number",
+    created_at: "created_at",
+    updated_at: "updated_at",
+  },
+  filters: {},
+};
+
+export function createRouterService(deps: ServiceDeps): RouterService {
+  return new Routers(deps);
+}
+
+class Routers implements RouterService {
+  readonly #deps: ServiceDeps;
+
+  constructor(deps: ServiceDeps) {
+    this.#deps = deps;
+  }
+
+  async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
+    const { db } = this.#deps.store;
+    const rows = await translated(listRows<RouterRow>(db, { listed, query, visible: visibleRouters(context) }));
+    if (rows === undefined) throw notFound("router", query.marker ?? "");
+    return translated(presentRouters(db, rows));
+  }
+
+  async show(context: RequestContext, id: string): Promise<Attributes> {
+    const query: ListQuery = { filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false };
+    const [router] = await this.list(context, query);
+    if (router === undefined) throw notFound("router", id);
+    return router;
+  }
+
+  async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
+    return this.#deps.store.transaction(async (trx) => {
+      const rows = bodies.map((body) => newRouterRow(context, body, timestamp(this.#deps)));
+      for (const piece of chunks(rows)) await trx.insertInto("routers").values(piece).execute();
+      for (const [index, router] of rows.entries()) {
+        const info = gatewayInfoOf(bodies[index]?.["external_gateway_info"]) ?? null;
+        checkGatewayRights(context, info);
+        await changeGateway(trx, this.#deps, { context, router, info });
+        if (info !== null) await this.#deps.events.scheduleRouter?.(trx, router.id);
+      }
+      return presentRouters(trx, await readRows(trx, rows));
+    });
+  }
+
+  async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
+    return this.#change({ context, id, expectedRevision }, async (trx, before) => {
+      const info = gatewayInfoOf(changes["external_gateway_info"]);
+      checkGatewayRights(context, info, before);
+      const isMoved = info !== undefined && (await changeGateway(trx, this.#deps, { context, router: before, info }));
+      const wanted = changedRouterRow(before, changes);
+      const row = info === undefined ? wanted : { ...wanted, enable_snat: snatOf(info) };
+      if (has(changes, "routes")) await this.#checkRoutes(trx, row);
+      return { row, isMoved };
+    });
+  }
+
+  async remove(context: RequestContext, id: string, expectedRevision?: number): Promise<void> {
+    await this.#deps.store.transaction(async (trx) => {
+      const router = await lockRouter(trx, { context, id, expectedRevision, lock: "delete" });
+      const ports = await readPortsOf(trx, id);
+      if (ports.some((port) => port.kind === "interface") || (await hasFloatingIps(trx, id))) {
+        throw new ApiFault("RouterInUse", `Router ${id} still has ports`);
+      }
+      await unhostEverywhere(trx, id, audienceOf(this.#deps));
+      const gateway = ports.find((port) => port.kind === "gateway");
+      const bare = { ...router, routes: "[]" };
+      if (gateway !== undefined) await removeGateway(trx, this.#deps, { router: bare, gateway });
+      await trx.deleteFrom("routers").where("id", "=", id).execute();
+    });
+  }
+
+  addInterface(action: RouterAction, request: InterfaceRequest): Promise<Attributes> {
+    const { context } = action;
+    return this.#changeInterface(action, (trx, router) => addInterface(trx, this.#deps, { context, router, request }));
+  }
+
+  removeInterface(action: RouterAction, request: InterfaceRequest): Promise<Attributes> {
+    const { context } = action;
+    return this.#changeInterface(action, (trx, router) => removeInterface(trx, this.#deps, { context, router, request }));
+  }
+
+  addRoutes(action: RouterAction, routes: readonly RouteRequest[]): Promise<Attributes> {
+    return this.#changeRoutes(action, (before) => withRoutes(before, routes));
+  }
+
+  removeRoutes(action: RouterAction, routes: readonly RouteRequest[]): Promise<Attributes> {
+    return this.#changeRoutes(action, (before) => withoutRoutes(before, routes));
+  }
+
+  #changeRoutes(change: RouterAction, next: (before: readonly Route[]) => readonly Route[]): Promise<Attributes> {
+    return this.#change(change, async (trx, before) => {
+      const row = { ...before, routes: JSON.stringify(next(routesOf(before))) };
+      await this.#checkRoutes(trx, row);
+      return { row, isMoved: false };
+    });
+  }
+
+  async #checkRoutes(trx: Trx, router: RouterRow): Promise<void> {
+    const ports = await readPortsOf(trx, router.id);
+    checkRoutes(routesOf(router), { router, ports, connected: await readConnectedSubnets(trx, ports) });
+  }
+
+  #changeInterface(change: RouterAction, work: (trx: Trx, router: RouterRow) => Promise<Attributes>): Promise<Attributes> {
+    return this.#deps.store.transaction(async (trx) => {
+      const router = await lockRouter(trx, change);
+      const answer = await work(trx, router);
+      await touchRouters(trx, this.#deps, { ids: [router.id], wakes: true });
+      await this.#deps.events.scheduleRouter?.(trx, router.id);
+      return answer;
+    });
+  }
+
+  /** `isMoved`: its ports changed, which the row does not show. */
+  #change(
+    change: RouterAction,
+    work: (trx: Trx, before: RouterRow) => Promise<{ readonly row: RouterRow; readonly isMoved: boolean }>,
+  ): Promise<Attributes> {
+    return this.#deps.store.transaction(async (trx) => {
+      const before = await lockRouter(trx, change);
+      const { row, isMoved } = await work(trx, before);
+      const isChanged = JSON.stringify(row) !== JSON.stringify(before);
+      if (isChanged) await trx.updateTable("routers").set(row).where("id", "=", row.id).execute();
+      if (isChanged || isMoved) await touchRouters(trx, this.#deps, { ids: [row.id], wakes: isMoved });
+      if (isMoved) await this.#deps.events.scheduleRouter?.(trx, row.id);
+      const [answer = {}] = await presentRouters(trx, await readRows(trx, [row]));
+      return answer;
+    });
+  }
+}
+
+async function readRows(trx: Trx, rows: readonly RouterRow[]): Promise<readonly RouterRow[]> {
+  const ids = rows.map((row) => row.id);
+  const found = await trx.selectFrom("routers").selectAll().where("id", "in", ids).execute();
+  const byId = new Map(found.map((row) => [row.id, row]));
+  return ids.flatMap((id) => byId.get(id) ?? []);
+}
+
+function newRouterRow(context: RequestContext, body: Attributes, now: string): RouterRow {
+  return {
+    id: randomUUID(),
+    project_id: projectOf(context, body),
+    name: text(body["name"]) ?? "",
+    description: text(body["description"]) ?? "",
+    revision_number: 1,
+    created_at: now,
+    updated_at: now,
+    admin_state_up: flag(body["admin_state_up"] ?? true),
+    // Nothing is asked of any host yet, so nothing fails; an agent that cannot do what it is asked says so.
+    status: "ACTIVE",
+    status_reason: null,
+    status_from_revision: 1,
+    enable_snat: snatOf(gatewayInfoOf(body["external_gateway_info"]) ?? null),
+    ha: flag(body["ha"]),
+    is_parked: 0,
+    routes: "[]",
+    availability_zone_hints: listJson(body["availability_zone_hints"]),
+  };
+}
+
+/** The row as the client wants it, but for its gateway; same revision. */
+function changedRouterRow(before: RouterRow, changes: Attributes): RouterRow {
+  const flagOr = (attribute: string, old: 0 | 1): 0 | 1 => (has(changes, attribute) ? flag(changes[attribute]) : old);
+  const row: RouterRow = {
+    ...before,
+    name: text(changes["name"]) ?? before.name,
+    description: text(changes["description"]) ?? before.description,
+    admin_state_up: flagOr("admin_state_up", before.admin_state_up),
+    ha: changes["ha"] === null ? before.ha : flagOr("ha", before.ha),
+    routes: has(changes, "routes") ? listJson(changes["routes"]) : before.routes,
+  };
+  if (row.ha !== before.ha && (before.admin_state_up === 1 || row.admin_state_up === 1)) {
+    const message = `Cannot change HA attribute of active router ${row.id}. Please set router admin_state_up to False first.`;
+    throw new ApiFault("BadRequest", message);
+  }
+  return row;
+}
