@@ -50,7 +50,7 @@ export class BridgeDriver implements InterfaceDriver {
   async unplug(plugged: PluggedTaps): Promise<void> {
     await removeTaps(this.#tools, plugged);
     const { bridge } = plugged;
-    if (!hasDevice(bridge)) return;
+    if (plugged.keepsBridge === true || !hasDevice(bridge)) return;
     await withBridgeLock(bridge, async () => {
       if (!hasDevice(bridge)) return;
       const [members] = await this.#tools.worker.run(undefined, [netlink(listLinks(bridge))]);

@@ -22,6 +22,8 @@ export interface PluggedTaps {
   readonly taps: readonly string[];
   /** Their namespace is gone, so the kernel takes them down by itself, within some 100 ms. */
   readonly areVanishing?: boolean | undefined;
+  /** The bridge is not ours, also when nobody is left in it. */
+  readonly keepsBridge?: boolean | undefined;
 }
 
 /** Which driver, and what it must know; kept with what it made, so that anybody can remove that later. */

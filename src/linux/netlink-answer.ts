@@ -64,7 +64,7 @@ function readAttributes(bytes: Buffer): ReadonlyMap<number, Buffer> {
 }
 
 /** Canonical text of four or sixteen bytes. */
-function addressText(bytes: Buffer): string {
+export function addressText(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join(".");
   const words = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
   return canonicalAddress(words.join(":"));

@@ -1,0 +1,298 @@
+// Routers as network namespaces with one nft table each. `apply` looks only where something changed or somebody asks for it; then
+// it compares all of it — host's ends, inside, rules — and changes what differs, in an order that lets nothing out untranslated.
+import { createHash, randomUUID } from "node:crypto";
+import type { InterfaceDriverSettings } from "../../device-manager/interface-driver.ts";
+import { createInterfaceDriver } from "../../device-manager/interface-drivers.ts";
+import { arpAnnouncement } from "../../linux/arp.ts";
+import { retryWhilePassing } from "../../linux/bridge.ts";
+import type { CommandRunner } from "../../linux/command-runner.ts";
+import { IpBatcher } from "../../linux/ip-batcher.ts";
+import { hasDevice } from "../../linux/ip.ts";
+import { type NamespaceOperation, type NamespaceRunner, netlink } from "../../linux/namespace-worker.ts";
+import { deleteLink } from "../../linux/netlink.ts";
+import { isNamespace, namespaceInode, removeStaleNamespaceFile } from "../../linux/netns.ts";
+import type { NftShellPool } from "../../linux/nft-shell-pool.ts";
+import { routerNamespaceName } from "../../model/device-names.ts";
+import type { RouterId } from "../../model/ids.ts";
+import type { Router } from "../../model/router.ts";
+import type { AppliedRouter, ApplyRouterOptions, RouterDriver, RouterOutcome, RouterPlace } from "../router-driver.ts";
+import { Announcer } from "./announcer.ts";
+import { checkBridge, ensureOnHost, type HostDrivers, type HostLook, lookAtHost, unplugTaps } from "./host-side.ts";
+import {
+  allSettings,
+  forwardingSettings,
+  type InsidePlan,
+  type InsideState,
+  nothingInside,
+  namespaceSettings,
+  planInside,
+} from "./inside-plan.ts";
+import { Radvd } from "./radvd.ts";
+import { isReadyFile, removeReadyFile, writeReadyFile } from "./ready-file.ts";
+import { listRouterMarks, readRouterMark, removeRouterMark, type RouterMark, writeRouterMark } from "./router-mark.ts";
+import { changeRoutes, readInside } from "./router-namespace.ts";
+import { buildRouterSpec, type RouterSpec } from "./router-spec.ts";
+import { RouterTable, type TablePlan } from "./router-table.ts";
+import { rulesetText } from "./ruleset.ts";
+
+export interface NftRouterOptions {
+  readonly runner: CommandRunner;
+  readonly worker: NamespaceRunner;
+  readonly nft: NftShellPool;
+  readonly stateDir: string;
+  readonly namespacePrefix?: string | undefined;
+  /** Physical network → bridge of the operator. */
+  readonly bridgeMappings?: ReadonlyMap<string, string> | undefined;
+  /** How tenants' networks are joined; Linux bridges when not given. */
+  readonly interfaceDriver?: InterfaceDriverSettings | undefined;
+  readonly hasIpv6: boolean;
+}
+
+type Ready = NonNullable<RouterMark["ready"]>;
+
+interface Look {
+  readonly host: readonly HostLook[];
+  readonly inside: InsideState;
+  readonly isNew: boolean;
+}
+
+interface Changes {
+  readonly look: Look;
+  readonly inside: InsidePlan;
+  readonly table: TablePlan;
+  readonly staleTaps: RouterMark["taps"];
+}
+
+const nothing = { foreignChanges: 0, warnings: [] } as const;
+
+export class NftRouterDriver implements RouterDriver {
+  readonly #options: NftRouterOptions;
+  readonly #prefix: string;
+  readonly #drivers: HostDrivers;
+  readonly #table: RouterTable;
+  readonly #radvd: Radvd;
+  readonly #announcer: Announcer;
+  /** What this process made or found complete. */
+  readonly #known = new Map<RouterId, { readonly spec: RouterSpec; readonly ready: Ready }>();
+
+  constructor(options: NftRouterOptions) {
+    const { runner, worker, nft, stateDir, interfaceDriver = { kind: "bridge" } } = options;
+    const tools = { runner, worker, removals: new IpBatcher(runner) };
+    this.#options = options;
+    this.#prefix = options.namespacePrefix ?? "";
+    this.#drivers = {
+      inner: createInterfaceDriver(tools, interfaceDriver),
+      outer: createInterfaceDriver(tools, { kind: "bridge" }),
+    };
+    this.#table = new RouterTable(runner, nft);
+    this.#radvd = new Radvd(stateDir, runner);
+    this.#announcer = new Announcer(worker);
+  }
+
+  placeOf(id: RouterId): RouterPlace {
+    return { namespace: routerNamespaceName(this.#prefix, id) };
+  }
+
+  async list(): Promise<readonly RouterId[]> {
+    return listRouterMarks(this.#options.stateDir);
+  }
+
+  async findBroken(): Promise<readonly RouterId[]> {
+    const broken: RouterId[] = [];
+    for (const [id, { spec, ready }] of this.#known) {
+      const isThere = namespaceInode(spec.namespace) === ready.namespaceInode && spec.ports.every(({ tap }) => hasDevice(tap));
+      const lacksRadvd = spec.advertisements !== undefined && (await this.#radvd.find(id, spec.namespace)) === undefined;
+      if (!isThere || lacksRadvd) broken.push(id);
+    }
+    return broken;
+  }
+
+  async apply(router: Router, { verify }: ApplyRouterOptions): Promise<AppliedRouter> {
+    const { namespacePrefix = "", bridgeMappings = new Map(), hasIpv6 } = this.#options;
+    const spec = buildRouterSpec(router, { namespacePrefix, bridgeMappings, hasIpv6 });
+    for (const port of spec.ports) checkBridge(port);
+    const fingerprint = fingerprintOf(spec);
+    if (!verify) {
+      const settled = await this.#findSettled(spec, fingerprint);
+      if (settled !== undefined) return { outcome: settled, ...nothing };
+    }
+    // What is half done is not known any more.
+    const before = this.#known.get(spec.routerId)?.ready;
+    this.#known.delete(spec.routerId);
+    return retryWhilePassing(() => this.#make(spec, fingerprint, before));
+  }
+
+  async remove(id: RouterId): Promise<void> {
+    const { stateDir, nft, worker } = this.#options;
+    this.#known.delete(id);
+    this.#announcer.forget(id);
+    const { namespace } = this.placeOf(id);
+    const mark = await readRouterMark(stateDir, id, namespace);
+    // Without our mark a namespace of that name is somebody else's.
+    if (mark === undefined) return;
+    await removeReadyFile(stateDir, id);
+    await this.#radvd.remove(id);
+    await nft.forget(mark.namespace);
+    if (isNamespace(mark.namespace)) {
+      await worker.run(undefined, [{ kind: "removeNamespace", name: mark.namespace }]);
+    } else {
+      removeStaleNamespaceFile(mark.namespace);
+    }
+    await unplugTaps(this.#drivers, mark.taps, { areVanishing: true });
+    await removeRouterMark(stateDir, id);
+  }
+
+  async close(): Promise<void> {
+    this.#announcer.close();
+    await Promise.resolve();
+  }
+
+  /** No child: by what this process or an earlier one noted, and by a look whether namespace and taps are still there. */
+  async #findSettled(spec: RouterSpec, fingerprint: string): Promise<RouterOutcome | undefined> {
+    const { stateDir } = this.#options;
+    const { routerId, namespace } = spec;
+    const known = this.#known.get(routerId)?.ready;
+    const ready = known ?? (await readRouterMark(stateDir, routerId, namespace))?.ready;
+    if (ready === undefined || ready.fingerprint !== fingerprint) return undefined;
+    if (namespaceInode(namespace) !== ready.namespaceInode) return undefined;
+    if (!spec.ports.every(({ tap, bridge }) => hasDevice(tap) && hasDevice(bridge))) return undefined;
+    if (spec.advertisements !== undefined && (await this.#radvd.find(routerId, namespace)) === undefined) return undefined;
+    if (!(await isReadyFile(stateDir, spec, ready))) await writeReadyFile(stateDir, spec, ready);
+    this.#known.set(routerId, { spec, ready });
+    return known === undefined ? "adopted" : "unchanged";
+  }
+
+  async #make(spec: RouterSpec, fingerprint: string, known: Ready | undefined): Promise<AppliedRouter> {
+    const { stateDir } = this.#options;
+    const { routerId, namespace } = spec;
+    const mark = await readRouterMark(stateDir, routerId, namespace);
+    const before = known ?? mark?.ready;
+    const changes = await this.#plan(spec, mark);
+    const count = countChanges(changes);
+    const wasAsked = before?.fingerprint === fingerprint;
+    if (count > 0 || !wasAsked) await this.#writeIntent(spec, mark, changes);
+    const warnings = await this.#execute(spec, changes);
+    const hasNewRadvd = await this.#advertise(spec);
+    const isKept = before !== undefined && !losesElements(changes) && before.namespaceInode === namespaceInode(namespace);
+    const ready: Ready = {
+      fingerprint,
+      namespaceInode: namespaceInode(namespace) ?? 0,
+      epoch: isKept ? before.epoch : randomUUID(),
+      rulesHash: await this.#table.rulesHash(namespace),
+    };
+    await this.#writeDone(spec, ready, count > 0 || JSON.stringify(ready) !== JSON.stringify(mark?.ready));
+    this.#known.set(routerId, { spec, ready });
+    this.#announcer.announce(routerId, namespace, framesOf(changes.inside));
+    const total = count + (hasNewRadvd ? 1 : 0);
+    const outcome = changes.look.isNew ? "created" : total > 0 || !wasAsked ? "changed" : "unchanged";
+    // An agent that was killed half way left a mark without `ready`: then nobody knows whose change it was.
+    return { outcome, foreignChanges: wasAsked ? total : 0, warnings };
+  }
+
+  async #plan(spec: RouterSpec, mark: RouterMark | undefined): Promise<Changes> {
+    const { worker, hasIpv6 } = this.#options;
+    const isNew = !isNamespace(spec.namespace);
+    const settings = allSettings(spec);
+    const [host, inside, table] = await Promise.all([
+      Promise.all(spec.ports.map((port) => lookAtHost(this.#drivers, port))),
+      isNew ? nothingInside : readInside(worker, spec.namespace, { settings: [...settings, ...forwardingSettings], hasIpv6 }),
+      this.#table.plan(spec, { isNew, rulesHash: mark?.ready?.rulesHash ?? undefined }),
+    ]);
+    // One end without the other is of no use, and what the pair is made anew for is not there yet.
+    const looks = spec.ports.map(({ device }, index): HostLook => {
+      const hasInner = inside.devices.some(({ name }) => name === device);
+      return hasInner ? (host[index] ?? "absent") : "absent";
+    });
+    const madeAnew = new Set(spec.ports.filter((_, index) => looks[index] === "absent").map(({ device }) => device));
+    const kept = { ...inside, devices: inside.devices.filter(({ name }) => !madeAnew.has(name)) };
+    const wanted = new Set(spec.ports.map(({ tap }) => tap));
+    return {
+      look: { host: looks, inside, isNew },
+      inside: planInside(spec, kept),
+      table,
+      staleTaps: (mark?.taps ?? []).filter(({ tap }) => !wanted.has(tap)),
+    };
+  }
+
+  /** What names all that may exist from now on; and nobody relies on what may be lost. */
+  async #writeIntent(spec: RouterSpec, mark: RouterMark | undefined, changes: Changes): Promise<void> {
+    const { stateDir } = this.#options;
+    const { routerId, namespace } = spec;
+    if (losesElements(changes)) await removeReadyFile(stateDir, routerId);
+    const present = spec.ports.map(({ tap, bridge, isForeignBridge }) => ({ tap, bridge, isForeignBridge }));
+    const ready = losesElements(changes) ? undefined : mark?.ready;
+    // The fingerprint of what is being left: whoever reads it looks at everything.
+    const unsettled = ready === undefined ? undefined : { ...ready, fingerprint: "" };
+    await writeRouterMark(stateDir, { routerId, namespace, taps: [...changes.staleTaps, ...present], ready: unsettled });
+  }
+
+  async #execute(spec: RouterSpec, { look, inside, table, staleTaps }: Changes): Promise<readonly string[]> {
+    const { worker } = this.#options;
+    const { namespace, ports } = spec;
+    if (look.isNew) await this.#makeNamespace(namespace);
+    await this.#removeHalves(spec, look);
+    // Rules first where there are none: nothing is forwarded before.
+    const rules = table.kind === "create" ? this.#table.apply(spec, table) : Promise.resolve();
+    await Promise.all([rules, ...ports.map((port, index) => ensureOnHost(this.#drivers, port, look.host[index] ?? "absent"))]);
+    await worker.run(namespace, inside.operations);
+    const warnings = inside.routes.length === 0 ? [] : await changeRoutes(worker, namespace, inside.routes);
+    if (table.kind !== "create") await this.#table.apply(spec, table);
+    if (look.isNew) await worker.run(namespace, forwardingSettings);
+    if (staleTaps.length > 0) await unplugTaps(this.#drivers, staleTaps, { areVanishing: false });
+    return warnings;
+  }
+
+  async #makeNamespace(namespace: string): Promise<void> {
+    const { worker, nft } = this.#options;
+    removeStaleNamespaceFile(namespace);
+    await worker.run(undefined, [{ kind: "makeNamespace", name: namespace }]);
+    nft.warm(namespace);
+    await worker.run(namespace, namespaceSettings);
+  }
+
+  /** An end inside whose other end is not on this host is in the way. */
+  async #removeHalves(spec: RouterSpec, look: Look): Promise<void> {
+    const halves = spec.ports.filter(({ device, tap }, index) => {
+      const hasInner = look.inside.devices.some(({ name }) => name === device);
+      return look.host[index] === "absent" && hasInner && !hasDevice(tap);
+    });
+    const operations: readonly NamespaceOperation[] = halves.map(({ device }) => netlink(deleteLink(device)));
+    await this.#options.worker.run(spec.namespace, operations);
+  }
+
+  async #advertise({ routerId, namespace, advertisements }: RouterSpec): Promise<boolean> {
+    if (advertisements === undefined) return this.#radvd.remove(routerId);
+    return this.#radvd.ensure(routerId, namespace, advertisements);
+  }
+
+  async #writeDone(spec: RouterSpec, ready: Ready, hasChanged: boolean): Promise<void> {
+    const { stateDir } = this.#options;
+    const { routerId, namespace, ports } = spec;
+    const taps = ports.map(({ tap, bridge, isForeignBridge }) => ({ tap, bridge, isForeignBridge }));
+    if (hasChanged) await writeRouterMark(stateDir, { routerId, namespace, taps, ready });
+    if (!(await isReadyFile(stateDir, spec, ready))) await writeReadyFile(stateDir, spec, ready);
+  }
+}
+
+function fingerprintOf(spec: RouterSpec): string {
+  return createHash("sha256").update(JSON.stringify(spec)).update(rulesetText).digest("hex").slice(0, 32);
+}
+
+/** Elements and local routes of the floating-IP driver do not survive these. */
+function losesElements({ look, inside, table }: Changes): boolean {
+  return look.isNew || table.kind === "create" || inside.hasLostGateway;
+}
+
+function countChanges({ look, inside, table, staleTaps }: Changes): number {
+  const host = look.host.filter((one) => one !== "fits").length;
+  const rules = table.kind === "none" ? 0 : 1;
+  return (look.isNew ? 1 : 0) + host + inside.operations.length + inside.routes.length + rules + staleTaps.length;
+}
+
+const framesOf = ({ announced }: InsidePlan): ReadonlyMap<string, readonly Buffer[]> => {
+  const frames = new Map<string, Buffer[]>();
+  for (const { device, macAddress, address } of announced) {
+    frames.set(device, [...(frames.get(device) ?? []), arpAnnouncement(macAddress, address)]);
+  }
+  return frames;
+};
