@@ -1,4 +1,5 @@
 // The only place that makes NATS subjects. A host becomes one lower-case token, so that permissions can name it.
+import type { AgentEvent } from "../types/agent-messages.ts";
 
 export type Role = "dhcp" | "l3" | "fip";
 
@@ -20,6 +21,7 @@ export const inboxPrefix = (role: Role, host: string): string => `_INBOX_${role}
 /** For users outside of netloom; the body is `{<resources>: […]}`, as the API shows them. */
 export const notifySubject = (resource: "lease", action: "create" | "update" | "delete"): string =>
   `nl.notify.${resource}.${action}`;
+export const agentNotifySubject = (event: AgentEvent["kind"]): string => `nl.notify.agent.${event}`;
 
 export const serverQueue = "srv";
 export const anyHost = {

@@ -7,6 +7,7 @@ import { composeServices } from "./compose-services.ts";
 import { lazyMetrics } from "./metrics.ts";
 import { OutboxPruner } from "./publisher/outbox-pruner.ts";
 import { OutboxPublisher } from "./publisher/outbox-publisher.ts";
+import { AgentEventNotifier } from "./rpc/agent-event-notifier.ts";
 import { controlSender, serveAgents } from "./rpc/agent-rpc.ts";
 import { serveL3Agents } from "./rpc/l3-rpc.ts";
 import { LeaseNotifier } from "./rpc/lease-notifier.ts";
@@ -82,7 +83,11 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const notifier = new LeaseNotifier({ bus, log });
   const leasePruner = new LeasePruner({ store, clock, log, onChanges: (changes) => notifier.add(changes) });
   leasePruner.start();
-  const status = new AgentStatus(store, clock, (changes) => notifier.add(changes));
+  const eventNotifier = new AgentEventNotifier({ bus, log });
+  const status = new AgentStatus(store, clock, {
+    onLeases: (changes) => notifier.add(changes),
+    onEvents: (agent, events) => eventNotifier.tell(agent, events),
+  });
   const rpc = serveAgents({ bus, log, registration, sync, claims, status, heartbeats });
   const l3Rpc = serveL3Agents({
     bus,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
+import { type LogLine, recordingLogger } from "../../helpers/agent-rig.ts";
 import { forEachDatabase } from "../../helpers/databases.ts";
 import { addressesOf, admin, everything, idOf } from "../../helpers/network-services.ts";
 import { ServerRig } from "../../helpers/server-rig.ts";
@@ -71,6 +72,40 @@ forEachDatabase((_name, openFresh) => {
     assert.equal((await list()).length, 1);
     await agent.report({ leases: [{ ...newer, event: "del", observedAtMs: 1_000_002 }] });
     assert.deepEqual(await list(), []);
+  });
+
+  test("what happened to an agent's DHCP servers is logged and told outside; another agent's word for it is not", async () => {
+    const lines: LogLine[] = [];
+    const rig = await ServerRig.start(await openFresh(), { log: recordingLogger(lines) });
+    rigs.push(rig);
+    const told: unknown[] = [];
+    rig.hub.connect().subscribe("nl.notify.>", ({ subject, data }) => void told.push([subject, data]));
+    const [one, two] = [rig.agent("node-1"), rig.agent("node-2")];
+    await one.sync();
+    const { networkId } = await rig.network();
+    await two.sync();
+    const died = { kind: "dhcp-server-died", networkId, atMs: 1_000_000 };
+    const givenUp = { ...died, kind: "dhcp-server-given-up" };
+
+    await two.report({ events: [died] });
+    await one.report({ events: [died, givenUp] });
+    await waitFor(() => told.length >= 2, { ...limit, what: "the notifications" });
+
+    const { id } = await rig.agentOf("node-1");
+    const common = { agent_id: id, host: "node-1", network_id: networkId, at: "1970-01-01T00:16:40Z" };
+    assert.deepEqual(told, [
+      ["nl.notify.agent.dhcp-server-died", { events: [{ event: "dhcp-server-died", ...common }] }],
+      ["nl.notify.agent.dhcp-server-given-up", { events: [{ event: "dhcp-server-given-up", ...common }] }],
+    ]);
+    assert.deepEqual(
+      lines
+        .filter(({ message }) => message === "agent reported an event")
+        .map((line) => [line.level, line["host"], line["networkId"], line["outcome"]]),
+      [
+        ["warn", "node-1", networkId, "dhcp-server-died"],
+        ["warn", "node-1", networkId, "dhcp-server-given-up"],
+      ],
+    );
   });
 
   test("leases of a network that another host serves, and of one that is gone, are dropped without an error", async () => {
