@@ -4,7 +4,7 @@ import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { NetworkId } from "../model/ids.ts";
 import type { NetworkView } from "../model/network.ts";
-import { Histogram } from "./histogram.ts";
+import { Histogram } from "../runtime/histogram.ts";
 import type { ReconcileOutcome } from "./network-helpers.ts";
 
 export interface NetworkStatus {

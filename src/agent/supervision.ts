@@ -8,7 +8,7 @@ import type { Lane } from "../runtime/reconcile-queue.ts";
 import { type CancelTimer, repeatEvery, type Timers } from "../runtime/timers.ts";
 import { CrashLoop, deathWindowMs, mostDeaths } from "./crash-loop.ts";
 import type { NetworkHelpers } from "./network-helpers.ts";
-import { VerifyPlan } from "./verify-plan.ts";
+import { VerifyPlan } from "../runtime/verify-plan.ts";
 
 export interface SupervisionParts {
   readonly driver: Pick<DhcpDriver, "findDead">;
@@ -31,7 +31,7 @@ const usualVerifyEveryMs = 60_000;
 export class Supervision {
   readonly #parts: SupervisionParts;
   readonly #crashLoop: CrashLoop;
-  readonly verifyPlan: VerifyPlan;
+  readonly verifyPlan: VerifyPlan<NetworkId>;
   #isInventoryWanted = false;
   /** Before the server has said everything, an unknown network may only be one that has not been told of yet. */
   #mayRemove = false;

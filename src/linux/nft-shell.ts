@@ -202,9 +202,12 @@ export class NftShell {
 function hold(child: ChildProcessWithoutNullStreams, isHeld: boolean): void {
   // The casts: pipes to a child are sockets, which the types do not say.
   for (const handle of [child, child.stdin, child.stdout, child.stderr] as unknown as readonly {
+    readonly destroyed?: boolean;
     ref(): void;
     unref(): void;
   }[]) {
+    // The shell gives its standard error away; a closed socket would wait, with one more listener each time, to be opened.
+    if (handle.destroyed === true) continue;
     if (isHeld) handle.ref();
     else handle.unref();
   }

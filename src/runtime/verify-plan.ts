@@ -1,6 +1,5 @@
-// When the kernel state of each served network is looked at again: once a minute each, a few at a time.
+// When the kernel state of each network or router that is served is looked at again: once a minute each, a few at a time.
 import type { Clock } from "../base/clock.ts";
-import type { NetworkId } from "../model/ids.ts";
 
 export interface VerifyPlanOptions {
   readonly clock: Clock;
@@ -9,35 +8,35 @@ export interface VerifyPlanOptions {
   readonly everyMs: number;
 }
 
-export class VerifyPlan {
+export class VerifyPlan<K> {
   readonly #options: VerifyPlanOptions;
-  readonly #verifiedAtMs = new Map<NetworkId, number>();
-  readonly #wanted = new Set<NetworkId>();
+  readonly #verifiedAtMs = new Map<K, number>();
+  readonly #wanted = new Set<K>();
 
   constructor(options: VerifyPlanOptions) {
     this.#options = options;
   }
 
-  addServed(id: NetworkId): void {
+  addServed(id: K): void {
     if (!this.#verifiedAtMs.has(id)) this.#verifiedAtMs.set(id, this.#options.clock.monotonicMs());
   }
 
-  want(id: NetworkId): void {
+  want(id: K): void {
     this.#wanted.add(id);
   }
 
   /** Whether the reconcile that begins now should look closely. */
-  takeWanted(id: NetworkId): boolean {
+  takeWanted(id: K): boolean {
     return this.#wanted.delete(id);
   }
 
-  forget(id: NetworkId): void {
+  forget(id: K): void {
     this.#verifiedAtMs.delete(id);
     this.#wanted.delete(id);
   }
 
-  /** The networks whose turn it is; they count as wanted and as verified now. */
-  due(): readonly NetworkId[] {
+  /** Those whose turn it is; they count as wanted and as verified now. */
+  due(): readonly K[] {
     const { clock, tickMs, everyMs } = this.#options;
     const nowMs = clock.monotonicMs();
     const share = Math.ceil((this.#verifiedAtMs.size * tickMs) / everyMs) + 1;
