@@ -10,7 +10,7 @@ import type { ReconcileJournal } from "./reconcile-journal.ts";
 export interface AgentFigures {
   readonly counts: CacheCounts;
   readonly queue: QueueStats;
-  readonly journal: Pick<ReconcileJournal, "outcomes" | "reconcileMs" | "effectMs" | "status">;
+  readonly journal: Pick<ReconcileJournal, "outcomes" | "reconcileMs" | "effectMs" | "status" | "failing">;
   readonly reportsPending: number;
   readonly reportsDropped: number;
   readonly crashes: number;
@@ -95,12 +95,12 @@ export async function formatMetrics(figures: AgentFigures): Promise<string> {
   ].join("\n");
 }
 
-function addState(page: Page, { counts, queue, reportsPending, isConnected }: AgentFigures): void {
+function addState(page: Page, { counts, queue, journal, reportsPending, isConnected }: AgentFigures): void {
   page.gauge("networks", "Networks that this host should serve", counts.networks);
   page.gauge("subnets", "Subnets of these networks", counts.subnets);
   page.gauge("ports", "Ports of these networks", counts.ports);
   page.gauge("dirty_networks", "Networks that are not known to be as they should be", queue.dirty);
-  page.gauge("failing_networks", "Networks whose last reconcile failed", queue.failing);
+  page.gauge("failing_networks", "Networks whose last reconcile failed, or whose server died and is not back", journal.failing);
   page.gauge("oldest_dirty_seconds", "Age of the oldest change that is not in effect", queue.oldestDirtyMs / 1000);
   page.gauge("reports_pending", "Ready ports and leases that the server has not stored yet", reportsPending);
   page.gauge("nats_connected", "1 while connected to NATS", isConnected ? 1 : 0);

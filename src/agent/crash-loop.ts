@@ -1,4 +1,4 @@
-// How soon a DHCP server that died is started again: at once, but not again and again, and not for ever.
+// How soon a DHCP server that died is started again: soon, but not again and again, and not for ever.
 import type { Clock } from "../base/clock.ts";
 import type { NetworkId } from "../model/ids.ts";
 import { backoffMs } from "../runtime/backoff.ts";
@@ -12,9 +12,14 @@ interface Deaths {
   readonly recentMs: readonly number[];
 }
 
-/** `give-up`: told once, when it has died too often; `wait`: not yet, or never again by itself. */
-export type CrashVerdict = "restart" | "wait" | "give-up";
+export interface CrashVerdict {
+  /** It has died too often: not started again before something changes. */
+  readonly isGivenUp: boolean;
+  /** Until it may be started again. */
+  readonly delayMs: number;
+}
 
+const restartBackoff = { firstMs: 200, maxMs: 30_000 } as const;
 // Having lived this long, a server's next death is not part of a loop.
 const calmMs = 60_000;
 export const mostDeaths = 10;
@@ -41,24 +46,33 @@ export class CrashLoop {
     return this.#hopeless.has(id);
   }
 
-  /** Call whenever the server of `id` is seen dead. */
+  /** How long the server of `id` must not be started yet; 0 when it may be. */
+  waitMs(id: NetworkId): number {
+    return Math.max(0, (this.#deaths.get(id)?.notBeforeMs ?? 0) - this.#clock.monotonicMs());
+  }
+
+  /** Call once for each death. */
   judge(id: NetworkId): CrashVerdict {
     const nowMs = this.#clock.monotonicMs();
     const before = this.#deaths.get(id);
-    if (this.#hopeless.has(id) || (before !== undefined && nowMs < before.notBeforeMs)) return "wait";
     this.#total += 1;
     const recentMs = [...(before?.recentMs ?? []).filter((atMs) => nowMs - atMs < deathWindowMs), nowMs];
-    const count = before === undefined || nowMs - before.atMs > calmMs ? 0 : before.count;
-    const waitMs = count === 0 ? 0 : backoffMs(count, { firstMs: 4_000, maxMs: 30_000 }, this.#random);
-    this.#deaths.set(id, { count: count + 1, atMs: nowMs, notBeforeMs: nowMs + waitMs, recentMs });
-    if (recentMs.length < mostDeaths) return "restart";
-    this.#hopeless.add(id);
-    return "give-up";
+    const count = before === undefined || nowMs - before.notBeforeMs > calmMs ? 1 : before.count + 1;
+    const isGivenUp = recentMs.length >= mostDeaths;
+    const delayMs = isGivenUp ? 0 : backoffMs(count, restartBackoff, this.#random);
+    this.#deaths.set(id, { count, atMs: nowMs, notBeforeMs: nowMs + delayMs, recentMs });
+    if (isGivenUp) this.#hopeless.add(id);
+    return { isGivenUp, delayMs };
   }
 
-  /** Something about the network has changed: it may live now. */
+  /** Something about the network has changed: it may live now. Whoever waits need not wait longer than after a first death. */
   giveChance(id: NetworkId): void {
+    const deaths = this.#deaths.get(id);
     if (this.#hopeless.delete(id)) this.#deaths.delete(id);
+    else if (deaths !== undefined) {
+      const notBeforeMs = Math.min(deaths.notBeforeMs, deaths.atMs + restartBackoff.firstMs);
+      this.#deaths.set(id, { ...deaths, notBeforeMs });
+    }
   }
 
   forget(id: NetworkId): void {

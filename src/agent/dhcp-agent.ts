@@ -8,6 +8,7 @@ import type { NetworkId } from "../model/ids.ts";
 import { ReconcileQueue, type Lane, type QueueStats } from "../runtime/reconcile-queue.ts";
 import type { Timers } from "../runtime/timers.ts";
 import type { StreamItem } from "../types/agent-messages.ts";
+import type { CrashVerdict } from "./crash-loop.ts";
 import { NetworkHelpers, type HelperParts, type ServedNetwork } from "./network-helpers.ts";
 import { ReadyPorts } from "./ready-ports.ts";
 import { ReconcileJournal } from "./reconcile-journal.ts";
@@ -58,6 +59,7 @@ export class DhcpAgent implements StreamSink {
       ...parts,
       helpers: this.#helpers,
       mark: (id, lane) => this.#mark(id, lane),
+      isDirty: (id) => this.#queue.isDirty(id),
       onCrash: (id, crash) => this.#onCrash(id, crash),
     });
     this.#queue = new ReconcileQueue<NetworkId>({
@@ -66,7 +68,7 @@ export class DhcpAgent implements StreamSink {
       timers,
       ...(random === undefined ? {} : { random }),
       run: (id) => this.reconcile(id),
-      delayMs: (id) => driver.nextApplyDelayMs?.(id) ?? 0,
+      delayMs: (id) => Math.max(driver.nextApplyDelayMs?.(id) ?? 0, this.#supervision.restartDelayMs(id)),
       onSettled: (_, dirtyMs) => this.journal.effectMs.add(dirtyMs),
       onFailure: (id, err, retry) => this.#onFailure(id, err, retry),
     });
@@ -235,7 +237,7 @@ export class DhcpAgent implements StreamSink {
     for (const id of this.#cache.applyItem(item)) {
       if (item.traceparent !== undefined) this.#traceparents.set(id, item.traceparent);
       if (item.op === "upsert") this.#lost.delete(id);
-      this.#supervision.giveChance(id);
+      this.#giveChance(id);
       this.#mark(id, "event");
     }
     // It may be on this host though this process has not heard of it, and must not wait for the rest of a snapshot.
@@ -250,7 +252,14 @@ export class DhcpAgent implements StreamSink {
   /** The server's word is enough, whatever else is not known yet. */
   #stopServing(id: NetworkId): void {
     this.#lost.add(id);
+    this.#giveChance(id);
     this.#queue.mark(id, "event");
+  }
+
+  /** Where a server died and waits to be started again, it need not wait for long. */
+  #giveChance(id: NetworkId): void {
+    this.#supervision.giveChance(id);
+    this.#queue.reconsider(id);
   }
 
   #setFullView(): void {
@@ -271,7 +280,7 @@ export class DhcpAgent implements StreamSink {
 
   #onServed(served: ServedNetwork): void {
     const { reporter } = this.#parts;
-    this.#supervision.verifyPlan.addServed(served.view.network.id);
+    this.#supervision.addServed(served.view.network.id);
     const changes = this.#ready.take(served);
     if (changes.new.length > 0) reporter.addReadyPorts(changes.new, "new");
     if (changes.known.length > 0) reporter.addReadyPorts(changes.known, "known");
@@ -282,10 +291,12 @@ export class DhcpAgent implements StreamSink {
     this.journal.addFailure({ id, traceId, view: this.#cache.view(id), thrown, ...retry });
   }
 
-  #onCrash(id: NetworkId, { isGivenUp }: { readonly isGivenUp: boolean }): void {
+  #onCrash(id: NetworkId, { isGivenUp, delayMs }: CrashVerdict): void {
     const kind = isGivenUp ? "dhcp-server-given-up" : "dhcp-server-died";
     this.#parts.reporter.addEvent({ kind, networkId: id, atMs: this.#parts.clock.nowMs() });
-    if (isGivenUp) this.journal.addGivenUp(id, this.#cache.view(id));
+    const view = this.#cache.view(id);
+    if (isGivenUp) this.journal.addGivenUp(id, view);
+    else this.journal.addDeath(id, view, delayMs);
   }
 
   #forget(id: NetworkId): void {

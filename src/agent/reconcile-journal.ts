@@ -92,11 +92,26 @@ export class ReconcileJournal {
     this.#status.set(id, { ...status, lastReconcileAt: this.#now() });
   }
 
+  /** Networks that are not as they should be, and are tried again. */
+  get failing(): number {
+    return [...this.#status.values()].reduce((count, { state }) => count + (state === "failing" ? 1 : 0), 0);
+  }
+
+  /** Nobody answers until its server lives again, which the next success tells. */
+  addDeath(id: NetworkId, view: NetworkView | undefined, delayMs: number): void {
+    const reason = `its DHCP server died, restart in ${Math.round(delayMs / 100) / 10} s`;
+    this.#addTrouble(id, view, { state: "failing", reason });
+  }
+
   /** Its server dies whenever it is started. */
   addGivenUp(id: NetworkId, view: NetworkView | undefined): void {
-    const status = this.#status.get(id) ?? { ports: view?.ports.length ?? 0, outcome: null, lastReconcileMs: 0 };
     const reason = "its DHCP server dies again and again; started again when something changes";
-    this.#status.set(id, { ...status, state: "degraded", reason, lastReconcileAt: this.#now() });
+    this.#addTrouble(id, view, { state: "degraded", reason });
+  }
+
+  #addTrouble(id: NetworkId, view: NetworkView | undefined, trouble: Pick<NetworkStatus, "state" | "reason">): void {
+    const status = this.#status.get(id) ?? { ports: view?.ports.length ?? 0, outcome: null, lastReconcileMs: 0 };
+    this.#status.set(id, { ...status, ...trouble, lastReconcileAt: this.#now() });
   }
 
   #now(): string {

@@ -36,7 +36,10 @@ export interface DhcpDriver {
   remove(id: NetworkId): Promise<void>;
   /** What is here right now — running servers and left-over directories — found by looking, not by remembering. */
   list(): Promise<readonly NetworkId[]>;
-  /** Networks whose server should run and does not. Cheap: no fork. */
+  /**
+   * Networks whose server has died since this process put it in order or found it so. Never one whose server is being stopped
+   * or started by a call under way. Cheap, for a call each half second: no fork.
+   */
   findDead(): Promise<readonly NetworkId[]>;
   /**
    * How long the next `apply` of this network should wait, in milliseconds, so that its server has time for clients; 0 when

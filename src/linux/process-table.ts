@@ -1,6 +1,6 @@
 // Processes that outlive us: found again by pid file and command line, told apart from a later holder of the same pid by
 // their start time.
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { NetloomError } from "../base/errors.ts";
 import { isErrno } from "./atomic-file.ts";
@@ -36,6 +36,14 @@ export function readStartTime(pid: number): number | undefined {
 
 export function isAlive(process: ProcessIdentity): boolean {
   return readStartTime(process.pid) === process.startTime;
+}
+
+/**
+ * Whether a process runs under this number, at a quarter of the price of `isAlive`; a later holder of the number is not told
+ * from the first. Not a zombie: that has no directory any more. False also where we may not look.
+ */
+export function isPidHeld(pid: number): boolean {
+  return existsSync(`/proc/${pid}/cwd`);
 }
 
 export function readProcess(pid: number): ProcessState | undefined {

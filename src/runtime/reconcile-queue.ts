@@ -88,6 +88,19 @@ export class ReconcileQueue<K> {
     else if (lane === "event") this.#retryIn(key, failure, failure.atMs + this.#backoff.firstMs - nowMs);
   }
 
+  /** For a key that waits because of `delayMs`: its answer may be another now. */
+  reconsider(key: K): void {
+    const paused = this.#paused.get(key);
+    if (paused === undefined) return;
+    paused.cancel();
+    this.#endPause(key, paused.lane);
+  }
+
+  /** Not known to be in its desired state: queued, running, resting or waiting after a failure. */
+  isDirty(key: K): boolean {
+    return this.#dirtySince.has(key);
+  }
+
   get stats(): QueueStats {
     const nowMs = this.#options.clock.monotonicMs();
     const oldestDirtyMs = nowMs - [...this.#dirtySince.values()].reduce((oldest, sinceMs) => Math.min(oldest, sinceMs), nowMs);
@@ -160,13 +173,14 @@ export class ReconcileQueue<K> {
   }
 
   #pause(key: K, lane: Lane, waitMs: number): void {
-    const cancel = this.#options.timers.after(waitMs, () => {
-      const wanted = this.#paused.get(key)?.lane ?? lane;
-      this.#paused.delete(key);
-      this.#enqueue(key, wanted);
-      this.#endPauses();
-    });
+    const cancel = this.#options.timers.after(waitMs, () => this.#endPause(key, this.#paused.get(key)?.lane ?? lane));
     this.#paused.set(key, { lane, cancel });
+  }
+
+  #endPause(key: K, lane: Lane): void {
+    this.#paused.delete(key);
+    this.#enqueue(key, lane);
+    this.#endPauses();
   }
 
   #endPauses(): void {

@@ -65,7 +65,9 @@ export class BenchSite {
     const nats = await startTestNats([{ role: "dhcp", host }]);
     const seed = nats.credentials.get("server")?.seedFile ?? "";
     const flags = ["--state-dir", stateDir, "--listen", "127.0.0.1:0", "--nats-url", nats.url, "--nats-nkey-seed-file", seed];
-    const server = fork(launcher, ["server", ...flags, "--log-level", "silent"], { execArgv: [] });
+    // Its agent is killed and started at will; that must not make the server take its networks away.
+    const patience = ["--dhcp-agent-down-ms", "3600000", "--dhcp-failover-after-ms", "7200000"];
+    const server = fork(launcher, ["server", ...flags, ...patience, "--log-level", "silent"], { execArgv: [] });
     const { url } = await message<{ url: string }>(server, "ready");
     return new BenchSite({ stateDir, nats, server, url, names: { prefix, host } });
   }
@@ -99,8 +101,13 @@ export class BenchSite {
     this.#agent = undefined;
   }
 
-  /** `count` networks with one subnet each and `ports` ports; answers their ids. */
+  /**
+   * `count` networks with one subnet each and `ports` ports, given to this host, whose agent was there for a moment and has
+   * nothing of them: as after a boot. Answers their ids.
+   */
   async fill(count: number, ports: number): Promise<readonly string[]> {
+    await this.startAgent();
+    await this.stopAgent("SIGKILL");
     const ids: string[] = [];
     for (let at = 0; at < count; at += 8) {
       const some = Array.from({ length: Math.min(8, count - at) }, (_, index) => this.#network(at + index, ports));

@@ -9,14 +9,22 @@ import { DnsmasqDriver } from "../../src/drivers/dnsmasq/dnsmasq-driver.ts";
 import type { LeaseControl } from "../../src/drivers/lease-control.ts";
 import type { DnsmasqOptions } from "../../src/drivers/dnsmasq/dnsmasq-options.ts";
 import type { DnsmasqFeatures } from "../../src/drivers/dnsmasq/dnsmasq-version.ts";
+import { endBusProcess } from "../../src/lease-bus/bus-process.ts";
+import { LeaseBus } from "../../src/lease-bus/lease-bus.ts";
 import { leaseScriptPath, leaseSocketPath } from "../../src/lease-relay/lease-relay.ts";
 import { type CommandRunner, processRunner } from "../../src/linux/command-runner.ts";
 import { bridgeName } from "../../src/model/device-names.ts";
 import type { Network, Port, Subnet } from "../../src/model/network.ts";
+import { systemTimers } from "../../src/runtime/timers.ts";
 import { DhcpProbe } from "./dhcp-probe/probe.ts";
 import { makeDhcpPort, makeNetwork, makeSubnet, makeView } from "./dhcp-network.ts";
 import { createNamespace, createTestDirectory, deleteNamespace, randomMac, randomPrefix, sh } from "./namespaces.ts";
 import { noMetadata } from "../../src/model/metadata-plan.ts";
+import { waitFor } from "./wait-for.ts";
+
+/** How leases are taken away: by packets and the lease file alone, or over a message bus as where one is installed. */
+export const leaseModes = ["packets", "bus"] as const;
+export type LeaseMode = (typeof leaseModes)[number];
 
 export interface DhcpBenchOptions {
   readonly options?: Partial<DnsmasqOptions>;
@@ -30,6 +38,8 @@ export interface DhcpBenchOptions {
   readonly runner?: CommandRunner;
   /** dnsmasq tells leases to the socket in the state directory. */
   readonly hasLeaseRelay?: boolean;
+  /** `bus`: with a real bus, which goes with the bench. */
+  readonly leaseMode?: LeaseMode;
   /** The way to leases over a bus, made for the state directory. */
   readonly leaseControl?: (stateDir: string) => LeaseControl;
 }
@@ -64,13 +74,17 @@ export class DhcpBench {
   readonly #instances: string[] = [];
   readonly #probes: DhcpProbe[] = [];
   readonly #leases: LeaseControl | undefined;
+  /** Only in lease mode `bus`. */
+  readonly bus: LeaseBus | undefined;
   driver: DnsmasqDriver;
   devices: DeviceManager;
 
   static async create(options: DhcpBenchOptions = {}): Promise<DhcpBench> {
     const directory = await createTestDirectory();
     await sh("chmod", "755", directory.path);
-    return new DhcpBench(directory.path, async () => directory.remove(), options);
+    const bench = new DhcpBench(directory.path, async () => directory.remove(), options);
+    await bench.bus?.start();
+    return bench;
   }
 
   private constructor(stateDir: string, removeDirectory: () => Promise<void>, options: DhcpBenchOptions) {
@@ -79,7 +93,9 @@ export class DhcpBench {
     this.children = counting.argvs;
     this.#runner = counting.runner;
     this.#options = options;
-    this.#leases = options.leaseControl?.(stateDir);
+    const parts = { runner: processRunner(), timers: systemTimers, log: silentLogger };
+    this.bus = options.leaseMode === "bus" ? new LeaseBus({ ...parts, stateDir }) : undefined;
+    this.#leases = this.bus ?? options.leaseControl?.(stateDir);
     this.#removeDirectory = removeDirectory;
     this.network = options.network ?? makeNetwork();
     this.subnets = options.subnets ?? [makeSubnet(this.network)];
@@ -110,7 +126,11 @@ export class DhcpBench {
   async applyWith(dhcpPort: Port, ports: readonly Port[], network: Network = this.network): Promise<DhcpOutcome> {
     const view = makeView(network, this.subnets, [dhcpPort, ...ports]);
     const device = await this.devices.setup(view, dhcpPort, { verify: false, metadata: noMetadata });
-    return this.driver.apply({ view, dhcpPort, device, metadata: noMetadata });
+    const outcome = await this.driver.apply({ view, dhcpPort, device, metadata: noMetadata });
+    // dnsmasq is on the bus from its start; the news of it are under way.
+    const isHeard = (): boolean => this.bus?.reachable.has(this.network.id) !== false;
+    await waitFor(isHeard, { limitMs: 10_000, what: "dnsmasq on the bus" });
+    return outcome;
   }
 
   file(name: string): string {
@@ -154,6 +174,8 @@ export class DhcpBench {
   async close(): Promise<void> {
     for (const probe of this.#probes) await probe.close();
     await this.newDriver().remove(this.network.id);
+    this.bus?.close();
+    if (this.bus !== undefined) await endBusProcess(this.stateDir);
     for (const namespace of this.#instances) {
       await sh("ip", "link", "del", namespace).catch(() => "");
       await deleteNamespace(namespace);

@@ -2,9 +2,13 @@
 import { formatTimestamp, type Clock } from "../../src/base/clock.ts";
 import { registerAgent } from "../../src/server/store/agent-rows.ts";
 import type { Store, Trx } from "../../src/server/store/database.ts";
+import { createFloatingIpService } from "../../src/server/services/floating-ip-service.ts";
 import { createNetworkService } from "../../src/server/services/network-service.ts";
+import { createPortForwardingService } from "../../src/server/services/port-forwarding-service.ts";
 import { createPortService } from "../../src/server/services/port-service.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "../../src/server/services/resource-service.ts";
+import { createRouterService } from "../../src/server/services/router-service.ts";
+import type { RouterService } from "../../src/server/services/router-service-types.ts";
 import type { ServiceDeps } from "../../src/server/services/service-deps.ts";
 import { createSubnetService } from "../../src/server/services/subnet-service.ts";
 import type { StreamItem } from "../../src/types/agent-messages.ts";
@@ -71,6 +75,9 @@ export interface TestServices {
   readonly networks: ResourceService;
   readonly subnets: ResourceService;
   readonly ports: ResourceService;
+  readonly routers: RouterService;
+  readonly floatingIps: ResourceService;
+  readonly portForwardings: (floatingIpId: string) => ResourceService;
 }
 
 /** Stands still until it is told to step. */
@@ -104,6 +111,9 @@ export function servicesOn(store: Store): TestServices {
     networks: createNetworkService(deps),
     subnets: createSubnetService(deps),
     ports: createPortService(deps),
+    routers: createRouterService(deps),
+    floatingIps: createFloatingIpService(deps),
+    portForwardings: (floatingIpId) => createPortForwardingService(deps, floatingIpId),
   };
 }
 

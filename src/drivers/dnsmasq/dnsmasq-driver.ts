@@ -6,7 +6,7 @@ import { NetloomError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { readDirectoryIfPresent, removeStaleTemporaries } from "../../linux/atomic-file.ts";
 import type { CommandRunner } from "../../linux/command-runner.ts";
-import { isAlive, type ProcessIdentity, type ProcessState, sendSignal } from "../../linux/process-table.ts";
+import { isAlive, isPidHeld, type ProcessIdentity, type ProcessState, sendSignal } from "../../linux/process-table.ts";
 import { readDroppedPackets } from "../../linux/process-load.ts";
 import { namespaceInode } from "../../linux/netns.ts";
 import { ensureInotifyInstances } from "../../linux/sysctl.ts";
@@ -25,6 +25,7 @@ import { type DnsmasqPlan, type LoadedFiles, planDnsmasq } from "./plan.ts";
 import { ReloadPacer } from "./reload-pacer.ts";
 import { ServerControl } from "./server-control.ts";
 import { compareServer, findServer } from "./server-process.ts";
+import { waitUntilSettled } from "./server-settled.ts";
 
 export interface DnsmasqDriverDeps {
   readonly runner: CommandRunner;
@@ -42,8 +43,14 @@ export interface DnsmasqDriverDeps {
 /** inotify instances that others on the host may want. */
 const inotifyMargin = 64;
 
+/** No reconcile waits longer for a reload; what the server was told is in force all the same. */
+const reloadMs = 1000;
+
 /** Nothing has come for so long: small files are folded in while nobody waits. */
 const idleMs = 30_000;
+
+/** In between somebody else may have the pid of a server that died. */
+const thoroughEveryMs = 2_000;
 
 export class DnsmasqDriver implements DhcpDriver {
   readonly #deps: DnsmasqDriverDeps;
@@ -54,7 +61,9 @@ export class DnsmasqDriver implements DhcpDriver {
   readonly #clock: Clock;
   readonly #pacer: ReloadPacer;
   readonly #notes: Notes;
+  /** Of each network whose server runs as far as this process knows; none while it is being stopped or started. */
   readonly #pictures = new Map<NetworkId, Picture>();
+  #thoroughAtMs = -Infinity;
 
   constructor(deps: DnsmasqDriverDeps) {
     const { runner, stateDir, log, leases, features = currentFeatures, clock = systemClock } = deps;
@@ -185,6 +194,8 @@ export class DnsmasqDriver implements DhcpDriver {
     files.writeInterface(desired.device.interfaceName);
     this.#remember(work, server, loaded, pending);
     this.#pacer.watch(id);
+    // On a busy host a request that comes before the server has run would be answered from what it knew before.
+    await waitUntilSettled(server, reloadMs);
     return "reloaded";
   }
 
@@ -255,17 +266,13 @@ export class DnsmasqDriver implements DhcpDriver {
     return ids.filter((_, index) => isPresent[index] === true);
   }
 
-  /** Where this process knows the server that is one read of /proc; it looks into the directories of the others. */
+  /** See DhcpDriver. A server that is being stopped or started has no picture, so nobody takes that for a death. */
   async findDead(): Promise<readonly NetworkId[]> {
-    const entries = await readDirectoryIfPresent(join(this.#deps.stateDir, "dhcp"));
-    const dead: NetworkId[] = [];
-    for (const id of entries.filter(isUuid).map(networkId)) {
-      const picture = this.#pictures.get(id);
-      if (picture !== undefined && isAlive(picture.server)) continue;
-      const files = this.#filesOf(id);
-      if (findServer(files) === undefined && (await files.isPresent())) dead.push(id);
-    }
-    return dead;
+    const nowMs = this.#clock.monotonicMs();
+    const isThorough = nowMs - this.#thoroughAtMs >= thoroughEveryMs;
+    if (isThorough) this.#thoroughAtMs = nowMs;
+    const isDead = ({ server }: Picture): boolean => (isThorough || !isPidHeld(server.pid)) && !isAlive(server);
+    return [...this.#pictures].filter(([, picture]) => isDead(picture)).map(([id]) => id);
   }
 }
 

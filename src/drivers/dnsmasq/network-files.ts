@@ -222,6 +222,12 @@ export class NetworkFiles {
     return parseLeases(this.read("leases") ?? "");
   }
 
+  /** Whether one of the addresses may be leased; costs a fraction of reading all leases. */
+  mentionsLease(addresses: readonly string[]): boolean {
+    const text = this.read("leases") ?? "";
+    return addresses.some((address) => text.includes(` ${address} `));
+  }
+
   /** The server's DHCPv6 identity, in hex with colons, as the lease file tells it. */
   readServerDuid(): string | undefined {
     return /^duid ([0-9a-f:]+)$/m.exec(this.read("leases") ?? "")?.[1];

@@ -17,10 +17,13 @@ interface Command {
 }
 
 export interface ProbeRequest {
-  /** As a client that renews, that has been restarted with its old address, or that answers an OFFER. */
-  readonly state: "renew" | "reboot" | "select";
+  /**
+   * As a client that asks its server for more time, that asks any server for it, that has been restarted with its old
+   * address, or that answers an OFFER. Only `renew` is sent to one address.
+   */
+  readonly state: "renew" | "rebind" | "reboot" | "select";
   readonly address: string;
-  /** `select` only. */
+  /** `renew`: to whom, and needed; `select`: whose OFFER. */
   readonly serverId?: string;
 }
 
@@ -70,9 +73,11 @@ function transmit(entry: Waiting): void {
   const { transactionId } = entry;
   if (request !== undefined) {
     const { state, address, serverId } = request;
-    const place = state === "renew" ? { clientAddress: address } : { requestedAddress: address };
-    const server = serverId === undefined ? {} : { serverId };
-    socket.send(buildQuery({ type: "request", mac, transactionId, ...place, ...server }), 67, "255.255.255.255");
+    const isBound = state === "renew" || state === "rebind";
+    const place = isBound ? { clientAddress: address } : { requestedAddress: address };
+    const server = state === "select" && serverId !== undefined ? { serverId } : {};
+    const destination = state === "renew" && serverId !== undefined ? serverId : "255.255.255.255";
+    socket.send(buildQuery({ type: "request", mac, transactionId, ...place, ...server }), 67, destination);
     return;
   }
   const query =

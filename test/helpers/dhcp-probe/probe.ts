@@ -21,7 +21,7 @@ export interface ProbeAnswer {
 
 export interface ProbeOptions {
   readonly want: "offer" | "lease" | "request";
-  /** For `request`. The answer to `renew` comes to the address itself, which must be on the probe's device. */
+  /** For `request`. The answer to `renew` and `rebind` comes to the address itself, which must be on the probe's device. */
   readonly request?: ProbeRequest;
   readonly timeoutMs: number;
   readonly everyMs?: number;

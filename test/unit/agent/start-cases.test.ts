@@ -98,7 +98,7 @@ describe("an agent that starts", () => {
     await rig.advance(20_000);
 
     assert.equal(rig.server.syncs.length, 1);
-    assert.equal(rig.driver.searches, 10);
+    assert.equal(rig.driver.searches, 40, "one look each half second");
     const reported = rig.server.reports.flatMap(({ readyPorts }) => readyPorts.map(({ id }) => id));
     assert.deepEqual([...new Set(reported)].toSorted(), reported.toSorted());
     assert.ok(reported.includes(testPortId(5)) && reported.includes(testPortId(7)));

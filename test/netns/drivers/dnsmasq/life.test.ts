@@ -191,6 +191,32 @@ describe("the dnsmasq of a network", { skip: skipWithoutRoot }, () => {
     assert.deepEqual(await bench.driver.findDead(), []);
   });
 
+  test("DA-112: one that is restarted on purpose is not found dead, however long that takes", async () => {
+    const held = Promise.withResolvers<void>();
+    const reached = Promise.withResolvers<void>();
+    const inner = processRunner();
+    const state = { starts: 0 };
+    const runner: typeof inner = {
+      run: async (argv, options) => {
+        if (argv.includes("dnsmasq") && (state.starts += 1) === 2) {
+          reached.resolve();
+          await held.promise;
+        }
+        return inner.run(argv, options);
+      },
+    };
+    const bench = await create({ runner });
+    await bench.apply([]);
+
+    const applied = bench.apply([], { ...bench.network, mtuBytes: 1400 });
+    await reached.promise;
+
+    assert.deepEqual(await bench.driver.findDead(), []);
+    held.resolve();
+    assert.equal(await applied, "restarted");
+    assert.deepEqual(await bench.driver.findDead(), []);
+  });
+
   test("DA-115: a process that has the pid and the words but not the program is neither adopted nor ended", async () => {
     const bench = await create();
     await bench.apply([]);
