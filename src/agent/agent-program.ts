@@ -16,6 +16,7 @@ import { AgentReport, type DescribedSettings } from "./agent-report.ts";
 import { DhcpAgent } from "./dhcp-agent.ts";
 import { DhcpPluginApi } from "./dhcp-plugin-api.ts";
 import type { MetadataService } from "./network-helpers.ts";
+import { SelfFence } from "./self-fence.ts";
 import { StatusReporter } from "./status-reporter.ts";
 import { StreamConsumer } from "./stream-consumer.ts";
 
@@ -25,6 +26,8 @@ export interface AgentSettings extends DescribedSettings {
   readonly concurrency: number;
   readonly resyncThrottleMs?: number;
   readonly resyncIntervalMs?: number;
+  /** 0 or absent: never. */
+  readonly fenceAfterMs?: number;
 }
 
 /** Where leases come from: each change once, also those of the time in which nobody listened. */
@@ -74,10 +77,20 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
     concurrency: settings.concurrency,
     verifyEveryMs: settings.resyncIntervalMs,
   });
+  const { fenceAfterMs = 0 } = settings;
+  const fence =
+    fenceAfterMs === 0
+      ? undefined
+      : new SelfFence({
+          ...{ fenceAfterMs, agent, clock, timers, log },
+          renew: (timeoutMs) => api.renewServing(timeoutMs),
+          requestSync: (reason) => consumer.requestSync(reason),
+        });
   const consumer: StreamConsumer = new StreamConsumer({
     ...{ bus, role: "dhcp", host, clock, timers, log, sink: agent },
     ...(settings.resyncThrottleMs === undefined ? {} : { throttleMs: settings.resyncThrottleMs }),
     describe: () => self.describe(),
+    onSynced: () => fence?.onSynced(),
     readInventory: () => agent.readInventory(),
     sync: (request) => api.sync(request),
   });
@@ -105,13 +118,17 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
   });
   environment.leases.onLease((lease) => reporter.addLease(lease));
   await environment.leases.start();
-  bus.onReconnect(() => reporter.retryNow());
+  bus.onReconnect(() => {
+    reporter.retryNow();
+    void fence?.renewNow();
+  });
   stop.onStop("agent", () => agent.close());
   // Whoever still waits for an answer would hold up the agent's end.
   stop.onStop("bus", () => bus.close());
   stop.onStop("reporter", () => Promise.race([reporter.close(), new Promise<void>((resolve) => timers.after(500, resolve))]));
   stop.onStop("leases", () => environment.leases.close());
   stop.onStop("consumer", () => consumer.close());
+  stop.onStop("fence", () => fence?.close());
   stop.onStop("health socket", () => health.close());
   stop.onStop("heartbeat", () => {
     heartbeat.setPhase("stopping");
@@ -121,6 +138,7 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
   heartbeat.setPhase("syncing");
   agent.start();
   consumer.start();
+  fence?.start();
   const ready = agent.whenReady().then(() => heartbeat.setPhase("ready"));
   return { agent, consumer, ready };
 }

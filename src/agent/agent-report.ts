@@ -77,7 +77,7 @@ export class AgentReport {
   #readTroubles(): readonly Readonly<Record<string, unknown>>[] {
     const troubles: (NetworkStatus & { readonly id: string })[] = [];
     for (const [id, status] of this.#agent.journal.status) {
-      if (status.state === "degraded" || status.state === "failing") troubles.push({ id, ...status });
+      if (status.state !== "served" && status.state !== "off") troubles.push({ id, ...status });
       if (troubles.length === mostTroubles) break;
     }
     return troubles.map(({ id, state, reason }) => ({ network_id: id, state, reason }));

@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { createTrace, parseTraceparent, withTrace } from "../base/trace-context.ts";
 import type { NetworkCache } from "../cache/network-cache.ts";
 import type { NetworkId } from "../model/ids.ts";
+import { runInBackground } from "../runtime/background.ts";
 import { ReconcileQueue, type Lane, type QueueStats } from "../runtime/reconcile-queue.ts";
 import type { Timers } from "../runtime/timers.ts";
 import type { StreamItem } from "../types/agent-messages.ts";
@@ -12,6 +13,7 @@ import type { CrashVerdict } from "./crash-loop.ts";
 import { NetworkHelpers, type HelperParts, type ServedNetwork } from "./network-helpers.ts";
 import { ReadyPorts } from "./ready-ports.ts";
 import { ReconcileJournal } from "./reconcile-journal.ts";
+import type { Fenced } from "./self-fence.ts";
 import type { StatusReporter } from "./status-reporter.ts";
 import type { StreamSink } from "./stream-consumer.ts";
 import { Supervision } from "./supervision.ts";
@@ -30,7 +32,7 @@ export interface DhcpAgentParts extends Omit<HelperParts, "onServed"> {
 type Upsert<K extends StreamItem["kind"]> = Extract<StreamItem, { op: "upsert"; kind: K }>;
 type Delete = Extract<StreamItem, { op: "delete" }>;
 
-export class DhcpAgent implements StreamSink {
+export class DhcpAgent implements StreamSink, Fenced {
   readonly #parts: DhcpAgentParts;
   readonly #cache: NetworkCache;
   readonly #helpers: NetworkHelpers;
@@ -46,6 +48,8 @@ export class DhcpAgent implements StreamSink {
   #hasFullView = false;
   /** Taken away from this host by the server: not served whatever the copy says, until it names them again. */
   readonly #lost = new Set<NetworkId>();
+  /** Why nothing is served, whatever the copy says. */
+  #fenceReason: string | undefined;
   #firstSync: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor(parts: DhcpAgentParts) {
@@ -160,6 +164,20 @@ export class DhcpAgent implements StreamSink {
     }
   }
 
+  /** Also what an earlier process left here and the copy does not know of. */
+  fence(reason: string): void {
+    this.#fenceReason = reason;
+    for (const id of this.#cache.networkIds()) this.#stopNow(id);
+    runInBackground(this.#parts.log, "looking for networks to fence failed", async () => {
+      for (const id of await this.#helpers.findPresent()) this.#stopNow(id);
+    });
+  }
+
+  unfence(): void {
+    this.#fenceReason = undefined;
+    this.syncState();
+  }
+
   // ---- what the stream consumer calls
 
   applyItems(items: readonly StreamItem[]): void {
@@ -205,17 +223,21 @@ export class DhcpAgent implements StreamSink {
    * everything: until then an unknown network may only be one that has not been told of yet.
    */
   async reconcile(id: NetworkId): Promise<void> {
-    if (!this.#hasFullView && this.#cache.view(id) === undefined && !this.#lost.has(id)) return;
+    const fenced = this.#fenceReason;
+    const mayStop = this.#hasFullView || this.#lost.has(id) || fenced !== undefined;
+    if (!mayStop && this.#cache.view(id) === undefined) return;
     const traceparent = this.#traceparents.get(id);
     this.#traceparents.delete(id);
     const trace = parseTraceparent(traceparent);
     const verify = this.#supervision.verifyPlan.takeWanted(id);
     const startedAtMs = performance.now();
     try {
-      const outcome = await withTrace(trace ?? createTrace(), () => this.#helpers.reconcile(id, verify));
+      const outcome = await withTrace(trace ?? createTrace(), () =>
+        fenced === undefined ? this.#helpers.reconcile(id, verify) : this.#helpers.suspend(id),
+      );
       const isServed = this.#helpers.served.has(id);
       if (!isServed) this.#forget(id);
-      const result = { isServed, refusal: this.#helpers.refusalOf(id), ms: performance.now() - startedAtMs };
+      const result = { isServed, fenced, refusal: this.#helpers.refusalOf(id), ms: performance.now() - startedAtMs };
       this.journal.addSuccess({ id, traceId: trace?.traceId, view: this.#cache.view(id), outcome, ...result });
     } catch (thrown) {
       // The next attempt still belongs to this change, and trusts nothing that this one may have left half done.
@@ -252,6 +274,11 @@ export class DhcpAgent implements StreamSink {
   /** The server's word is enough, whatever else is not known yet. */
   #stopServing(id: NetworkId): void {
     this.#lost.add(id);
+    this.#stopNow(id);
+  }
+
+  /** Waits neither for the rest of a snapshot nor for a server that is being given time. */
+  #stopNow(id: NetworkId): void {
     this.#giveChance(id);
     this.#queue.mark(id, "event");
   }

@@ -4,6 +4,7 @@ import { NetloomError } from "../base/errors.ts";
 import type { Bus } from "../messaging/bus.ts";
 import { rpcSubject, statusSubject } from "../messaging/subjects.ts";
 import type { NetworkId } from "../model/ids.ts";
+import { servingReplySchema, type ServingReply } from "../types/agent-serving.ts";
 import {
   claimPortReplySchema,
   networkReplySchema,
@@ -62,18 +63,23 @@ export class DhcpPluginApi {
     await this.#ask(rpcSubject("dhcp", "releaseDhcpPort", this.#host), { networkId });
   }
 
+  /** Whether a server hears this agent, and whether others could serve its networks. */
+  async renewServing(timeoutMs: number): Promise<ServingReply> {
+    return this.#call("renewServing", {}, servingReplySchema, timeoutMs);
+  }
+
   /** Resolves when the server has stored the report. */
   async reportStatus(report: StatusReport): Promise<void> {
     await this.#ask(statusSubject("dhcp", this.#host), report);
   }
 
-  async #ask(subject: string, body: object): Promise<unknown> {
+  async #ask(subject: string, body: object, timeoutMs = this.#timeoutMs): Promise<unknown> {
     this.#requests += 1;
-    return this.#bus.request(subject, body, { timeoutMs: this.#timeoutMs });
+    return this.#bus.request(subject, body, { timeoutMs });
   }
 
-  async #call<T>(method: string, request: object, schema: z.ZodType<T>): Promise<T> {
-    const reply = await this.#ask(rpcSubject("dhcp", method, this.#host), request);
+  async #call<T>(method: string, request: object, schema: z.ZodType<T>, timeoutMs?: number): Promise<T> {
+    const reply = await this.#ask(rpcSubject("dhcp", method, this.#host), request, timeoutMs);
     const checked = schema.safeParse(reply);
     if (checked.success) return checked.data;
     const [issue] = checked.error.issues;

@@ -121,6 +121,11 @@ export class NetworkHelpers {
     });
   }
 
+  /** Nothing of it stays on this host, but its port remains ours. */
+  async suspend(id: NetworkId): Promise<ReconcileOutcome> {
+    return this.#mutex.run(id, () => this.disableDhcpHelper(id, undefined));
+  }
+
   /** DHCP for a network that this process has not served yet. What runs already and fits is adopted. */
   async enableDhcpHelper(view: NetworkView, verify: boolean): Promise<ReconcileOutcome> {
     return this.refreshDhcpHelper(view, verify);

@@ -8,7 +8,7 @@ import { Histogram } from "../runtime/histogram.ts";
 import type { ReconcileOutcome } from "./network-helpers.ts";
 
 export interface NetworkStatus {
-  readonly state: "served" | "off" | "degraded" | "failing";
+  readonly state: "served" | "off" | "degraded" | "failing" | "fenced";
   /** Why it is not simply served. */
   readonly reason: string | null;
   readonly ports: number;
@@ -30,6 +30,8 @@ export interface Success extends Subject {
   readonly outcome: ReconcileOutcome;
   readonly ms: number;
   readonly isServed: boolean;
+  /** Why nothing is served at all. */
+  readonly fenced?: string | undefined;
   /** Why a part of it is not served. */
   readonly refusal: string | undefined;
 }
@@ -65,7 +67,7 @@ export class ReconcileJournal {
   }
 
   addSuccess(success: Success): void {
-    const { id, traceId, view, outcome, isServed, refusal } = success;
+    const { id, traceId, view, outcome, isServed, fenced, refusal } = success;
     const ms = Math.round(success.ms * 10) / 10;
     const isQuiet = outcome === "unchanged" || outcome === "absent";
     const fields = { traceId, networkId: id, revision: view?.network.revision, outcome, ms };
@@ -76,8 +78,15 @@ export class ReconcileJournal {
       this.#status.delete(id);
       return;
     }
-    const state = refusal !== undefined ? "degraded" : isServed ? "served" : "off";
-    const status = { state, reason: refusal ?? null, ports: view.ports.length, outcome, lastReconcileMs: ms } as const;
+    const served = isServed ? "served" : "off";
+    const state = fenced !== undefined ? "fenced" : refusal !== undefined ? "degraded" : served;
+    const status = {
+      state,
+      reason: fenced ?? refusal ?? null,
+      ports: view.ports.length,
+      outcome,
+      lastReconcileMs: ms,
+    } as const;
     this.#status.set(id, { ...status, lastReconcileAt: this.#now() });
   }
 

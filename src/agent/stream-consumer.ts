@@ -29,6 +29,8 @@ export interface StreamConsumerOptions {
   readonly sink: StreamSink;
   readonly sync: (request: SyncRequest) => Promise<SyncReply>;
   readonly describe: () => AgentDescription;
+  /** Called after the sink has heard that the copy is complete. */
+  readonly onSynced?: (() => void) | undefined;
   /** Networks that this host serves at the moment. The server says first which of them are not its any more. */
   readonly readInventory?: () => Promise<readonly NetworkId[]>;
   /** Least time between two syncs. */
@@ -55,7 +57,10 @@ export class StreamConsumer {
         beginSnapshot: (begin) => sink.beginSnapshot(begin),
         endSnapshot: () => sink.endSnapshot(),
         abortSnapshot: () => sink.abortSnapshot(),
-        onSynced: () => sink.onSynced(),
+        onSynced: () => {
+          sink.onSynced();
+          options.onSynced?.();
+        },
         onLost: (message) => this.#onLost(message),
       },
     });

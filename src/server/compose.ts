@@ -17,6 +17,7 @@ import { AgentAutoSchedule, type Placement } from "./services/agent-auto-schedul
 import { AgentEvents } from "./services/agent-events.ts";
 import { AgentFailover, defaultFailover, type FailoverSettings, type Hosted } from "./services/agent-failover.ts";
 import { AgentRegistration } from "./services/agent-registration.ts";
+import { AgentServing } from "./services/agent-serving.ts";
 import { AgentStatus } from "./services/agent-status.ts";
 import { AgentSync } from "./services/agent-sync.ts";
 import { DhcpPortClaims } from "./services/dhcp-port-claims.ts";
@@ -88,7 +89,8 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
     onLeases: (changes) => notifier.add(changes),
     onEvents: (agent, events) => eventNotifier.tell(agent, events),
   });
-  const rpc = serveAgents({ bus, log, registration, sync, claims, status, heartbeats });
+  const serving = new AgentServing({ store, liveness, settings: { ...defaultFailover, ...base.failover } });
+  const rpc = serveAgents({ bus, log, registration, sync, claims, serving, status, heartbeats });
   const l3Rpc = serveL3Agents({
     bus,
     registration,

@@ -3,6 +3,7 @@ import type { Logger, LogFields } from "../../src/base/logger.ts";
 import { NetworkCache } from "../../src/cache/network-cache.ts";
 import { DhcpAgent } from "../../src/agent/dhcp-agent.ts";
 import { DhcpPluginApi } from "../../src/agent/dhcp-plugin-api.ts";
+import { SelfFence } from "../../src/agent/self-fence.ts";
 import { StatusReporter } from "../../src/agent/status-reporter.ts";
 import { StreamConsumer } from "../../src/agent/stream-consumer.ts";
 import type { AgentDescription } from "../../src/types/agent-messages.ts";
@@ -59,9 +60,10 @@ export class AgentRig {
   readonly consumer: StreamConsumer;
   readonly reporter: StatusReporter;
   readonly api: DhcpPluginApi;
+  readonly fence: SelfFence | undefined;
 
   /** @param before an earlier agent's rig, whose host and server go on. */
-  constructor(options: { readonly pageSize?: number; readonly before?: AgentRig } = {}) {
+  constructor(options: { readonly pageSize?: number; readonly before?: AgentRig; readonly fenceAfterMs?: number } = {}) {
     const { before, pageSize } = options;
     if (before !== undefined) {
       this.hub = before.hub;
@@ -86,18 +88,29 @@ export class AgentRig {
       ...{ bus, role: "dhcp" as const, host: rigHost, sink: this.agent, describe: describeRigAgent },
       ...{ clock, timers: clock, log, random: () => 0.5 },
       sync: (request) => api.sync(request),
+      onSynced: () => this.fence?.onSynced(),
     });
+    const { agent, consumer } = this;
+    if (options.fenceAfterMs !== undefined) {
+      this.fence = new SelfFence({
+        ...{ fenceAfterMs: options.fenceAfterMs, agent, clock, timers: clock, log },
+        renew: (timeoutMs) => api.renewServing(timeoutMs),
+        requestSync: (reason) => consumer.requestSync(reason),
+      });
+    }
     if (before === undefined) this.server.start();
   }
 
   async start(): Promise<void> {
     this.agent.start();
     this.consumer.start();
+    this.fence?.start();
     await turnLoop();
   }
 
   /** The process is gone from one line to the next; what it made stays. */
   async kill(): Promise<void> {
+    this.fence?.close();
     this.consumer.close();
     await this.bus.close();
     await this.agent.close();

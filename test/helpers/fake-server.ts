@@ -1,6 +1,6 @@
 // The server's side of the agent protocol, in memory: a truth, an outbox and a stream for one host. It speaks over any Bus.
 import { randomUUID } from "node:crypto";
-import type { NetloomError } from "../../src/base/errors.ts";
+import { NetloomError } from "../../src/base/errors.ts";
 import type { Bus, BusSubscription } from "../../src/messaging/bus.ts";
 import { anyHost, eventSubject, serverQueue } from "../../src/messaging/subjects.ts";
 import { dhcpDeviceId } from "../../src/model/device-names.ts";
@@ -18,6 +18,7 @@ import {
   type StreamItem,
   type SyncReply,
 } from "../../src/types/agent-messages.ts";
+import type { ServingReply } from "../../src/types/agent-serving.ts";
 import { deleteItem, makeDhcpPort, portItem } from "./agent-items.ts";
 
 export interface FakeServerOptions {
@@ -46,6 +47,8 @@ export class FakeServer {
   readonly fullSubnets = new Set<string>();
   /** How many of the next claims are answered without an address on the last of the subnets. */
   shortAnswers = 0;
+  /** What an agent is told that asks whether it may go on; it is not answered while this is undefined. */
+  serving: ServingReply | undefined = { silentMs: 0, others: 1, movesAfterMs: 40_000 };
   /** Called between the pages of a snapshot. */
   betweenPages: () => void | Promise<void> = () => {};
   readonly #options: FakeServerOptions;
@@ -66,6 +69,10 @@ export class FakeServer {
       void this.#subscriptions.push(bus.serve(anyHost.rpc("dhcp", method), serverQueue, ({ data }) => work(data)));
     serve("sync", (data) => this.#sync(data));
     serve("claimDhcpPort", async (data) => this.#claim(data));
+    serve("renewServing", async () => {
+      if (this.serving === undefined) throw new NetloomError("UNAVAILABLE", "told to be silent");
+      return this.serving;
+    });
     serve("releaseDhcpPort", async (data) => this.#release(data));
     this.#subscriptions.push(
       bus.serve(anyHost.status("dhcp"), serverQueue, async ({ data }) => this.#status(data)),

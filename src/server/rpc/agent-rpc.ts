@@ -13,6 +13,7 @@ import {
   syncRequestSchema,
 } from "../../types/agent-messages.ts";
 import type { AgentRegistration } from "../services/agent-registration.ts";
+import type { AgentServing } from "../services/agent-serving.ts";
 import type { AgentStatus } from "../services/agent-status.ts";
 import type { AgentSync } from "../services/agent-sync.ts";
 import type { DhcpPortClaims } from "../services/dhcp-port-claims.ts";
@@ -26,6 +27,7 @@ export interface AgentRpcDeps {
   readonly registration: AgentRegistration;
   readonly sync: AgentSync;
   readonly claims: DhcpPortClaims;
+  readonly serving: AgentServing;
   readonly status: AgentStatus;
   readonly heartbeats: HeartbeatService;
   readonly syncsAtOnce?: number;
@@ -65,6 +67,9 @@ export function serveAgents(deps: AgentRpcDeps): BusSubscription {
       await claims.release(await registration.requireAgent(role, speakerOf(subject)), networkId);
       return {};
     }),
+    serve(anyHost.rpc(role, "renewServing"), async ({ subject }) =>
+      deps.serving.renew(await registration.requireAgent(role, speakerOf(subject))),
+    ),
     serve(anyHost.status(role), async ({ subject, data }) => {
       const report = parseMessage(statusReportSchema, data, subject);
       await deps.status.store(await registration.requireAgent(role, speakerOf(subject)), report);

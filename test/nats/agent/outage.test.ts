@@ -38,7 +38,7 @@ interface Setting {
   startAgent(): Promise<RunningAgent & { readonly end: () => Promise<void> }>;
 }
 
-async function prepare(t: TestContext): Promise<Setting> {
+async function prepare(t: TestContext, fenceAfterMs = 0): Promise<Setting> {
   const stateDir = await mkdtemp(join(tmpdir(), "netloom-agent-"));
   const nats = await startTestNats([{ role: "dhcp", host }]);
   const ends: (() => Promise<void>)[] = [];
@@ -66,6 +66,7 @@ async function prepare(t: TestContext): Promise<Setting> {
           availabilityZone: "nova",
           reportIntervalMs: 200,
           concurrency: 4,
+          fenceAfterMs,
           dhcp: { leaseSeconds: 600 },
         },
         bus: await nats.connectAgent("dhcp", host),
@@ -167,6 +168,23 @@ test("a server that comes later than the agent is found", async (t) => {
 
   setting.server.start();
   await ready;
+
+  await waitUntilRight(setting);
+});
+
+test("an agent that fences itself serves nothing while NATS is away, and everything again when it is back", async (t) => {
+  const setting = await prepare(t, 1000);
+  const { agent, ready } = await setting.startAgent();
+  await ready;
+  await waitUntilRight(setting);
+
+  await setting.nats.kill();
+  await waitFor(() => setting.kernel.running.size === 0 && setting.kernel.devices.size === 0, {
+    limitMs: 10_000,
+    what: "the host to fall silent",
+  });
+  assert.deepEqual([...new Set([...agent.journal.status.values()].map(({ state }) => state))], ["fenced"]);
+  await setting.nats.restart();
 
   await waitUntilRight(setting);
 });
