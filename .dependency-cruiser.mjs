@@ -106,19 +106,21 @@ const forbidden = [
     // A router's devices join networks as the DHCP agent's do: by the interface drivers of the device manager.
     to: { path: "^src/", pathNot: "^src/(drivers/$1/|drivers/[^/]+$|device-manager/|linux/|model/|base/)" },
   },
-  {
-    name: "agent-imports",
-    severity: "error",
-    comment: "only main.ts chooses the concrete driver",
-    from: { path: "^src/agent/", pathNot: "^src/agent/main\\.ts$" },
-    to: { path: "^src/", pathNot: `^src/(agent/|drivers/[^/]+$|(${agentMay.join("|")})/)` },
-  },
-  {
-    name: "agent-main-imports",
-    severity: "error",
-    from: { path: "^src/agent/main\\.ts$" },
-    to: { path: "^src/", pathNot: `^src/(agent/|drivers/|(${agentMay.join("|")})/)` },
-  },
+  ...["agent", "l3-agent", "floating-ip-agent"].flatMap((agent) => [
+    {
+      name: `${agent}-imports`,
+      severity: "error",
+      comment: "only main.ts chooses the concrete driver",
+      from: { path: `^src/${agent}/`, pathNot: `^src/${agent}/main\\.ts$` },
+      to: { path: "^src/", pathNot: `^src/(${agent}/|drivers/[^/]+$|(${agentMay.join("|")})/)` },
+    },
+    {
+      name: `${agent}-main-imports`,
+      severity: "error",
+      from: { path: `^src/${agent}/main\\.ts$` },
+      to: { path: "^src/", pathNot: `^src/(${agent}/|drivers/|(${agentMay.join("|")})/)` },
+    },
+  ]),
   {
     name: "server-main-imports",
     severity: "error",

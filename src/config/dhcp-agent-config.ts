@@ -29,14 +29,7 @@ export const dhcpAgentSchema = z
       .default(250)
       .describe("Least time between two syncs with the server; at most resync_interval_ms"),
   })
-  .superRefine((config, context) => {
-    if (config.resyncThrottleMs <= config.resyncIntervalMs) return;
-    context.addIssue({
-      code: "custom",
-      path: ["resyncThrottleMs"],
-      message: `must not be more than resync_interval_ms, which is ${config.resyncIntervalMs}`,
-    });
-  });
+  .superRefine(keys.refuseLongThrottle);
 
 export type DhcpAgentConfig = Frozen<z.output<typeof dhcpAgentSchema>>;
 

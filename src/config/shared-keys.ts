@@ -184,6 +184,17 @@ export const agentDhcp = {
     ),
 };
 
+const bridgeMapping = z.string().regex(/^[^:,\s]{1,64}:[A-Za-z0-9_.-]{1,15}$/, "must be <physical network>:<bridge>");
+
+/** What routers are told. */
+export const agentL3 = {
+  bridgeMappings: z
+    .array(bridgeMapping)
+    .default([])
+    .describe("Bridge of this host for each physical network, as public:br-ex; it must exist, and is never changed"),
+  handleInternalOnlyRouters: z.boolean().default(true).describe("Serve routers without a gateway too"),
+};
+
 export const interfaceDriver = z
   .enum(["bridge", "openvswitch"])
   .default("bridge")
@@ -206,6 +217,19 @@ export const ovs = z
 
 export function isLoopback(address: string): boolean {
   return address === "::1" || address.startsWith("127.");
+}
+
+/** For `superRefine` of a schema with these keys. */
+export function refuseLongThrottle(
+  config: { readonly resyncThrottleMs: number; readonly resyncIntervalMs: number },
+  context: z.RefinementCtx,
+): void {
+  if (config.resyncThrottleMs <= config.resyncIntervalMs) return;
+  context.addIssue({
+    code: "custom",
+    path: ["resyncThrottleMs"],
+    message: `must not be more than resync_interval_ms, which is ${config.resyncIntervalMs}`,
+  });
 }
 
 /** For `superRefine` of a schema with these keys. */

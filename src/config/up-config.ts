@@ -24,6 +24,7 @@ export const upSchema = z
     namespacePrefix: keys.namespacePrefix,
     logLevel: keys.logLevel,
     dhcp: z.strictObject(keys.agentDhcp).prefault({}),
+    l3: z.strictObject(keys.agentL3).prefault({}),
     metadata: z.strictObject(agentMetadata).prefault({}),
     foregroundLogs: z.boolean().default(false).describe("Logs of all programs to standard error instead of <state_dir>/log"),
   })

@@ -4,7 +4,14 @@
 import { z } from "zod";
 import { floatingIpId, networkId, portId, routerId, subnetId } from "../model/ids.ts";
 import type { FloatingIp, PortForwarding, Router } from "../model/router.ts";
-import { networkSchema, portSchema, subnetSchema, syncReplySchema, syncRequestSchema } from "./agent-messages.ts";
+import {
+  networkSchema,
+  portSchema,
+  streamMessageSchema,
+  subnetSchema,
+  syncReplySchema,
+  syncRequestSchema,
+} from "./agent-messages.ts";
 
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 const networkIdSchema = uuid.transform(networkId);
@@ -114,6 +121,9 @@ export const floatingIpItemSchema = z.union([
 ]);
 export type FloatingIpItem = z.infer<typeof floatingIpItemSchema>;
 
+/** As `streamMessageSchema`, of `nl.ev.l3.<host>`. */
+export const routerStreamMessageSchema = streamMessageSchema.extend({ items: z.array(routerItemSchema) });
+
 /** `nl.rpc.l3.sync.<host>`, `nl.rpc.fip.sync.<host>`: as `syncRequestSchema`, with routers as the inventory of role `l3`. */
 export const routerSyncRequestSchema = syncRequestSchema.extend({
   /** Routers that this host has at the moment. The answer begins with deletes of those that are not this agent's any more. */
@@ -158,6 +168,8 @@ export const routerStatusReportSchema = z.object({
     .max(maxReported)
     .default([]),
 });
+
+export type RouterStatusReport = z.input<typeof routerStatusReportSchema>;
 
 /** On `nl.st.fip.<host>`, answered with `{}` when stored. DOWN: it was taken from the kernel, at the revision of its delete. */
 export const floatingIpStatusReportSchema = z.object({

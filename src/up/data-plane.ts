@@ -3,9 +3,13 @@ import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { DeviceManager } from "../device-manager/device-manager.ts";
 import { DnsmasqDriver } from "../drivers/dnsmasq/dnsmasq-driver.ts";
+import { NftRouterDriver } from "../drivers/nft-router/nft-router-driver.ts";
 import { endBusProcess } from "../lease-bus/bus-process.ts";
 import { processRunner } from "../linux/command-runner.ts";
-import type { NetworkId } from "../model/ids.ts";
+import { NamespaceWorker } from "../linux/namespace-worker.ts";
+import { NftShellPool } from "../linux/nft-shell-pool.ts";
+import { hasIpv6 } from "../linux/sysctl.ts";
+import type { NetworkId, RouterId } from "../model/ids.ts";
 import { unplugPort } from "../vif/vif.ts";
 import { listVifPorts } from "../vif/vif-record.ts";
 import type { Marker } from "../config/state-marker.ts";
@@ -15,6 +19,7 @@ const endLimitMs = 15_000;
 
 export interface RemovedDataPlane {
   readonly networks: number;
+  readonly routers: number;
   readonly interfaces: number;
 }
 
@@ -24,28 +29,53 @@ export async function removeDataPlane(stateDir: string, marker: Marker, log: Log
   for (const portId of plugged) await unplugPort({ runner, stateDir, portId });
   const driver = new DnsmasqDriver({ runner, stateDir, log });
   const devices = new DeviceManager({ runner, stateDir, host: marker.host, namespacePrefix: marker.namespacePrefix });
-  const waiting = [...new Set([...(await driver.list()), ...(await devices.list())])];
-  const networks = waiting.length;
+  const networks = [...new Set([...(await driver.list()), ...(await devices.list())])];
   const failures: unknown[] = [];
-  const lane = async (): Promise<void> => {
-    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-      try {
-        // dnsmasq first: in a namespace that is gone it would keep running, unseen by `ip netns`.
-        await endServer(driver, id);
-        await devices.destroy(id);
-      } catch (thrown) {
-        // One that resists is no reason to leave the others.
-        log.error({ networkId: id, err: thrown }, "network not removed");
-        failures.push(thrown);
-      }
-    }
+  const routers = await removeRouters(stateDir, marker, (routerId, err) => {
+    log.error({ routerId, err }, "router not removed");
+    failures.push(err);
+  });
+  const removeNetwork = async (id: NetworkId): Promise<void> => {
+    // dnsmasq first: in a namespace that is gone it would keep running, unseen by `ip netns`.
+    await endServer(driver, id);
+    await devices.destroy(id);
   };
-  await Promise.all(Array.from({ length: concurrency }, lane));
+  await removeEach(networks, removeNetwork, (networkId, err) => {
+    log.error({ networkId, err }, "network not removed");
+    failures.push(err);
+  });
   if (failures.length > 0) throw failures[0];
   // After its clients: a dnsmasq that loses it would only say so in the log.
   await endBusProcess(stateDir);
   await devices.settle();
-  return { networks, interfaces: plugged.length };
+  return { networks: networks.length, routers, interfaces: plugged.length };
+}
+
+type OnFailure<K> = (key: K, thrown: unknown) => void;
+
+/** A few at a time; one that resists is no reason to leave the others. */
+async function removeEach<K>(keys: readonly K[], remove: (key: K) => Promise<void>, onFailure: OnFailure<K>): Promise<void> {
+  const waiting = keys.values();
+  const lane = async (): Promise<void> => {
+    for (const key of waiting) await remove(key).catch((thrown: unknown) => onFailure(key, thrown));
+  };
+  await Promise.all(Array.from({ length: concurrency }, lane));
+}
+
+/** @returns how many there were */
+async function removeRouters(stateDir: string, { namespacePrefix }: Marker, onFailure: OnFailure<RouterId>): Promise<number> {
+  const [worker, nft] = [new NamespaceWorker(), new NftShellPool()];
+  const runner = processRunner();
+  const driver = new NftRouterDriver({ runner, worker, nft, stateDir, namespacePrefix, hasIpv6: hasIpv6() });
+  try {
+    const routers = await driver.list();
+    await removeEach(routers, (id) => driver.remove(id), onFailure);
+    return routers.length;
+  } finally {
+    await driver.close();
+    await nft.close();
+    await worker.close();
+  }
 }
 
 /** One attempt waits for a moment only; to the end of its grace a server that does not obey takes several. */

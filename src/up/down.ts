@@ -42,6 +42,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const parts = [
       ...(pid === undefined ? [] : [`netloom up (pid ${pid})`]),
       `${removed.networks} DHCP networks`,
+      `${removed.routers} routers`,
       `${removed.interfaces} plugged interfaces`,
     ];
     await removeFiles(config);

@@ -1,4 +1,4 @@
-// `netloom up`: the server, this host's DHCP agent and a private nats-server as children of one process.
+// `netloom up`: the server, this host's agents and a private nats-server as children of one process.
 import { errorText, NetloomError } from "../base/errors.ts";
 import { createLogger, type Logger } from "../base/logger.ts";
 import { loadUpConfig, type UpConfig } from "../config/up-config.ts";
@@ -31,7 +31,14 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function prepare(config: UpConfig, log: Logger): Promise<StateLock> {
   const { stateDir, host, namespacePrefix } = config;
   requireRoot("up");
-  const needed = ["dnsmasq", "ip", "nsenter", "perl", ...(config.nats.url === undefined ? ["nats-server", "setpriv"] : [])];
+  const needed = [
+    "dnsmasq",
+    "ip",
+    "nft",
+    "nsenter",
+    "perl",
+    ...(config.nats.url === undefined ? ["nats-server", "setpriv"] : []),
+  ];
   requirePrograms(needed, process.env["PATH"] ?? "");
   const marker: Marker = { version: 1, host, namespacePrefix };
   await checkStateDirectory(stateDir, marker);

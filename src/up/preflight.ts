@@ -7,6 +7,7 @@ import { errorText, NetloomError } from "../base/errors.ts";
 const packages: Readonly<Record<string, string>> = {
   dnsmasq: "dnsmasq-base",
   ip: "iproute2",
+  nft: "nftables",
   nsenter: "util-linux",
   "nats-server": "nats-server",
   perl: "perl-base",

@@ -1,10 +1,12 @@
-// The nats-server of `netloom up`: one user for the server, one for this host's DHCP agent; started again when it dies.
+// The nats-server of `netloom up`: one user for the server, one for each agent of this host; started again when it dies.
 import { once } from "node:events";
 import { join } from "node:path";
 import type { Logger } from "../base/logger.ts";
 import { ensureAgentCredential, ensureServerCredential } from "../messaging/credentials.ts";
-import { writeNatsConfig } from "../messaging/nats-config.ts";
+import { type AgentUser, writeNatsConfig } from "../messaging/nats-config.ts";
 import { endOrphanedNatsServer, type NatsServerProcess, startNatsServer } from "../messaging/nats-server-process.ts";
+import type { Role } from "../messaging/subjects.ts";
+import { agentPrograms } from "./agent-programs.ts";
 
 const firstPauseMs = 100;
 const longestPauseMs = 10_000;
@@ -23,7 +25,7 @@ export function endLeftOverNats(stateDir: string): Promise<void> {
 
 export interface SeedFiles {
   readonly server: string;
-  readonly agent: string;
+  readonly agents: ReadonlyMap<Role, string>;
 }
 
 export class PrivateNats {
@@ -60,11 +62,16 @@ export class PrivateNats {
     const { stateDir, host, log, onMoved } = options;
     const { directory, keys } = natsPaths(stateDir);
     const server = await ensureServerCredential(keys);
-    const agent = await ensureAgentCredential(keys, "dhcp", host);
-    const agents = [{ role: "dhcp", host, publicKey: agent.publicKey }] as const;
+    const agents: AgentUser[] = [];
+    const seeds = new Map<Role, string>();
+    for (const { role } of agentPrograms) {
+      const { seedFile, publicKey } = await ensureAgentCredential(keys, role, host);
+      agents.push({ role, host, publicKey });
+      seeds.set(role, seedFile);
+    }
     const configFile = await writeNatsConfig({ directory, port: -1, server: server.publicKey, agents });
     const start = (): Promise<NatsServerProcess> => startNatsServer({ directory, configFile, log });
-    const seedFiles = { server: server.seedFile, agent: agent.seedFile };
+    const seedFiles = { server: server.seedFile, agents: seeds };
     return new PrivateNats({ seedFiles, start, running: await start(), log, onMoved });
   }
 

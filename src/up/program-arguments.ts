@@ -38,17 +38,29 @@ export function serverArguments(config: UpConfig, nats: NatsAccess): readonly st
 const settingsOf = (section: string): readonly Setting[] => listSettings(upSchema).filter(({ path }) => path[0] === section);
 const dhcpSettings = settingsOf("dhcp");
 const metadataSettings = settingsOf("metadata");
+const l3Settings = settingsOf("l3");
+
+function agentArguments(config: UpConfig, nats: NatsAccess): readonly string[] {
+  return [
+    ...commonArguments(config, nats),
+    `--availability-zone=${config.availabilityZone}`,
+    `--namespace-prefix=${config.namespacePrefix}`,
+  ];
+}
 
 export function dhcpAgentArguments(config: UpConfig, nats: NatsAccess): readonly string[] {
   const dhcp: Readonly<Record<string, unknown>> = config.dhcp;
   const metadata: Readonly<Record<string, unknown>> = config.metadata;
   return [
-    ...commonArguments(config, nats),
-    `--availability-zone=${config.availabilityZone}`,
-    `--namespace-prefix=${config.namespacePrefix}`,
+    ...agentArguments(config, nats),
     ...dhcpSettings.flatMap((setting) => flagOf(setting, dhcp[setting.path[1] ?? ""])),
     ...metadataSettings.flatMap((setting) => flagOf(setting, metadata[setting.path[1] ?? ""])),
   ];
+}
+
+export function l3AgentArguments(config: UpConfig, nats: NatsAccess): readonly string[] {
+  const l3: Readonly<Record<string, unknown>> = config.l3;
+  return [...agentArguments(config, nats), ...l3Settings.flatMap((setting) => flagOf(setting, l3[setting.path[1] ?? ""]))];
 }
 
 /** `--flag=value`: a prefix or a number may begin with a dash, or be empty. */

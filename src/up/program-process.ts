@@ -5,6 +5,7 @@ import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import type { ProgramName } from "./agent-programs.ts";
 import { writePidFile } from "./pid-file.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
@@ -15,7 +16,7 @@ const healthyAfterMs = 60_000;
 const rotateAboveBytes = 64 * 1024 * 1024;
 
 export interface ProgramOptions {
-  readonly name: "server" | "dhcp-agent";
+  readonly name: ProgramName;
   readonly args: readonly string[];
   readonly pidFile: string;
   /** Absent: logs go to standard error. */

@@ -120,9 +120,9 @@ suite("netloom up", { skip: skipWithoutRoot }, () => {
     await up.start();
 
     const client = up.client();
-    assert.equal((await client.list("agent")).length, 1);
+    assert.equal((await client.list("agent")).length, 2);
     client.close();
-    for (const program of ["server", "dhcp-agent", "nats-server"]) {
+    for (const program of ["server", "dhcp-agent", "l3-agent", "nats-server"]) {
       assert.equal((await findProcessesOf(up.stateDir, program)).length, 1, `not exactly one ${program}`);
     }
   });
@@ -132,18 +132,15 @@ suite("netloom up", { skip: skipWithoutRoot }, () => {
     await up.start();
     const client = up.client();
     context.after(() => client.close());
-    for (const program of ["server", "dhcp-agent", "nats-server"] as const) {
-      const others = await Promise.all(
-        (["server", "dhcp-agent", "nats-server"] as const).filter((one) => one !== program).map((one) => up.findProgram(one)),
-      );
+    const programs = ["server", "dhcp-agent", "l3-agent", "nats-server"] as const;
+    for (const program of programs) {
+      const others = await Promise.all(programs.filter((one) => one !== program).map((one) => up.findProgram(one)));
       const killed = await up.findProgram(program);
 
       await killAndWait(killed);
       await waitFor(async () => (await up.findProgram(program)) !== undefined, { limitMs: 10_000, what: `a new ${program}` });
 
-      const now = await Promise.all(
-        (["server", "dhcp-agent", "nats-server"] as const).filter((one) => one !== program).map((one) => up.findProgram(one)),
-      );
+      const now = await Promise.all(programs.filter((one) => one !== program).map((one) => up.findProgram(one)));
       assert.deepEqual(now, others, `${program} took another program with it`);
     }
     const network = await waitFor(() => client.create("network", { name: "after" }), { limitMs: 10_000, what: "the API" });

@@ -46,6 +46,8 @@ export interface NftRouterOptions {
   /** How tenants' networks are joined; Linux bridges when not given. */
   readonly interfaceDriver?: InterfaceDriverSettings | undefined;
   readonly hasIpv6: boolean;
+  /** Whether routers can advertise themselves; true when not given. */
+  readonly hasRadvd?: boolean | undefined;
 }
 
 type Ready = NonNullable<RouterMark["ready"]>;
@@ -108,8 +110,8 @@ export class NftRouterDriver implements RouterDriver {
   }
 
   async apply(router: Router, { verify }: ApplyRouterOptions): Promise<AppliedRouter> {
-    const { namespacePrefix = "", bridgeMappings = new Map(), hasIpv6 } = this.#options;
-    const spec = buildRouterSpec(router, { namespacePrefix, bridgeMappings, hasIpv6 });
+    const { namespacePrefix = "", bridgeMappings = new Map(), hasIpv6, hasRadvd = true } = this.#options;
+    const spec = buildRouterSpec(router, { namespacePrefix, bridgeMappings, hasIpv6, hasRadvd });
     for (const port of spec.ports) checkBridge(port);
     const fingerprint = fingerprintOf(spec);
     if (!verify) {

@@ -42,6 +42,7 @@ export interface SpecOptions {
   /** Physical network → bridge of the operator. */
   readonly bridgeMappings: ReadonlyMap<string, string>;
   readonly hasIpv6: boolean;
+  readonly hasRadvd: boolean;
 }
 
 /** RFC 8200: the kernel has no IPv6 on a link with less; 0 is the kernel's default. */
@@ -67,7 +68,7 @@ export function buildRouterSpec(router: Router, options: SpecOptions): RouterSpe
     gateway: gatewayPort,
     routes: planRoutes(router, interfaces, gateway, options.hasIpv6),
     sets: buildSets({ interfaces, gateway, enableSnat: router.enableSnat }),
-    advertisements: options.hasIpv6 ? buildAdvertisements(interfaces) : undefined,
+    advertisements: options.hasIpv6 && options.hasRadvd ? buildAdvertisements(interfaces) : undefined,
   };
 }
 

@@ -1,0 +1,49 @@
+// Settings of `netloom l3-agent`.
+import { z } from "zod";
+import { type Environment, type Frozen, loadSettings } from "./settings.ts";
+import * as keys from "./shared-keys.ts";
+
+export const l3AgentSchema = z
+  .strictObject({
+    host: keys.host,
+    stateDir: keys.stateDir,
+    nats: keys.nats,
+    availabilityZone: keys.availabilityZone,
+    namespacePrefix: keys.namespacePrefix,
+    logLevel: keys.logLevel,
+    l3: z.strictObject(keys.agentL3).prefault({}),
+    interfaceDriver: keys.interfaceDriver,
+    ovs: keys.ovs,
+    reportIntervalMs: z.int().min(100).default(5000).describe("Time between heartbeats"),
+    concurrency: z.int().min(1).max(64).default(4).describe("Routers that are worked on at the same time"),
+    resyncIntervalMs: z
+      .int()
+      .min(1000)
+      .default(60_000)
+      .describe("How often each router is looked at again in the kernel, changed or not"),
+    resyncThrottleMs: z
+      .int()
+      .min(0)
+      .default(250)
+      .describe("Least time between two syncs with the server; at most resync_interval_ms"),
+  })
+  .superRefine(keys.refuseLongThrottle);
+
+const mappings = (pairs: readonly string[]): ReadonlyMap<string, string> =>
+  new Map(pairs.map((pair) => [pair.slice(0, pair.lastIndexOf(":")), pair.slice(pair.lastIndexOf(":") + 1)]));
+
+type Settings = Frozen<z.output<typeof l3AgentSchema>>;
+
+export type L3AgentConfig = Omit<Settings, "l3"> & {
+  readonly l3: Omit<Settings["l3"], "bridgeMappings"> & {
+    /** Physical network → bridge. */
+    readonly bridgeMappings: ReadonlyMap<string, string>;
+  };
+};
+
+/** @param argv flags only, without node and script */
+export async function loadL3AgentConfig(argv: readonly string[], env: Environment = process.env): Promise<L3AgentConfig> {
+  const settings = await loadSettings(l3AgentSchema, { argv, env });
+  const { bridgeMappings } = settings.l3;
+  return Object.freeze({ ...settings, l3: { ...settings.l3, bridgeMappings: mappings(bridgeMappings) } });
+}
