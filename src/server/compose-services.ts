@@ -3,6 +3,7 @@ import type { ApiServices } from "./api/api-deps.ts";
 import type { DhcpScheduler } from "./scheduler/dhcp-scheduler.ts";
 import type { L3Scheduler } from "./scheduler/l3-scheduler.ts";
 import { AgentAdmin, type AgentAdminDeps } from "./services/agent-admin.ts";
+import { AvailabilityZones } from "./services/availability-zones.ts";
 import { createFloatingIpService } from "./services/floating-ip-service.ts";
 import { L3AgentAdmin } from "./services/l3-agent-admin.ts";
 import { LeaseService } from "./services/lease-service.ts";
@@ -47,5 +48,6 @@ export function composeServices({ deps, scheduler, l3, liveness, control }: Serv
     agents,
     l3Agents,
     leases: new LeaseService(store),
+    availabilityZones: new AvailabilityZones(store),
   };
 }

@@ -36,6 +36,7 @@ export const faultStatus = {
   FloatingIPNotFound: 404,
   ExternalGatewayForFloatingIPNotFound: 404,
   PortForwardingNotFound: 404,
+  AvailabilityZoneNotFound: 404,
   InvalidDHCPAgent: 404,
   InvalidL3Agent: 404,
   ExtensionsNotFound: 404,

@@ -36,16 +36,28 @@ export class FakeApi {
   readonly portForwardings = new FakeResourceService();
   readonly agents = new FakeAgentService();
   readonly leases = new FakeResourceService();
+  readonly availabilityZones = new FakeResourceService();
   readonly clock = new FakeClock();
   readonly lines: LogLine[] = [];
   checks: readonly ReadinessCheck[] = [];
   readonly app: FastifyInstance;
 
   constructor(metrics?: () => Promise<string>) {
-    const { networks, subnets, ports, routers, floatingIps, agents, leases, clock } = this;
+    const { networks, subnets, ports, routers, floatingIps, agents, leases, availabilityZones, clock } = this;
     const portForwardings = (): FakeResourceService => this.portForwardings;
     this.app = createApi({
-      services: { networks, subnets, ports, routers, floatingIps, portForwardings, agents, l3Agents: fakeL3Agents, leases },
+      services: {
+        networks,
+        subnets,
+        ports,
+        routers,
+        floatingIps,
+        portForwardings,
+        agents,
+        l3Agents: fakeL3Agents,
+        leases,
+        availabilityZones,
+      },
       log: this.#logger(),
       clock,
       version: "1.2.3",
@@ -85,6 +97,7 @@ export class FakeApi {
       port_forwardings: this.portForwardings,
       agents: this.agents.resource,
       leases: this.leases,
+      availability_zones: this.availabilityZones,
     };
     const found = all[collection];
     if (found === undefined) throw new Error(`no service for ${collection}`);

@@ -24,6 +24,7 @@ export interface ApiServices {
   readonly agents: AgentService;
   readonly l3Agents: L3AgentService;
   readonly leases: ResourceReader;
+  readonly availabilityZones: ResourceReader;
 }
 
 export interface ApiDeps {

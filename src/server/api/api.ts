@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import { agentResource } from "../../types/resources/agents.ts";
+import { availabilityZoneResource } from "../../types/resources/availability-zones.ts";
 import { floatingIpResource } from "../../types/resources/floating-ips.ts";
 import { leaseResource } from "../../types/resources/leases.ts";
 import { networkResource } from "../../types/resources/networks.ts";
@@ -43,6 +44,7 @@ export function createApi(deps: ApiDeps): FastifyInstance {
   registerSubCollection(app, { parent: floatingIpResource, resource: portForwardingResource, serviceOf: portForwardings });
   registerCollection(app, agentResource, agents);
   registerCollection(app, leaseResource, leases);
+  registerCollection(app, availabilityZoneResource, deps.services.availabilityZones);
   registerAgentRoutes(app, agents);
   registerL3AgentRoutes(app, l3Agents);
   return app;

@@ -15,6 +15,8 @@ function extension(alias: string, name: string, description: string): Extension 
 
 export const extensions: readonly Extension[] = [
   extension("agent", "Agents", "Agents, their state and their administrative switch."),
+  extension("availability_zone", "Availability zones", "Zones of agents, by what they serve."),
+  extension("availability_zone_filter", "Filtering of availability zones", "By name, resource and state."),
   extension("binding", "Port binding", "The host that a port is plugged on."),
   extension("dhcp_agent_scheduler", "DHCP agent scheduler", "Which agents host which networks."),
   extension("dns-integration", "DNS integration", "Names of ports, answered inside their network."),
@@ -37,6 +39,7 @@ export const extensions: readonly Extension[] = [
   extension("leases", "Leases", "What DHCP servers gave out; read only."),
   extension("net-mtu", "Network MTU", "The MTU of a network."),
   extension("net-mtu-writable", "Network MTU, writable", "The MTU of a network can be set."),
+  extension("network_availability_zone", "Zones of networks", "Zones whose agents should serve a network."),
   extension("pagination", "Pagination", "Lists in pages."),
   extension("port-mac-address-regenerate", "New MAC addresses", "A null MAC address asks for a new one."),
   extension("project-id", "project_id", "project_id is the same as tenant_id."),

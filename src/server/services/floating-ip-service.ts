@@ -141,7 +141,8 @@ class FloatingIps implements ResourceService {
       changes,
     }: { readonly context: RequestContext; readonly before: FloatingIpRow; readonly changes: Attributes },
   ): Promise<FloatingIpRow> {
-    if (!has(changes, "port_id") && !has(changes, "fixed_ip_address")) return before;
+    // Without a port nothing moves; an address without one is refused below.
+    if (!has(changes, "port_id") && (changes["fixed_ip_address"] ?? null) === null) return before;
     const target = await this.#wantedTarget(trx, { context, floating: before, changes });
     if (target === undefined && before.fixed_port_id === null) return before;
     if (target !== undefined && (await countForwardings(trx, before.id)) > 0) {
@@ -162,7 +163,9 @@ class FloatingIps implements ResourceService {
       if (fixedIp === undefined) return undefined;
       throw new ApiFault("BadRequest", "fixed_ip_address cannot be specified without a port_id");
     }
-    const target = await lockTarget(trx, this.#deps, { context, floating, portId, fixedIp });
+    // The port that it leads to already, once more, means the address that it leads to.
+    const kept = portId === floating.fixed_port_id ? (floating.fixed_ip_address ?? undefined) : undefined;
+    const target = await lockTarget(trx, this.#deps, { context, floating, portId, fixedIp: fixedIp ?? kept });
     await checkNotTaken(trx, floating, target);
     return target;
   }

@@ -6,7 +6,7 @@ import type { floatingIpStatusReportSchema, routerStatusReportSchema } from "../
 import type { AgentRow } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
 import { lockRouterRows } from "../store/router-hosts.ts";
-import { hasRowLocks, inChunks } from "../store/rows.ts";
+import { hasRowLocks, inChunks, type RouterRow } from "../store/rows.ts";
 
 type RouterReport = z.output<typeof routerStatusReportSchema>;
 type FloatingIpReport = z.output<typeof floatingIpStatusReportSchema>;
@@ -36,7 +36,7 @@ export class L3Status {
         const report = reports.get(row.id);
         if (report === undefined || report.revision < row.status_from_revision) continue;
         const reason = report.status === "ERROR" ? report.reason : null;
-        if (report.status === "ACTIVE") await this.#activatePorts(trx, row.id);
+        if (report.status === "ACTIVE") await this.#settlePorts(trx, row);
         if (report.status === row.status && reason === row.status_reason) continue;
         await trx
           .updateTable("routers")
@@ -111,16 +111,20 @@ export class L3Status {
     });
   }
 
-  /** A router that works does so with all its ports that are switched on. */
-  async #activatePorts(trx: Trx, routerId: string): Promise<void> {
+  /** A router that works does so with all its ports that are switched on; one that is switched off with none. */
+  async #settlePorts(trx: Trx, { id, admin_state_up: isUp }: RouterRow): Promise<void> {
     await trx
       .updateTable("ports")
-      .set((eb) => ({ status: "ACTIVE", updated_at: this.#now, revision_number: eb("revision_number", "+", 1) }))
+      .set((eb) => ({
+        status: isUp === 1 ? "ACTIVE" : "DOWN",
+        updated_at: this.#now,
+        revision_number: eb("revision_number", "+", 1),
+      }))
       .where("id", "in", (eb) =>
-        eb.selectFrom("router_ports").select("port_id").where("router_id", "=", routerId).where("kind", "!=", "ha"),
+        eb.selectFrom("router_ports").select("port_id").where("router_id", "=", id).where("kind", "!=", "ha"),
       )
-      .where("admin_state_up", "=", 1)
-      .where("status", "in", ["DOWN", "BUILD"])
+      .$if(isUp === 1, (query) => query.where("admin_state_up", "=", 1))
+      .where("status", "in", isUp === 1 ? ["DOWN", "BUILD"] : ["ACTIVE", "BUILD"])
       .execute();
   }
 }

@@ -5,7 +5,7 @@ import { ApiFault } from "../../types/api-faults.ts";
 import type { Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
 import { type ListedTable, listRows } from "../store/list-rows.ts";
-import { unhostEverywhere } from "../store/router-hosting.ts";
+import { plugAddedPorts, unhostEverywhere } from "../store/router-hosting.ts";
 import { chunks, flag, type RouterRow } from "../store/rows.ts";
 import type { Attributes, ListQuery, RequestContext } from "./resource-service.ts";
 import { changeGateway, checkGatewayRights, gatewayInfoOf, removeGateway, snatOf } from "./router-gateway.ts";
@@ -80,8 +80,9 @@ class Routers implements RouterService {
     return this.#change({ context, id, expectedRevision }, async (trx, before) => {
       const info = gatewayInfoOf(changes["external_gateway_info"]);
       checkGatewayRights(context, info, before);
-      const isMoved = info !== undefined && (await changeGateway(trx, this.#deps, { context, router: before, info }));
       const wanted = changedRouterRow(before, changes);
+      // With the routes that it is to have: what they do not need any more may go in the same step.
+      const isMoved = info !== undefined && (await changeGateway(trx, this.#deps, { context, router: wanted, info }));
       const row = info === undefined ? wanted : { ...wanted, enable_snat: snatOf(info) };
       if (has(changes, "routes")) await this.#checkRoutes(trx, row);
       return { row, isMoved };
@@ -138,10 +139,16 @@ class Routers implements RouterService {
     return this.#deps.store.transaction(async (trx) => {
       const router = await lockRouter(trx, change);
       const answer = await work(trx, router);
-      await touchRouters(trx, this.#deps, { ids: [router.id], wakes: true });
-      await this.#deps.events.scheduleRouter?.(trx, router.id);
+      await this.#tellMoved(trx, router.id);
       return answer;
     });
+  }
+
+  /** Its ports changed. */
+  async #tellMoved(trx: Trx, id: string): Promise<void> {
+    await plugAddedPorts(trx, id);
+    await touchRouters(trx, this.#deps, { ids: [id], wakes: true });
+    await this.#deps.events.scheduleRouter?.(trx, id);
   }
 
   /** `isMoved`: its ports changed, which the row does not show. */
@@ -154,8 +161,8 @@ class Routers implements RouterService {
       const { row, isMoved } = await work(trx, before);
       const isChanged = JSON.stringify(row) !== JSON.stringify(before);
       if (isChanged) await trx.updateTable("routers").set(row).where("id", "=", row.id).execute();
-      if (isChanged || isMoved) await touchRouters(trx, this.#deps, { ids: [row.id], wakes: isMoved });
-      if (isMoved) await this.#deps.events.scheduleRouter?.(trx, row.id);
+      if (isMoved) await this.#tellMoved(trx, row.id);
+      else if (isChanged) await touchRouters(trx, this.#deps, { ids: [row.id] });
       const [answer = {}] = await presentRouters(trx, await readRows(trx, [row]));
       return answer;
     });

@@ -126,7 +126,17 @@ export async function renewFloatingIpRevisions(trx: Trx, routerId: string): Prom
     .execute();
 }
 
-/** The router's ports hang on that host's bridges; on none when `host` is empty. They work when the agent says so. */
+/** What a router has got since it was given to its host hangs there too. Its row is locked. */
+export async function plugAddedPorts(trx: Trx, routerId: string): Promise<void> {
+  const [binding] = await readRouterBindings(trx, routerId);
+  const agent = binding === undefined ? undefined : await findAgentById(trx, binding.agentId);
+  if (agent !== undefined) await plugPorts(trx, routerId, agent.host);
+}
+
+/**
+ * The router's ports hang on that host's bridges, those that do not yet; on none when `host` is empty. They work when the
+ * agent says so.
+ */
 async function plugPorts(trx: Trx, routerId: string, host: string): Promise<void> {
   const ports = await trx
     .selectFrom("router_ports")
@@ -134,6 +144,7 @@ async function plugPorts(trx: Trx, routerId: string, host: string): Promise<void
     .select(["ports.id", "ports.network_id"])
     .where("router_ports.router_id", "=", routerId)
     .where("router_ports.kind", "!=", "ha")
+    .where("ports.binding_host_id", "!=", host)
     .execute();
   for (const [network, own] of Map.groupBy(ports, (port) => port.network_id)) {
     const details = { port_filter: false, connectivity: "l2", bridge_name: bridgeName(networkId(network)) };

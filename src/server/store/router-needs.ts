@@ -62,7 +62,8 @@ export async function readUnhosted(
     .select("id")
     .where("id", ">", after)
     .where("is_parked", "=", 0)
-    .where(sql<SqlBool>`${bound} < case when ha = 1 then ${wantedHa} else ${wanted} end`)
+    // PostgreSQL takes a parameter in this place for text, if it is not told.
+    .where(sql<SqlBool>`${bound} < case when ha = 1 then cast(${wantedHa} as integer) else cast(${wanted} as integer) end`)
     .where((eb) =>
       eb.exists(
         eb

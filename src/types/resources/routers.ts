@@ -37,27 +37,28 @@ export const routesSchema = listOf(record({ destination: cidr, nexthop: ipAddres
   uniqueBy: (route) => `${route.destination} via ${route.nexthop}`,
 });
 
-const notDistributed = converted({ type: "boolean" }, (value) => {
-  const isDistributed = toBoolean(value);
-  if (isDistributed !== true) return isDistributed;
-  return new Refusal(`${quoted(value)} is not accepted: this server has no distributed routers.`);
-});
+/** What clients may ask whether it is so, and not that it be so. */
+const never = (what: string) =>
+  converted({ type: "boolean" }, (value) => {
+    const isAsked = toBoolean(value);
+    return isAsked === true ? new Refusal(`${quoted(value)} is not accepted: this server has no ${what}.`) : isAsked;
+  });
 
 const adminAlways = { create: true, update: true, read: true } as const;
 
 const kinds: Readonly<Record<string, AttributeDeclaration>> = {
   ha: {
     ...access.settable,
-    schema: orNull(boolean),
+    schema: orNull(never("highly available routers")),
     nullIsUnset: true,
     filter: "boolean",
     adminOnly: adminAlways,
     alias: "l3-ha",
-    description: "Whether several hosts stand ready for it; changed only while the router is switched off.",
+    description: "Never: for clients that ask.",
   },
   distributed: {
     ...access.settable,
-    schema: orNull(notDistributed),
+    schema: orNull(never("distributed routers")),
     nullIsUnset: true,
     adminOnly: adminAlways,
     alias: "dvr",
