@@ -100,9 +100,10 @@ export class FakeServer {
     if (!isLost) this.publish(prev, this.#head);
   }
 
-  /** Puts the rows `from < seq ≤ to` on the wire (again). */
+  /** Puts the rows `from < seq ≤ to` on the wire (again), unless some of them are forgotten: a message has all of its rows. */
   publish(from: number, to: number): void {
     const items = this.#outbox.filter(({ seq }) => seq > from && seq <= to).map(({ item }) => item);
+    if (items.length < to - from) return;
     const { bus, host } = this.#options;
     if (bus.isConnected) bus.publish(eventSubject("dhcp", host), { epoch: this.epoch, seq: to, prev: from, items });
   }
