@@ -51,6 +51,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     host,
     namespacePrefix,
     interfaceDriver: chooseInterfaceDriver(settings),
+    areInstancesRouted: settings.dhcp.bridgeAliases.length > 0,
   });
   const cache = new NetworkCache(parts);
   const metadata = await openMetadata(settings, { ...parts, cache, stop });

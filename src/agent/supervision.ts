@@ -12,7 +12,7 @@ import { VerifyPlan } from "../runtime/verify-plan.ts";
 
 export interface SupervisionParts {
   readonly driver: Pick<DhcpDriver, "findDead">;
-  readonly deviceManager: Pick<DhcpDeviceManager, "hasUnremoved">;
+  readonly deviceManager: Pick<DhcpDeviceManager, "hasUnremoved" | "findDamaged" | "tidy">;
   readonly helpers: Pick<NetworkHelpers, "readInventory" | "served">;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -111,11 +111,27 @@ export class Supervision {
   }
 
   async #sweep(): Promise<void> {
-    const { deviceManager, mark } = this.#parts;
+    const { deviceManager, log, mark } = this.#parts;
     if (deviceManager.hasUnremoved?.() === true) this.#isInventoryWanted = true;
     await this.#readInventory();
     for (const id of this.verifyPlan.due()) {
       if (!this.#crashLoop.hasGivenUp(id)) mark(id, "resync");
+    }
+    try {
+      this.#lookForDamage();
+      await deviceManager.tidy?.();
+    } catch (err) {
+      log.warn({ err }, "looking after devices failed, will be repeated");
+    }
+  }
+
+  #lookForDamage(): void {
+    const { deviceManager, helpers, log, mark } = this.#parts;
+    for (const id of deviceManager.findDamaged?.() ?? []) {
+      if (!helpers.served.has(id)) continue;
+      log.warn({ networkId: id }, "device of the network was removed or taken apart, will be repaired");
+      this.verifyPlan.want(id);
+      mark(id, "event");
     }
   }
 

@@ -1,9 +1,9 @@
 // A Linux bridge for each network, made with its first member and removed with its last.
 import { withBridgeLock } from "../linux/bridge.ts";
-import { hasDevice, ipLine } from "../linux/ip.ts";
+import { hasDevice, ipLine, readMaster } from "../linux/ip.ts";
 import { type NamespaceOperation, netlink } from "../linux/namespace-worker.ts";
 import { type LinkState, parseLinks } from "../linux/netlink-answer.ts";
-import { createBridge, joinLink } from "../linux/netlink-pair.ts";
+import { createBridge, enslaveLink, joinLink } from "../linux/netlink-pair.ts";
 import { getLink, listLinks, setLink } from "../linux/netlink.ts";
 import { bridgeName } from "../model/device-names.ts";
 import type { NetworkId } from "../model/ids.ts";
@@ -24,9 +24,27 @@ export class BridgeDriver implements InterfaceDriver {
   }
 
   async plug(port: InterfacePort): Promise<void> {
-    await withBridgeLock(port.bridge, () =>
-      this.#tools.worker.run(undefined, [...bridgeOperations(port.bridge), ...createPairOperations(port), join(port)]),
-    );
+    await this.#join(port, () => createPairOperations(port));
+  }
+
+  async #join(port: InterfacePort, operations: () => readonly NamespaceOperation[]): Promise<void> {
+    await withBridgeLock(port.bridge, async () => {
+      await this.#tools.worker.run(undefined, [...bridgeOperations(port.bridge), ...operations(), join(port)]);
+      await this.#takeIn(port);
+    });
+  }
+
+  /** Where our own tap has to join, the bridge may be new, and the taps that were in the one before are in none. */
+  async #takeIn({ bridge, tap, otherTaps = [] }: InterfacePort): Promise<void> {
+    for (const other of otherTaps.filter((one) => one !== tap && hasDevice(one))) {
+      try {
+        const [link] = await this.#readLinks(other);
+        if (link?.master === 0) await this.#tools.worker.run(undefined, [netlink(enslaveLink(other, bridge))]);
+      } catch (error) {
+        // Instances come and go whenever they like.
+        if (hasDevice(other)) throw error;
+      }
+    }
   }
 
   async look(port: InterfacePort): Promise<"absent" | "differs" | "fits"> {
@@ -44,7 +62,12 @@ export class BridgeDriver implements InterfaceDriver {
   }
 
   async update(port: InterfacePort): Promise<void> {
-    await withBridgeLock(port.bridge, () => this.#tools.worker.run(undefined, [...bridgeOperations(port.bridge), join(port)]));
+    await this.#join(port, () => []);
+  }
+
+  isPlugged({ tap, bridge }: Pick<InterfacePort, "tap" | "bridge">): boolean {
+    const master = readMaster(tap);
+    return master === bridge || (master === undefined && hasDevice(bridge));
   }
 
   async unplug(plugged: PluggedTaps): Promise<void> {

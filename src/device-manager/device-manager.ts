@@ -9,7 +9,7 @@ import { type NamespaceRunner, NamespaceWorker, netlink } from "../linux/namespa
 import { deleteLink } from "../linux/netlink.ts";
 import { isNamespace, namespaceInode, removeStaleNamespaceFile } from "../linux/netns.ts";
 import { hasIpv6 } from "../linux/sysctl.ts";
-import { dhcpDeviceId, namespaceDeviceName } from "../model/device-names.ts";
+import { dhcpDeviceId, namespaceDeviceName, tapName } from "../model/device-names.ts";
 import type { NetworkId, PortId } from "../model/ids.ts";
 import type { NetworkView, Port } from "../model/network.ts";
 import { appendMark, type DeviceMark, listMarks, readMark, removeMark, writeMark } from "./device-mark.ts";
@@ -18,6 +18,7 @@ import { buildDeviceSpec, type DeviceSpec, specFingerprint } from "./device-spec
 import type { HostTools } from "./host-tools.ts";
 import type { InterfaceDriver, InterfaceDriverSettings } from "./interface-driver.ts";
 import { createInterfaceDriver } from "./interface-drivers.ts";
+import { LeftBridges } from "./left-bridges.ts";
 import { readInside } from "./namespace-side.ts";
 import { Teardowns } from "./teardowns.ts";
 
@@ -29,10 +30,18 @@ export interface DeviceManagerOptions {
   readonly namespacePrefix?: string | undefined;
   /** Linux bridges when not given. What was made by another driver is removed by that one. */
   readonly interfaceDriver?: InterfaceDriverSettings | undefined;
+  /** Taps of instances are not members of their network's bridge: left alone when a bridge is made anew. */
+  readonly areInstancesRouted?: boolean | undefined;
   readonly worker?: NamespaceRunner | undefined;
   /** Whether this kernel has IPv6; looked up when not given. */
   readonly hasIpv6?: boolean | undefined;
   readonly log?: Logger | undefined;
+}
+
+interface KnownDevice extends NonNullable<DeviceMark["ready"]> {
+  readonly namespace: string;
+  readonly bridge: string;
+  readonly tap: string;
 }
 
 export class DeviceManager implements DhcpDeviceManager {
@@ -42,8 +51,9 @@ export class DeviceManager implements DhcpDeviceManager {
   readonly #tools: HostTools;
   readonly #driver: InterfaceDriver;
   readonly #teardowns: Teardowns;
+  readonly #leftBridges: LeftBridges;
   /** What this process made or found complete. */
-  readonly #known = new Map<NetworkId, NonNullable<DeviceMark["ready"]>>();
+  readonly #known = new Map<NetworkId, KnownDevice>();
 
   /** @throws NetloomError INVALID for an unknown interface driver */
   constructor(options: DeviceManagerOptions) {
@@ -54,6 +64,7 @@ export class DeviceManager implements DhcpDeviceManager {
     this.#tools = { runner, worker, removals: new IpBatcher(runner) };
     this.#driver = createInterfaceDriver(this.#tools, options.interfaceDriver ?? { kind: "bridge" });
     this.#teardowns = new Teardowns(options.log ?? silentLogger);
+    this.#leftBridges = new LeftBridges(options.stateDir);
   }
 
   getInterfaceName(port: PortId): string {
@@ -75,8 +86,13 @@ export class DeviceManager implements DhcpDeviceManager {
     });
     const device = { namespace: spec.namespace, interfaceName: spec.device };
     if (!options.verify && (await this.#isReady(spec))) return device;
-    await this.#make(spec);
+    await this.#make(spec, this.#otherTaps(view, spec));
     return device;
+  }
+
+  #otherTaps({ ports }: NetworkView, { portId }: DeviceSpec): readonly string[] {
+    if (this.#options.areInstancesRouted === true) return [];
+    return ports.flatMap(({ id }) => (id === portId ? [] : tapName(id)));
   }
 
   /** No child: by what this process or an earlier one noted, and by a look whether namespace and tap are still there. */
@@ -84,17 +100,31 @@ export class DeviceManager implements DhcpDeviceManager {
     const inode = namespaceInode(spec.namespace);
     const fingerprint = specFingerprint(spec);
     const known = this.#known.get(spec.networkId);
-    if (known !== undefined) return known.fingerprint === fingerprint && known.namespaceInode === inode;
+    if (known !== undefined) {
+      return known.fingerprint === fingerprint && known.namespaceInode === inode && this.#driver.isPlugged(spec);
+    }
 
     const { ready } = (await readMark(this.#options.stateDir, this.#prefix, spec.networkId)) ?? {};
     if (ready === undefined || ready.fingerprint !== fingerprint || ready.namespaceInode !== inode) return false;
-    const hasSwitch = this.#driver.settings.kind !== "bridge" || hasDevice(spec.bridge);
-    if (!hasSwitch || !hasDevice(spec.tap)) return false;
-    this.#known.set(spec.networkId, ready);
+    if (!hasDevice(spec.tap) || !this.#driver.isPlugged(spec)) return false;
+    this.#remember(spec, ready);
     return true;
   }
 
-  async #make(spec: DeviceSpec): Promise<void> {
+  #remember({ networkId, namespace, bridge, tap }: DeviceSpec, ready: NonNullable<DeviceMark["ready"]>): void {
+    this.#known.set(networkId, { ...ready, namespace, bridge, tap });
+  }
+
+  /** See DhcpDeviceManager. One that is being set up or destroyed is not known, so nobody takes that for damage. */
+  findDamaged(): readonly NetworkId[] {
+    const isDamaged = (known: KnownDevice): boolean =>
+      namespaceInode(known.namespace) !== known.namespaceInode || !this.#driver.isPlugged(known);
+    const damaged = [...this.#known].filter(([, known]) => isDamaged(known)).map(([id]) => id);
+    for (const id of damaged) this.#known.delete(id);
+    return damaged;
+  }
+
+  async #make(spec: DeviceSpec, otherTaps: readonly string[]): Promise<void> {
     const { stateDir } = this.#options;
     const { networkId, namespace, bridge, tap } = spec;
     this.#known.delete(networkId);
@@ -107,7 +137,7 @@ export class DeviceManager implements DhcpDeviceManager {
     try {
       const staleTaps = taps.filter((one) => one !== tap);
       if (staleTaps.length > 0) await this.#driver.unplug({ bridge, taps: staleTaps });
-      await retryWhilePassing(() => this.#ensure(spec));
+      await retryWhilePassing(() => this.#ensure({ ...spec, otherTaps }));
     } catch (error) {
       // Nothing half-made stays behind on a network that had nothing: else every retry would leave one more tap.
       if (before === undefined) await this.#rollBack(mark);
@@ -115,7 +145,7 @@ export class DeviceManager implements DhcpDeviceManager {
     }
     const ready = { fingerprint: specFingerprint(spec), namespaceInode: namespaceInode(namespace) ?? 0 };
     appendMark(stateDir, { ...mark, taps: [tap], ready });
-    this.#known.set(networkId, ready);
+    this.#remember(spec, ready);
   }
 
   /** Removes what another driver made; its mark is then of no use. */
@@ -180,6 +210,12 @@ export class DeviceManager implements DhcpDeviceManager {
     return this.#teardowns.hasDue;
   }
 
+  /** See DhcpDeviceManager. */
+  async tidy(): Promise<void> {
+    const driver = createInterfaceDriver(this.#tools, { kind: "bridge" });
+    await this.#leftBridges.removeEmpty((bridge) => driver.unplug({ bridge, taps: [] }));
+  }
+
   async #removeNamespace(namespace: string): Promise<void> {
     if (!isNamespace(namespace)) return removeStaleNamespaceFile(namespace);
     try {
@@ -191,7 +227,10 @@ export class DeviceManager implements DhcpDeviceManager {
 
   async #removeRest(mark: DeviceMark): Promise<void> {
     const { bridge, taps } = mark;
-    await this.#driverOf(mark).unplug({ bridge, taps, areVanishing: true });
+    const driver = this.#driverOf(mark);
+    await driver.unplug({ bridge, taps, areVanishing: true });
+    // Before the mark goes: somebody must know of it.
+    if (driver.settings.kind === "bridge" && hasDevice(bridge)) await this.#leftBridges.add(bridge);
     await removeMark(this.#options.stateDir, mark.networkId);
   }
 }

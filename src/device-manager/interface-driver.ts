@@ -14,6 +14,11 @@ export interface InterfacePort {
   readonly macAddress: string;
   /** 0: the kernel's default. */
   readonly mtuBytes: number;
+  /**
+   * Names that taps of the network's other ports would have on this host. Those that are there and in no switch are taken in
+   * when the port itself has to join: the switch may have been removed under all of them.
+   */
+  readonly otherTaps?: readonly string[] | undefined;
 }
 
 /** What is to be removed of a network: from a mark, so also what a killed agent left half made. */
@@ -46,6 +51,11 @@ export interface InterfaceDriver {
   plug(port: InterfacePort): Promise<void>;
   /** Host's end: joined to the right switch, up, with this MTU? Changes nothing. */
   look(port: InterfacePort): Promise<"absent" | "differs" | "fits">;
+  /**
+   * Whether the host's end of a port that was plugged is still there and joined, as far as a look without a child can tell.
+   * For all ports every few seconds: some 10 µs.
+   */
+  isPlugged(port: Pick<InterfacePort, "tap" | "bridge">): boolean;
   /** Makes the host's end of a pair that is there "fit". */
   update(port: InterfacePort): Promise<void>;
   /** Removes taps and what the switch knows of them; a switch that was made for the network goes with its last member. */

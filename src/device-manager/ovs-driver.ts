@@ -53,6 +53,11 @@ export class OvsDriver implements InterfaceDriver {
     return joined === bridge && id?.replaceAll('"', "") === portId && Number(number) > 0;
   }
 
+  /** Whether the switch knows the tap would take a child to ask: that is seen when the kernel is looked at closely. */
+  isPlugged({ tap }: Pick<InterfacePort, "tap">): boolean {
+    return hasDevice(tap);
+  }
+
   async update(port: InterfacePort): Promise<void> {
     await this.#tools.worker.run(undefined, [up(port)]);
     if (!(await this.#isJoined(port)))

@@ -76,6 +76,17 @@ export interface DhcpDeviceManager {
   destroy(network: NetworkId): Promise<void>;
   /** Whether something that was destroyed turned out not to go, and is to be destroyed again: `list` names it. Costs nothing. */
   hasUnremoved?(): boolean;
+  /**
+   * Networks whose namespace or device is not any more what this process made or found: somebody has removed it or taken it
+   * apart. `setup` with `verify` repairs it, and until it was tried the network is not named again. Never one that is being
+   * set up or destroyed. Cheap, for a call every few seconds: no fork.
+   */
+  findDamaged?(): readonly NetworkId[];
+  /**
+   * Removes what had to stay when its network was destroyed, because somebody else was in it, and can go now. Costs nothing
+   * where there is no such thing.
+   */
+  tidy?(): Promise<void>;
   /** Networks that have a namespace or device of ours, by the marks in the state directory. */
   list(): Promise<readonly NetworkId[]>;
   getInterfaceName(port: PortId): string;

@@ -1,5 +1,6 @@
 // iproute2 in batches: one child for many changes, each line made of checked words.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
 import { NetloomError } from "../base/errors.ts";
 import { type CommandRunner, commandFailed } from "./command-runner.ts";
 import { namespacePath } from "./netns.ts";
@@ -131,6 +132,30 @@ export function readDeviceNames(): ReadonlySet<string> {
 /** One device, as readDeviceNames sees it, at a price that does not grow with their number. */
 export function hasDevice(name: string): boolean {
   return name !== "" && existsSync(`/proc/sys/net/ipv4/conf/${name}`);
+}
+
+/**
+ * The device that this one is a member of, without a child, in some microseconds; null: of none, or there is no such device;
+ * undefined: cannot be told, because /sys shows the devices of another network namespace than the one of this process.
+ */
+export function readMaster(name: string): string | null | undefined {
+  const device = `/sys/class/net/${name}`;
+  // Where there is none the link is missing, and an error that is thrown costs more than this look.
+  if (existsSync(`${device}/master`)) {
+    try {
+      return basename(readlinkSync(`${device}/master`));
+    } catch {
+      // It left between the two looks.
+      return null;
+    }
+  }
+  return existsSync(device) || !hasDevice(name) ? null : undefined;
+}
+
+/** Whether a bridge has members, without a child; undefined: cannot be told, see `readMaster`. */
+export function hasBridgeMembers(bridge: string): boolean | undefined {
+  const members = `/sys/class/net/${bridge}/brif`;
+  return existsSync(members) ? readdirSync(members).length > 0 : undefined;
 }
 
 /** Members of a bridge; none when there is no such bridge. */

@@ -80,6 +80,16 @@ export function joinLink(
   };
 }
 
+/** Into a bridge, and nothing else about it. */
+export function enslaveLink(device: string, bridge: string): NetlinkMessage {
+  const before = deviceName(device);
+  return {
+    bytes: message(type.newLink, 0, [linkPart(), before, attribute(masterAttribute, number32(0))]),
+    indexAt: { offset: headerBytes + linkBytes + before.length + 4, device: bridge },
+    text: `link set ${device} master ${bridge}`,
+  };
+}
+
 /** No link-local IPv6 address comes by itself. */
 export function withoutAddresses(device: string): NetlinkMessage {
   const mode = attribute(10, attribute(8, Buffer.from([1])));

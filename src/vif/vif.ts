@@ -46,13 +46,29 @@ export async function plugPort(options: PlugOptions): Promise<PluggedVif> {
   }
   await writeVifRecord(options.stateDir, record);
   try {
-    await retryWhilePassing(async () => withBridgeLock(record.bridge, async () => ensureVif(options.runner, record, present)));
+    await retryWhilePassing(async () =>
+      withBridgeLock(record.bridge, async () => {
+        const others = await findLonely(options.stateDir, record);
+        await ensureVif(options.runner, record, present);
+        const lines = others.map((tap) => ipLine("link", "set", tap, "master", record.bridge));
+        await runIpBatch(options.runner, lines, { isLenient: true });
+      }),
+    );
   } catch (error) {
     // What was plugged before stays; a first plug that failed leaves nothing.
     if (present === undefined) await unplugPort({ ...options, portId: record.portId });
     throw error;
   }
   return record;
+}
+
+/** Taps of the network's other instances on this host, when there is no bridge: somebody has removed it under them. */
+async function findLonely(stateDir: string, { bridge, portId, networkId }: VifRecord): Promise<readonly string[]> {
+  const names = readDeviceNames();
+  if (names.has(bridge)) return [];
+  const records = await Promise.all((await listVifPorts(stateDir)).map((id) => readVifRecord(stateDir, id)));
+  const others = records.filter((one) => one !== undefined && one.networkId === networkId && one.portId !== portId);
+  return others.flatMap((one) => (one !== undefined && names.has(one.tap) ? one.tap : []));
 }
 
 export interface UnplugOptions {

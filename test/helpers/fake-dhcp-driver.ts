@@ -89,6 +89,8 @@ export class FakeDeviceManager implements DhcpDeviceManager {
   readonly setupFailures: Error[] = [];
   /** So many of the next removals fail after `destroy` has returned. */
   failingTeardowns = 0;
+  /** What somebody took apart behind the agent's back; a `setup` with `verify` repairs it. */
+  readonly damaged = new Set<NetworkId>();
   #hasUnremoved = false;
   readonly #host: FakeHost;
   readonly #hostName: string;
@@ -102,6 +104,7 @@ export class FakeDeviceManager implements DhcpDeviceManager {
     this.calls.push({ verb: "setup", network: view.network.id, verify: options.verify });
     const failure = this.setupFailures.shift();
     if (failure !== undefined) throw failure;
+    if (options.verify) this.damaged.delete(view.network.id);
     this.#host.devices.set(view.network.id, dhcpPort);
     return { namespace: dhcpNamespaceName("", view.network.id), interfaceName: this.getInterfaceName(dhcpPort.id) };
   }
@@ -122,6 +125,10 @@ export class FakeDeviceManager implements DhcpDeviceManager {
 
   hasUnremoved(): boolean {
     return this.#hasUnremoved;
+  }
+
+  findDamaged(): readonly NetworkId[] {
+    return [...this.damaged];
   }
 
   getInterfaceName(port: PortId): string {

@@ -170,6 +170,24 @@ for (const suite of suites) {
       assert.equal(await host.driver.look(other), "fits");
     });
 
+    test("isPlugged sees that the tap is gone or its switch", async () => {
+      await host.driver.plug(port);
+      assert.equal(host.driver.isPlugged(port), true);
+
+      if (suite.name === "bridge") {
+        await host.detach(port.tap);
+        assert.equal(host.driver.isPlugged(port), false);
+        await host.driver.update(port);
+        assert.equal(host.driver.isPlugged(port), true);
+        await sh("ip", "link", "del", port.bridge);
+        assert.equal(host.driver.isPlugged(port), false);
+        await host.driver.update(port);
+      }
+      await sh("ip", "-n", port.namespace, "link", "del", port.device);
+
+      assert.equal(host.driver.isPlugged(port), false);
+    });
+
     test("unplug removes the tap and what the switch knew of it; a second time is fine", async () => {
       await host.driver.plug(port);
 

@@ -116,6 +116,17 @@ describe("the interface of an instance", { skip: skipWithoutRoot }, () => {
     assert.equal(await unplug(), undefined);
   });
 
+  test("a plug that has to make the bridge anew joins the network's other instances to it again", async () => {
+    const other = newPort();
+    await plug({ tap: true }, other);
+    await sh("ip", "link", "del", bridgeName(network));
+
+    await plug();
+
+    const members = parseDevices(await sh("ip", "-j", "link", "show", "master", bridgeName(network))).map((one) => one.name);
+    assert.deepEqual(members.toSorted(), [tapName(port.id), tapName(other.id)].toSorted());
+  });
+
   test("a name that is taken in the instance is refused, and nothing is left", async () => {
     await plug();
     const second = newPort();

@@ -187,3 +187,15 @@ test("a server that is being started while somebody looks for dead ones has not 
 
   assert.equal(rig.agent.crashes, 0);
 });
+
+test("a device that somebody took apart is looked at closely at the next look, and the others are not", async () => {
+  const rig = await startedRig(...blueItems, ...redItems);
+  await rig.advance(2000);
+  const before = rig.deviceManager.calls.length;
+
+  rig.deviceManager.damaged.add(blue);
+  await rig.advance(2000);
+
+  assert.deepEqual(rig.deviceManager.calls.slice(before), [{ verb: "setup", network: blue, verify: true }]);
+  assert.equal(rig.deviceManager.damaged.size, 0);
+});
