@@ -1,7 +1,6 @@
 // Node 24's recursive mkdir tries for ever below /proc, where a directory is there and takes no children; a mistyped state
 // directory must not hang a program.
-import { realpathSync } from "node:fs";
-import { mkdir, stat } from "node:fs/promises";
+import { mkdirSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, normalize } from "node:path";
 
 /**
@@ -19,26 +18,34 @@ export function canonicalPath(path: string): string {
 }
 
 /**
- * Makes a directory and those above it that are missing; one that is there keeps its mode.
+ * Makes a directory and those above it that are missing; one that is there keeps its mode. At once: to hand it to a thread costs
+ * more than it takes.
  *
  * @param mode of each directory that is made, less the umask
  * @returns the highest directory that did not exist before; `undefined` when all were there
  */
 export async function makeDirectories(path: string, mode = 0o755): Promise<string | undefined> {
-  if (await isDirectory(path)) return undefined;
+  return makeMissing(path, mode);
+}
+
+function makeMissing(path: string, mode: number): string | undefined {
+  if (isDirectory(path)) return undefined;
   const parent = dirname(path);
-  const highest = parent === path ? undefined : await makeDirectories(parent, mode);
+  const highest = parent === path ? undefined : makeMissing(parent, mode);
   try {
-    await mkdir(path, { mode });
+    mkdirSync(path, { mode });
   } catch (thrown) {
     // Somebody else was faster.
-    if (await isDirectory(path)) return highest;
+    if (isDirectory(path)) return highest;
     throw thrown;
   }
   return highest ?? path;
 }
 
-async function isDirectory(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory() === true;
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch {
+    return false;
+  }
 }

@@ -1,5 +1,5 @@
 // Named network namespaces, as `ip netns` keeps them: a file below /run/netns on which the namespace is mounted.
-import { readdirSync, statfsSync, statSync, unlinkSync } from "node:fs";
+import { existsSync, readdirSync, statfsSync, statSync, unlinkSync } from "node:fs";
 import { NetloomError } from "../base/errors.ts";
 import { isErrno } from "./atomic-file.ts";
 import { type CommandRunner, commandFailed } from "./command-runner.ts";
@@ -20,8 +20,11 @@ export function namespacePath(name: string): string {
  * by services with a mount namespace of their own; every device made "inside" it would land on the host.
  */
 export function isNamespace(name: string): boolean {
+  const path = namespacePath(name);
+  // Mostly there is none when somebody is about to make it, and an error takes longer to make than this look.
+  if (!existsSync(path)) return false;
   try {
-    return statfsSync(namespacePath(name)).type === nsfsMagic;
+    return statfsSync(path).type === nsfsMagic;
   } catch (error) {
     if (isErrno(error, "ENOENT")) return false;
     throw error;

@@ -1,5 +1,5 @@
 // Kernel settings of this process's own network namespace, and those that are the same everywhere.
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { errorText, NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { isErrno } from "./atomic-file.ts";
@@ -26,7 +26,7 @@ export function writeSysctl(name: string, value: string | number): void {
 }
 
 export function hasIpv6(): boolean {
-  return readSysctl("net/ipv6/conf/all/disable_ipv6") !== undefined;
+  return existsSync(settingPath("net/ipv6/conf/all/disable_ipv6"));
 }
 
 const instancesSetting = "fs/inotify/max_user_instances";
