@@ -48,6 +48,7 @@ export async function removeDataPlane(stateDir: string, marker: Marker, log: Log
   // After its clients: a dnsmasq that loses it would only say so in the log.
   await endBusProcess(stateDir);
   await devices.settle();
+  await devices.tidy();
   return { networks: networks.length, routers, interfaces: plugged.length };
 }
 
