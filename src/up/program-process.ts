@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { ProgramName } from "./agent-programs.ts";
+import { nodeFlagsOf } from "./node-flags.ts";
 import { writePidFile } from "./pid-file.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
@@ -73,7 +74,7 @@ export class ProgramProcess {
     const logTarget = logFile === undefined ? "inherit" : openLog(logFile);
     // A process group of its own: Ctrl-C in a terminal is for `up`, which ends its programs in the right order.
     const stdio: StdioOptions = ["ignore", logTarget, logTarget, "ipc"];
-    const child = fork(launcher, [name, ...this.#args], { stdio, execArgv: [], detached: true });
+    const child = fork(launcher, [name, ...this.#args], { stdio, execArgv: [...nodeFlagsOf(name)], detached: true });
     if (typeof logTarget === "number") closeSync(logTarget);
     this.#child = child;
     child.on("message", (message) => this.#onMessage(message));

@@ -14,6 +14,7 @@ import { DeviceManager } from "../../src/device-manager/device-manager.ts";
 import { DnsmasqDriver } from "../../src/drivers/dnsmasq/dnsmasq-driver.ts";
 import { endBusProcess } from "../../src/lease-bus/bus-process.ts";
 import { processRunner } from "../../src/linux/command-runner.ts";
+import { agentNodeFlags } from "../../src/up/node-flags.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
 import { RestClient } from "./rest-client.ts";
 import { waitFor } from "./wait-for.ts";
@@ -86,9 +87,10 @@ export class BenchSite {
     return ["dhcp-agent", ...flags, "--nats-url", this.nats.url, "--nats-nkey-seed-file", seed, "--log-level", "warn"];
   }
 
-  /** Resolves when it is ready. NETLOOM_BENCH_NODE_FLAGS goes to the agent's node, for a profile. */
+  /** As `netloom up` starts it; resolves when it is ready. NETLOOM_BENCH_NODE_FLAGS goes to the agent's node, for a profile. */
   async startAgent(extra: readonly string[] = []): Promise<StartedAgent> {
-    const execArgv = (process.env["NETLOOM_BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
+    const more = (process.env["NETLOOM_BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
+    const execArgv = [...agentNodeFlags, ...more];
     const startedAt = performance.now();
     const agent = fork(launcher, [...this.agentArguments, ...extra], { execArgv });
     this.#agent = agent;
