@@ -12,7 +12,7 @@ interface Program {
 
 export const programs = {
   up: {
-    summary: "run everything on this machine: API server, DHCP and L3 agents and a private NATS server",
+    summary: "run everything on this machine: API server, all agents and a private NATS server",
     example: "netloom up --state-dir /var/lib/netloom --listen 127.0.0.1:9696",
     schema: async () => (await import("../config/up-config.ts")).upSchema,
     main: async () => (await import("../up/main.ts")).main,
@@ -40,6 +40,12 @@ export const programs = {
     example: "netloom l3-agent --nats-url nats://nats.example:4222 --l3-bridge-mappings public:br-ex",
     schema: async () => (await import("../config/l3-agent-config.ts")).l3AgentSchema,
     main: async () => (await import("../l3-agent/main.ts")).main,
+  },
+  "floating-ip-agent": {
+    summary: "run this host's floating IP agent: floating IPs and port forwardings of the routers that its L3 agent builds",
+    example: "netloom floating-ip-agent --nats-url nats://nats.example:4222 --nats-nkey-seed-file /etc/netloom/fip.seed",
+    schema: async () => (await import("../config/floating-ip-agent-config.ts")).floatingIpAgentSchema,
+    main: async () => (await import("../floating-ip-agent/main.ts")).main,
   },
 } as const satisfies Readonly<Record<string, Program>>;
 

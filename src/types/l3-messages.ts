@@ -123,6 +123,8 @@ export type FloatingIpItem = z.infer<typeof floatingIpItemSchema>;
 
 /** As `streamMessageSchema`, of `nl.ev.l3.<host>`. */
 export const routerStreamMessageSchema = streamMessageSchema.extend({ items: z.array(routerItemSchema) });
+/** Of `nl.ev.fip.<host>`. */
+export const floatingIpStreamMessageSchema = streamMessageSchema.extend({ items: z.array(floatingIpItemSchema) });
 
 /** `nl.rpc.l3.sync.<host>`, `nl.rpc.fip.sync.<host>`: as `syncRequestSchema`, with routers as the inventory of role `l3`. */
 export const routerSyncRequestSchema = syncRequestSchema.extend({
@@ -178,3 +180,4 @@ export const floatingIpStatusReportSchema = z.object({
     .max(maxReported)
     .default([]),
 });
+export type FloatingIpStatusReport = z.input<typeof floatingIpStatusReportSchema>;

@@ -1,7 +1,7 @@
 // The agents that `netloom up` runs on this machine.
 import type { UpConfig } from "../config/up-config.ts";
 import type { Role } from "../messaging/subjects.ts";
-import { dhcpAgentArguments, l3AgentArguments, type NatsAccess } from "./program-arguments.ts";
+import { dhcpAgentArguments, floatingIpAgentArguments, l3AgentArguments, type NatsAccess } from "./program-arguments.ts";
 
 interface AgentProgram {
   /** As in `netloom <name>`. */
@@ -14,6 +14,7 @@ interface AgentProgram {
 export const agentPrograms = [
   { name: "dhcp-agent", role: "dhcp", argumentsOf: dhcpAgentArguments },
   { name: "l3-agent", role: "l3", argumentsOf: l3AgentArguments },
+  { name: "floating-ip-agent", role: "fip", argumentsOf: floatingIpAgentArguments },
 ] as const satisfies readonly AgentProgram[];
 
 export type ProgramName = "server" | (typeof agentPrograms)[number]["name"];

@@ -63,6 +63,8 @@ export function l3AgentArguments(config: UpConfig, nats: NatsAccess): readonly s
   return [...agentArguments(config, nats), ...l3Settings.flatMap((setting) => flagOf(setting, l3[setting.path[1] ?? ""]))];
 }
 
+export const floatingIpAgentArguments = agentArguments;
+
 /** `--flag=value`: a prefix or a number may begin with a dash, or be empty. */
 function flagOf(setting: Setting, value: unknown): readonly string[] {
   if (value === undefined) return [];

@@ -120,9 +120,9 @@ suite("netloom up", { skip: skipWithoutRoot }, () => {
     await up.start();
 
     const client = up.client();
-    assert.equal((await client.list("agent")).length, 2);
+    assert.equal((await client.list("agent")).length, 3);
     client.close();
-    for (const program of ["server", "dhcp-agent", "l3-agent", "nats-server"]) {
+    for (const program of ["server", "dhcp-agent", "l3-agent", "floating-ip-agent", "nats-server"]) {
       assert.equal((await findProcessesOf(up.stateDir, program)).length, 1, `not exactly one ${program}`);
     }
   });
@@ -132,7 +132,7 @@ suite("netloom up", { skip: skipWithoutRoot }, () => {
     await up.start();
     const client = up.client();
     context.after(() => client.close());
-    const programs = ["server", "dhcp-agent", "l3-agent", "nats-server"] as const;
+    const programs = ["server", "dhcp-agent", "l3-agent", "floating-ip-agent", "nats-server"] as const;
     for (const program of programs) {
       const others = await Promise.all(programs.filter((one) => one !== program).map((one) => up.findProgram(one)));
       const killed = await up.findProgram(program);

@@ -10,7 +10,7 @@ import { RestClient } from "./rest-client.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 
-export type Program = "server" | "dhcp-agent" | "l3-agent" | "nats-server";
+export type Program = "server" | "dhcp-agent" | "l3-agent" | "floating-ip-agent" | "nats-server";
 
 export interface CommandResult {
   readonly exitCode: number | null;

@@ -129,13 +129,15 @@ export class NftFloatingIpDriver implements FloatingIpDriver {
   async #reach(place: RouterReady, state: RouterState, foreignChanges: number): Promise<ApplyOutcome> {
     const { elements } = state;
     const changes = elements.planElements();
-    const routes = elements.planRoutes();
+    const { add, remove } = elements.planRoutes();
     // Both are waited for: what one of them does after the other has failed would not be known.
     const outcomes = await Promise.allSettled([
       this.#changeElements(place, state, changes),
-      this.#changeRoutes(place, state, routes),
+      this.#changeRoutes(place, state, { add: [], remove }),
     ]);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    // Last: with the route alone the router would answer in the instance's place.
+    await this.#changeRoutes(place, state, { add, remove: [] });
     elements.settle();
     return outcomeOf(state, elements.refusals, foreignChanges);
   }

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { loadDhcpAgentConfig } from "../../../src/config/dhcp-agent-config.ts";
+import { loadFloatingIpAgentConfig } from "../../../src/config/floating-ip-agent-config.ts";
 import { loadServerConfig } from "../../../src/config/server-config.ts";
 import { loadUpConfig } from "../../../src/config/up-config.ts";
-import { dhcpAgentArguments, serverArguments } from "../../../src/up/program-arguments.ts";
+import { dhcpAgentArguments, floatingIpAgentArguments, serverArguments } from "../../../src/up/program-arguments.ts";
 
 const nats = { url: "nats://127.0.0.1:4333", seedFile: "/keys/x.nk" };
 const flags = [
@@ -68,4 +69,14 @@ test("empty texts and lists reach the programs as empty", async () => {
   assert.equal(agent.dhcp.dnsDomain, "");
   assert.deepEqual(agent.dhcp.dnsServers, []);
   assert.equal(agent.nats.nkeySeedFile, undefined);
+});
+
+test("the floating IP agent understands what up was told", async () => {
+  const up = await loadUpConfig(flags, {});
+
+  const agent = await loadFloatingIpAgentConfig(floatingIpAgentArguments(up, nats), {});
+
+  const { host, stateDir, namespacePrefix, availabilityZone, logLevel } = agent;
+  assert.deepEqual([host, stateDir, namespacePrefix, availabilityZone, logLevel], ["node-1", "/state", "a-", "zone", "debug"]);
+  assert.deepEqual(agent.nats, { url: nats.url, nkeySeedFile: nats.seedFile });
 });

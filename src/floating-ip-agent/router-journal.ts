@@ -1,0 +1,42 @@
+// What became of each router's floating IPs: for people, on the agent's socket, and as figures.
+import type { RouterId } from "../model/ids.ts";
+import { Histogram } from "../runtime/histogram.ts";
+
+export interface RouterStatus {
+  /** `waiting`: the router is not here yet, or has no gateway. */
+  readonly state: "served" | "degraded" | "waiting" | "failing";
+  readonly reason: string | null;
+  readonly addresses: number;
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
+  /** What the last reconcile took, ms. */
+  readonly ms: number;
+}
+
+/** A failing router may have many that fail; people want to see one of them. */
+const longestReason = 300;
+
+export class RouterJournal {
+  readonly #status = new Map<RouterId, RouterStatus>();
+  readonly reconcileMs = new Histogram();
+  /** From the first change that is not in effect until all of the router's are. */
+  readonly effectMs = new Histogram();
+  /** Elements and routes that others had changed. */
+  foreignChanges = 0;
+
+  get status(): ReadonlyMap<RouterId, RouterStatus> {
+    return this.#status;
+  }
+
+  set(id: RouterId, status: RouterStatus): void {
+    this.#status.set(id, { ...status, reason: status.reason?.slice(0, longestReason) ?? null });
+  }
+
+  forget(id: RouterId): void {
+    this.#status.delete(id);
+  }
+
+  count(state: RouterStatus["state"]): number {
+    return [...this.#status.values()].filter((status) => status.state === state).length;
+  }
+}

@@ -1,0 +1,96 @@
+// Where routers are on this host, as the L3 agent says it: a file for each, read when it changes. Floating IPs wait for theirs.
+import { type FSWatcher, readdirSync, readFileSync, watch } from "node:fs";
+import { z } from "zod";
+import { makeDirectories } from "../base/directories.ts";
+import { errorText } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { readyDirectory, readyFile, type RouterReady } from "../drivers/l3-layout.ts";
+import { isUuid, portId, routerId, type RouterId } from "../model/ids.ts";
+
+const readySchema = z.object({
+  routerId: z.uuid().transform(routerId),
+  namespace: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/),
+  namespaceInode: z.int().nonnegative(),
+  epoch: z.string().min(1).max(200),
+  gatewayDevice: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,15}$/)
+    .nullable(),
+  gatewayPortId: z.uuid().transform(portId).nullable(),
+  gatewayMac: z
+    .string()
+    .regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/)
+    .nullable(),
+}) satisfies z.ZodType<RouterReady>;
+
+export class RouterPlaces {
+  readonly #stateDir: string;
+  readonly #log: Logger;
+  readonly #places = new Map<RouterId, RouterReady>();
+  #watcher: FSWatcher | undefined;
+
+  constructor(parts: { readonly stateDir: string; readonly log: Logger }) {
+    this.#stateDir = parts.stateDir;
+    this.#log = parts.log;
+  }
+
+  /** @param onChange called with each router whose place is another, or no more */
+  async start(onChange: (router: RouterId) => void): Promise<void> {
+    const directory = readyDirectory(this.#stateDir);
+    await makeDirectories(directory);
+    try {
+      this.#watcher = watch(directory, { persistent: false }, (_, name) => {
+        const router = routerOf(String(name));
+        if (router !== undefined && this.#look(router)) onChange(router);
+      });
+      this.#watcher.on("error", () => this.close());
+    } catch (thrown) {
+      // Without an inotify instance each sweep looks.
+      this.#log.warn({ err: errorText(thrown) }, "routers are looked for by sweeps only");
+    }
+    this.lookAtAll();
+  }
+
+  get(router: RouterId): RouterReady | undefined {
+    return this.#places.get(router);
+  }
+
+  routerIds(): readonly RouterId[] {
+    return [...this.#places.keys()];
+  }
+
+  /** Whether all that was heard was all there was. @returns routers whose place is another, or no more */
+  lookAtAll(): readonly RouterId[] {
+    const present = readdirSync(readyDirectory(this.#stateDir)).flatMap((name) => routerOf(name) ?? []);
+    return [...new Set([...present, ...this.#places.keys()])].filter((router) => this.#look(router));
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  #look(router: RouterId): boolean {
+    const place = this.#read(router);
+    const known = this.#places.get(router);
+    if (place === undefined) this.#places.delete(router);
+    else this.#places.set(router, place);
+    return JSON.stringify(place) !== JSON.stringify(known);
+  }
+
+  #read(router: RouterId): RouterReady | undefined {
+    try {
+      const place = readySchema.parse(JSON.parse(readFileSync(readyFile(this.#stateDir, router), "utf8")));
+      return place.routerId === router ? place : undefined;
+    } catch (thrown) {
+      const isGone = thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT";
+      if (!isGone) this.#log.warn({ routerId: router, err: errorText(thrown) }, "the router's file is not understood");
+      return undefined;
+    }
+  }
+}
+
+function routerOf(file: string): RouterId | undefined {
+  const id = file.endsWith(".json") ? file.slice(0, -".json".length) : "";
+  return isUuid(id) ? routerId(id) : undefined;
+}
