@@ -38,7 +38,8 @@ export interface DhcpDriver {
   list(): Promise<readonly NetworkId[]>;
   /**
    * Networks whose server has died since this process put it in order or found it so. Never one whose server is being stopped
-   * or started by a call under way. Cheap, for a call each half second: no fork.
+   * or started by a call under way. A server that lives and hangs is ended, and named by one of the next calls. Cheap, for a
+   * call each half second: no fork.
    */
   findDead(): Promise<readonly NetworkId[]>;
   /**

@@ -25,13 +25,25 @@ function readProc(pid: number, file: string): string | undefined {
   }
 }
 
+export interface ProcessLook {
+  readonly startTime: number;
+  /** One letter, see proc_pid_stat(5): R runs, S sleeps, D sleeps and hears no signal, T is stopped. */
+  readonly state: string;
+}
+
 /** `undefined` for a pid that nobody holds. A zombie counts as gone: in a container nobody may ever reap it. */
-export function readStartTime(pid: number): number | undefined {
+export function lookAtProcess(pid: number): ProcessLook | undefined {
   const stat = readProc(pid, "stat");
   if (stat === undefined) return undefined;
   // The name in parentheses may hold spaces and parentheses itself.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" || fields[0] === "X" ? undefined : Number(fields[19]);
+  const [state = ""] = fields;
+  return state === "Z" || state === "X" ? undefined : { startTime: Number(fields[19]), state };
+}
+
+/** See `lookAtProcess`. */
+export function readStartTime(pid: number): number | undefined {
+  return lookAtProcess(pid)?.startTime;
 }
 
 export function isAlive(process: ProcessIdentity): boolean {

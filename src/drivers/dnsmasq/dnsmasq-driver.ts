@@ -6,7 +6,7 @@ import { NetloomError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { readDirectoryIfPresent, removeStaleTemporaries } from "../../linux/atomic-file.ts";
 import type { CommandRunner } from "../../linux/command-runner.ts";
-import { isAlive, isPidHeld, type ProcessIdentity, type ProcessState, sendSignal } from "../../linux/process-table.ts";
+import { isAlive, type ProcessIdentity, type ProcessState, sendSignal } from "../../linux/process-table.ts";
 import { readDroppedPackets } from "../../linux/process-load.ts";
 import { namespaceInode } from "../../linux/netns.ts";
 import { ensureInotifyInstances } from "../../linux/sysctl.ts";
@@ -26,6 +26,7 @@ import { ReloadPacer } from "./reload-pacer.ts";
 import { ServerControl } from "./server-control.ts";
 import { compareServer, findServer } from "./server-process.ts";
 import { waitUntilSettled } from "./server-settled.ts";
+import { ServerWatch } from "./server-watch.ts";
 
 export interface DnsmasqDriverDeps {
   readonly runner: CommandRunner;
@@ -49,9 +50,6 @@ const reloadMs = 1000;
 /** Nothing has come for so long: small files are folded in while nobody waits. */
 const idleMs = 30_000;
 
-/** In between somebody else may have the pid of a server that died. */
-const thoroughEveryMs = 2_000;
-
 export class DnsmasqDriver implements DhcpDriver {
   readonly #deps: DnsmasqDriverDeps;
   readonly #features: DnsmasqFeatures;
@@ -61,9 +59,9 @@ export class DnsmasqDriver implements DhcpDriver {
   readonly #clock: Clock;
   readonly #pacer: ReloadPacer;
   readonly #notes: Notes;
+  readonly #watch: ServerWatch;
   /** Of each network whose server runs as far as this process knows; none while it is being stopped or started. */
   readonly #pictures = new Map<NetworkId, Picture>();
-  #thoroughAtMs = -Infinity;
 
   constructor(deps: DnsmasqDriverDeps) {
     const { runner, stateDir, log, leases, features = currentFeatures, clock = systemClock } = deps;
@@ -76,6 +74,7 @@ export class DnsmasqDriver implements DhcpDriver {
     this.#clock = clock;
     this.#pacer = new ReloadPacer({ clock });
     this.#notes = new Notes(log);
+    this.#watch = new ServerWatch({ clock, log });
   }
 
   /** Throws INVALID with `detail.portIds` when ports were left out; everything else is then as asked all the same. */
@@ -252,6 +251,7 @@ export class DnsmasqDriver implements DhcpDriver {
     this.#pictures.delete(id);
     this.#pacer.forget(id);
     this.#notes.forget(id);
+    this.#watch.forget(id);
     const files = this.#filesOf(id);
     if (!(await files.isPresent())) return;
     await this.#servers.stop(files);
@@ -268,11 +268,7 @@ export class DnsmasqDriver implements DhcpDriver {
 
   /** See DhcpDriver. A server that is being stopped or started has no picture, so nobody takes that for a death. */
   async findDead(): Promise<readonly NetworkId[]> {
-    const nowMs = this.#clock.monotonicMs();
-    const isThorough = nowMs - this.#thoroughAtMs >= thoroughEveryMs;
-    if (isThorough) this.#thoroughAtMs = nowMs;
-    const isDead = ({ server }: Picture): boolean => (isThorough || !isPidHeld(server.pid)) && !isAlive(server);
-    return [...this.#pictures].filter(([, picture]) => isDead(picture)).map(([id]) => id);
+    return this.#watch.findDead(this.#pictures);
   }
 }
 

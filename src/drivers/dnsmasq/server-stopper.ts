@@ -49,8 +49,11 @@ export class ServerStopper {
     const nowMs = performance.now();
     const askedAtMs = this.#askedAtMs.get(key);
     if (askedAtMs === undefined) {
+      if (!sendSignal(server, "SIGTERM")) return false;
       this.#askedAtMs.set(key, nowMs);
-      return sendSignal(server, "SIGTERM");
+      // One that somebody has stopped hears it only when it goes on.
+      sendSignal(server, "SIGCONT");
+      return true;
     }
     if (nowMs - askedAtMs >= this.#limits.graceMs) sendSignal(server, "SIGKILL");
     return true;

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { afterEach, describe, test } from "node:test";
 import type { DhcpOutcome } from "../../../../src/drivers/dhcp-driver.ts";
-import { isAlive, readNetworkNamespaceInode, readProcess } from "../../../../src/linux/process-table.ts";
+import { isAlive, lookAtProcess, readNetworkNamespaceInode, readProcess } from "../../../../src/linux/process-table.ts";
+import { readWaitPlace } from "../../../../src/linux/process-load.ts";
 import { namespaceInode } from "../../../../src/linux/netns.ts";
 import type { Port } from "../../../../src/model/network.ts";
 import { DhcpBench } from "../../../helpers/dhcp-bench.ts";
@@ -41,6 +42,37 @@ describe("a damaged network", { skip: skipWithoutRoot }, () => {
       const { answer } = await probe.ask(port.macAddress, { want: "lease", timeoutMs: 5000, everyMs: 100 });
       assert.equal(answer, "ack");
     }
+  });
+
+  test("whose server was stopped by a signal gets another", async () => {
+    const { bench, ports } = await served();
+    const stopped = readProcess(await bench.pid());
+    assert.ok(stopped !== undefined);
+    await waitFor(() => lookAtProcess(stopped.pid)?.state === "S", { limitMs: 5000, what: "the server to rest" });
+    assert.match(readWaitPlace(stopped.pid), /^$|poll/, "where no resting server is taken for one that hangs");
+    process.kill(stopped.pid, "SIGSTOP");
+
+    const found = async (): Promise<boolean> => (await bench.driver.findDead()).includes(bench.network.id);
+    await waitFor(found, { limitMs: 10_000, what: "the hanging server to be found" });
+    assert.equal(await bench.apply(ports), "started");
+
+    assert.equal(isAlive(stopped), false);
+    const probe = await bench.startProbe();
+    for (const port of ports) {
+      const { answer } = await probe.ask(port.macAddress, { want: "lease", timeoutMs: 5000, everyMs: 100 });
+      assert.equal(answer, "ack");
+    }
+  });
+
+  test("whose server was stopped is removed as any other, without a kill", async () => {
+    const { bench } = await served();
+    const stopped = readProcess(await bench.pid());
+    assert.ok(stopped !== undefined);
+    process.kill(stopped.pid, "SIGSTOP");
+
+    await bench.driver.remove(bench.network.id);
+
+    assert.equal(isAlive(stopped), false);
   });
 
   for (const directory of ["host.d", "dns.d"]) {
