@@ -20,6 +20,7 @@ import {
   addedName,
   bucketCountFor,
   bucketName,
+  bucketOf,
   bucketTexts,
   isAddedName,
   type LoadedNames,
@@ -82,6 +83,10 @@ export class NetworkFiles {
     writeFileAtomicSync(this.path(name), text, dirname(this.directory));
   }
 
+  /**
+   * Only for names: when the file is closed dnsmasq forgets all that it has read in it, and reads it again. Of host lines it
+   * forgets nothing.
+   */
   #overwrite(name: string, text: string): void {
     overwriteLinesSync(this.path(name), text, dirname(this.directory));
   }
@@ -133,7 +138,13 @@ export class NetworkFiles {
     const buckets = files.filter((name) => !isAddedName(name));
     const dnsAdded = new Set(files.filter(isAddedName).flatMap((name) => linesOf(this.read(`dns.d/${name}`) ?? "")));
     if (buckets.some((name) => (parseBucketName(name) ?? Infinity) >= buckets.length)) return undefined;
-    const spread = buckets.flatMap((name) => linesOf(this.read(`dns.d/${name}`) ?? ""));
+    const spread: string[] = [];
+    for (const name of buckets) {
+      const lines = linesOf(this.read(`dns.d/${name}`) ?? "");
+      // Mixed by a writer that was killed: planned changes would look for the line in another file, and leave it.
+      if (lines.some((line) => bucketName(bucketOf(line, buckets.length)) !== name)) return undefined;
+      spread.push(...lines);
+    }
     const dnsLines = new Set([...linesOf(dns), ...spread, ...dnsAdded]);
     return { hosts, dnsLines, dnsBuckets: buckets.length, dnsAdded, optsText };
   }

@@ -32,7 +32,8 @@ export function parseNetworkState(text: string): NetworkState {
 
 /**
  * Not forced to the disk: after a power cut no process is left that the note could be about, and the process that it names by
- * pid and start time is looked up each time.
+ * pid and start time is looked up each time. In place, since it is read by this process and its successors alone, and is so
+ * short that a kill does not divide the write.
  */
 export function writeNetworkState(path: string, state: NetworkState): void {
   overwriteLinesSync(path, `${JSON.stringify(state)}\n`);

@@ -1,6 +1,7 @@
 // Names of ports, asked for from inside the network as an instance would.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { overwriteLinesSync } from "../../../../src/linux/atomic-file.ts";
 import { DhcpBench } from "../../../helpers/dhcp-bench.ts";
 import { makePort } from "../../../helpers/dhcp-network.ts";
 import { randomMac, sh, skipWithoutRoot } from "../../../helpers/namespaces.ts";
@@ -56,5 +57,27 @@ describe("names in the network's DNS", { skip: skipWithoutRoot }, () => {
     // With nobody to forward to, what it does not know is refused.
     await resolvesTo("A", "web.openstacklocal", "EREFUSED");
     assert.deepEqual(await resolve("A", "db"), ["10.20.0.6"]);
+  });
+
+  test("that are overwritten while dnsmasq reads them are right in the end, and none of the old ones is left", async () => {
+    const file = bench.file("dns.d/b0");
+    const texts = ["old", "new"].map((word) =>
+      Array.from({ length: 60 }, (_, index) => `10.20.0.${index + 10}\t${word}${index}.openstacklocal\n`).join(""),
+    );
+    const [oldText = "", newText = ""] = texts;
+    const pid = await bench.pid();
+
+    for (let round = 0; round < 500; round += 1) {
+      overwriteLinesSync(file, oldText);
+      // Also a signal makes it read, at any moment of the next write.
+      if (round % 10 === 0) process.kill(pid, "SIGHUP");
+      overwriteLinesSync(file, newText);
+    }
+
+    for (const index of [0, 29, 59]) {
+      await resolvesTo("A", `new${index}.openstacklocal`, [`10.20.0.${index + 10}`]);
+      assert.deepEqual(await resolve("A", `old${index}.openstacklocal`), "EREFUSED");
+    }
+    await resolvesTo("PTR", "10.20.0.69", ["new59.openstacklocal"]);
   });
 });

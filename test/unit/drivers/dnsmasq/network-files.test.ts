@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import type { DesiredFiles } from "../../../../src/drivers/dnsmasq/desired-files.ts";
@@ -87,6 +87,35 @@ describe("the files of a network", () => {
     assert.deepEqual([...(files.readLoaded()?.hosts.lines ?? [])], [line(2), line(3)]);
     assert.equal(files.readLoaded()?.hosts.deltaCount, 3);
     assert.equal(await readFile(files.path(`host.d/${names.toSorted()[1]}`), "utf8"), "fa:16:3e:00:00:01,ignore\n");
+  });
+
+  test("a small file of hosts is never written to again, because dnsmasq would keep what it saw half written", async () => {
+    await write([1]);
+    files.addHostDelta([line(2)]);
+    const [first = ""] = await readdir(files.path("host.d"));
+    const reader = await open(files.path(`host.d/${first}`));
+
+    files.addHostDelta([line(3)]);
+    await write([1, 2, 3]);
+    files.addHostDelta([line(4)]);
+
+    assert.equal(await readFile(files.path(`host.d/${first}`), "utf8"), `${line(4)}\n`, "the same name, after a reload");
+    assert.equal(await reader.readFile("utf8"), `${line(2)}\n`);
+    await reader.close();
+  });
+
+  test("names that a kill in the middle of a write has mixed are not believed", async () => {
+    const many = Array.from({ length: 100 }, (_, index) => `10.0.1.${index}\tname-${index}`);
+    await files.markChanging(false);
+    const { baseHash } = files.writeBase({ ...desired([]), dnsLines: many }, currentFeatures);
+    files.markRunning(baseHash, server);
+    assert.equal(files.readLoaded()?.dnsLines.size, 100);
+    const [bucket = "", other = ""] = await readdir(files.path("dns.d"));
+    const mixed = (await readFile(files.path(`dns.d/${other}`), "utf8")).slice(0, 40);
+
+    await writeFile(files.path(`dns.d/${bucket}`), mixed);
+
+    assert.equal(files.readLoaded(), undefined);
   });
 
   test("a new base takes small files and names away", async () => {
