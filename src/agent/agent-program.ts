@@ -13,6 +13,7 @@ import type { Timers } from "../runtime/timers.ts";
 import type { LeaseReport } from "../types/agent-messages.ts";
 import { formatMetrics } from "./agent-metrics.ts";
 import { AgentReport, type DescribedSettings } from "./agent-report.ts";
+import { readAgentState, serveAgentState } from "./agent-state.ts";
 import { DhcpAgent } from "./dhcp-agent.ts";
 import { DhcpPluginApi } from "./dhcp-plugin-api.ts";
 import type { MetadataService } from "./network-helpers.ts";
@@ -99,6 +100,7 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
     ...{ bus, role: "dhcp", host, timers, log, intervalMs: settings.reportIntervalMs },
     read: () => self.readHeartbeat(),
   });
+  const stateParts = { host, cache, readPhase: () => heartbeat.phase, statuses: agent.journal.status };
   const health = await openHealthSocket({
     path: join(settings.stateDir, "run", "dhcp-agent.sock"),
     notReadyReason: () => (heartbeat.phase === "ready" ? undefined : heartbeat.phase),
@@ -114,7 +116,7 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
         },
         ...{ leases: await environment.leases.readFigures?.(), metadata: environment.metadata?.readFigures?.() },
       }),
-    status: () => ({ host, phase: heartbeat.phase, seen: consumer.seen, networks: Object.fromEntries(agent.journal.status) }),
+    status: () => ({ ...readAgentState(stateParts, { limit: Number.POSITIVE_INFINITY }), seen: consumer.seen }),
   });
   environment.leases.onLease((lease) => reporter.addLease(lease));
   await environment.leases.start();
@@ -136,6 +138,8 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
   });
   heartbeat.start();
   heartbeat.setPhase("syncing");
+  const answers = serveAgentState(bus, stateParts);
+  stop.onStop("answers", () => answers.close());
   agent.start();
   consumer.start();
   fence?.start();

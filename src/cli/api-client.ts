@@ -41,6 +41,12 @@ export class ApiClient {
     return readKey(await this.#request("GET", `${resource.plural}/${id}`), resource.singular) as ApiObject;
   }
 
+  /** As the agent itself says it, by way of the server. */
+  async showNetworksOfAgent(id: string): Promise<readonly ApiObject[]> {
+    const status = readKey(await this.#request("GET", `agents/${id}/status`), "status");
+    return readKey(status, "networks") as readonly ApiObject[];
+  }
+
   async create(resource: ResourceName, attributes: ApiObject): Promise<ApiObject> {
     const body = await this.#request("POST", resource.plural, { [resource.singular]: attributes });
     return readKey(body, resource.singular) as ApiObject;

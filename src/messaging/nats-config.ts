@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  askSubject,
   controlSubject,
   eventSubject,
   heartbeatSubject,
@@ -11,6 +12,7 @@ import {
   inboxPrefix,
   type Role,
   rpcSubject,
+  serverInboxPrefix,
   statusSubject,
 } from "./subjects.ts";
 
@@ -34,21 +36,23 @@ interface User {
   readonly publicKey: string;
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
-  readonly mayRespond: boolean;
 }
 
 const serverUser = (publicKey: string): User => ({
   publicKey,
-  publish: ["nl.ev.>", "nl.net.>", "nl.sg.>", "nl.notify.>"],
-  subscribe: ["nl.rpc.>", "nl.hb.>", "nl.st.>"],
-  mayRespond: true,
+  publish: ["nl.ev.>", "nl.net.>", "nl.sg.>", "nl.ask.>", "nl.notify.>"],
+  subscribe: ["nl.rpc.>", "nl.hb.>", "nl.st.>", `${serverInboxPrefix}.>`],
 });
 
 const agentUser = ({ role, host, publicKey }: AgentUser): User => ({
   publicKey,
   publish: [rpcSubject(role, "*", host), heartbeatSubject(role, host), statusSubject(role, host)],
-  subscribe: [eventSubject(role, host), controlSubject(role, host), `${inboxPrefix(role, host)}.>`],
-  mayRespond: false,
+  subscribe: [
+    eventSubject(role, host),
+    controlSubject(role, host),
+    askSubject(role, "*", host),
+    `${inboxPrefix(role, host)}.>`,
+  ],
 });
 
 const list = (subjects: readonly string[]): string => `[${subjects.map((subject) => JSON.stringify(subject)).join(", ")}]`;
@@ -61,7 +65,7 @@ const formatUser = (user: User): string =>
     `        publish: { allow: ${list(user.publish)} }`,
     `        subscribe: { allow: ${list(user.subscribe)} }`,
     // One reply to each request that came, and only to its inbox.
-    ...(user.mayRespond ? ["        allow_responses: true"] : []),
+    "        allow_responses: true",
     "      }",
     "    }",
   ].join("\n");

@@ -17,13 +17,19 @@ export const eventSubject = (role: Role, host: string): string => `nl.ev.${role}
 export const controlSubject = (role: Role, host: string): string => `nl.ev.${role}.${hostToken(host)}.ctl`;
 export const heartbeatSubject = (role: Role, host: string): string => `nl.hb.${role}.${hostToken(host)}`;
 export const statusSubject = (role: Role, host: string): string => `nl.st.${role}.${hostToken(host)}`;
+/** A server asks one agent. */
+export const askSubject = (role: Role, question: string, host: string): string =>
+  `nl.ask.${role}.${question}.${hostToken(host)}`;
 export const inboxPrefix = (role: Role, host: string): string => `_INBOX_${role}_${hostToken(host)}`;
 /** For users outside of netloom; the body is `{<resources>: […]}`, as the API shows them. */
 export const notifySubject = (resource: "lease", action: "create" | "update" | "delete"): string =>
   `nl.notify.${resource}.${action}`;
 export const agentNotifySubject = (event: AgentEvent["kind"]): string => `nl.notify.agent.${event}`;
 
+export const serverInboxPrefix = "_INBOX_server";
+
 export const serverQueue = "srv";
+export const agentQueue = "agent";
 export const anyHost = {
   rpc: (role: Role, method: string): string => `nl.rpc.${role}.${method}.*`,
   heartbeat: "nl.hb.*.*",

@@ -21,9 +21,10 @@ export interface ServicesBase {
   readonly l3: L3Scheduler;
   readonly liveness: LivenessTable;
   readonly control: AgentAdminDeps["control"];
+  readonly ask: AgentAdminDeps["ask"];
 }
 
-export function composeServices({ deps, scheduler, l3, liveness, control }: ServicesBase): ApiServices {
+export function composeServices({ deps, scheduler, l3, liveness, control, ask }: ServicesBase): ApiServices {
   const { store } = deps;
   const networks = createNetworkService(deps);
   const routers = createRouterService(deps);
@@ -35,6 +36,7 @@ export function composeServices({ deps, scheduler, l3, liveness, control }: Serv
     networks,
     services: deps,
     control,
+    ask,
     l3: () => l3Agents,
   });
   const l3Agents: L3AgentAdmin = new L3AgentAdmin({ store, scheduler: l3, routers, agents, services: deps });

@@ -7,6 +7,7 @@ import { composeServices } from "./compose-services.ts";
 import { lazyMetrics } from "./metrics.ts";
 import { OutboxPruner } from "./publisher/outbox-pruner.ts";
 import { OutboxPublisher } from "./publisher/outbox-publisher.ts";
+import { agentAsker } from "./rpc/agent-asker.ts";
 import { AgentEventNotifier } from "./rpc/agent-event-notifier.ts";
 import { controlSender, serveAgents } from "./rpc/agent-rpc.ts";
 import { serveL3Agents } from "./rpc/l3-rpc.ts";
@@ -101,7 +102,7 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   failover.start();
   l3.failover.start();
   return {
-    services: composeServices({ deps, scheduler, l3: l3.scheduler, liveness, control }),
+    services: composeServices({ deps, scheduler, l3: l3.scheduler, liveness, control, ask: agentAsker(bus) }),
     readiness: () => readiness(bus, publisher),
     metrics: lazyMetrics({ store, bus, publisher }),
     failover,

@@ -4,6 +4,7 @@ import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { readVersion } from "../base/version.ts";
 import { connectBus, type NatsBus } from "../messaging/nats-bus.ts";
+import { serverInboxPrefix } from "../messaging/subjects.ts";
 import { createApi } from "./api/api.ts";
 import type { ApiDeps } from "./api/api-deps.ts";
 import { composeServer, type ServerBase } from "./compose.ts";
@@ -69,7 +70,7 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
 function connect({ nats }: ServerSettings, log: Logger): Promise<NatsBus> {
   return connectBus({
     url: nats.url,
-    inboxPrefix: "_INBOX_server",
+    inboxPrefix: serverInboxPrefix,
     name: "netloom server",
     firstConnectTimeoutMs,
     log,

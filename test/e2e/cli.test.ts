@@ -111,25 +111,38 @@ suite("netloom command line", { skip: skipWithoutRoot }, () => {
     const id = String(agent?.["id"]);
     const far = await json("agent", "show", id, "--state-dir", "/nonexistent");
     assert.equal(far["alive"], true);
-    assert.equal(far["networks"], undefined);
+    assert.ok(Array.isArray(far["networks"]), "told by the agent, by way of the server");
     assert.deepEqual(await json<Row[]>("lease", "list"), []);
   });
 
-  test("agent show tells the state of each network on the agent's own host", async () => {
+  test("agent show tells how each network is, by asking the agent", async () => {
     const network = await json("network", "create", "shown");
     await json("subnet", "create", "--network", "shown", "--cidr", "10.7.0.0/24");
     const [agent] = await json<Row[]>("agent", "list");
-    const show = ["agent", "show", String(agent?.["id"]), "--state-dir", up.stateDir];
+    const show = ["agent", "show", String(agent?.["id"]), "--state-dir", "/nonexistent"];
 
     const served = await waitFor(
       async () =>
-        ((await json(...show))["networks"] as Row[]).find((one) => one["id"] === network["id"] && one["state"] === "served"),
+        ((await json(...show))["networks"] as Row[]).find(
+          (one) => one["network_id"] === network["id"] && one["state"] === "served",
+        ),
       { limitMs: 10_000, what: "the network to be shown as served" },
     );
     assert.equal(served["ports"], 1, "the agent's own");
-    assert.match(String(served["last_reconcile"]), /^\d{4}-\d\d-\d\dT/);
+    assert.match(String(served["last_reconcile_at"]), /^\d{4}-\d\d-\d\dT/);
     const table = await run(...show);
     assert.match(table.stdout, new RegExp(`\\n${String(network["id"])} +served +1 `));
+    const agentPid = await up.findProgram("dhcp-agent");
+    assert.ok(agentPid !== undefined);
+    process.kill(agentPid, "SIGSTOP");
+    const hung = await run(...show).finally(() => process.kill(agentPid, "SIGCONT"));
+    assert.equal(hung.exitCode, 0);
+    assert.match(hung.stdout, /^ADMIN_STATE_UP|^admin_state_up/);
+    assert.doesNotMatch(hung.stdout, /served/);
+    assert.match(
+      hung.stderr,
+      /^netloom: its networks are not known: Agent .* cannot be asked: it does not answer in time, its last/,
+    );
   });
 
   test("plug puts the port's interface into a namespace and binds it; unplug undoes both", async (context) => {

@@ -87,6 +87,10 @@ export class FakeAgentService implements AgentService {
     return this.resource.remove(context, id);
   }
 
+  async status(_context: RequestContext, id: string): Promise<Attributes> {
+    return { agent_id: id, networks: [] };
+  }
+
   async listNetworks(): Promise<readonly Attributes[]> {
     return this.networks;
   }

@@ -8,7 +8,7 @@ import { type Credential, ensureAgentCredential, ensureServerCredential } from "
 import { connectBus, type NatsBus } from "../../src/messaging/nats-bus.ts";
 import { writeNatsConfig } from "../../src/messaging/nats-config.ts";
 import { type NatsServerProcess, startNatsServer } from "../../src/messaging/nats-server-process.ts";
-import { inboxPrefix, type Role } from "../../src/messaging/subjects.ts";
+import { inboxPrefix, type Role, serverInboxPrefix } from "../../src/messaging/subjects.ts";
 
 export interface TestAgent {
   readonly role: Role;
@@ -58,7 +58,7 @@ class RunningNats implements TestNats {
   }
 
   connectServer(): Promise<NatsBus> {
-    return this.#connect("server", "_INBOX_server");
+    return this.#connect("server", serverInboxPrefix);
   }
 
   connectAgent(role: Role, host: string): Promise<NatsBus> {

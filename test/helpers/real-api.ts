@@ -51,7 +51,7 @@ export class RealApi {
     const deps: ServiceDeps = { store, clock, events: { ...events, scheduleRouter: l3.scheduleRouter.bind(l3) } };
     this.store = store;
     this.app = createApi({
-      services: composeServices({ deps, scheduler, l3, liveness, control: () => {} }),
+      services: composeServices({ deps, scheduler, l3, liveness, control: () => {}, ask: async () => "absent" }),
       log: silentLogger,
       clock,
       version: "0",

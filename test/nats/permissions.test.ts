@@ -8,7 +8,9 @@ import { NetloomError } from "../../src/base/errors.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { connectBus, type NatsBus } from "../../src/messaging/nats-bus.ts";
 import {
+  agentQueue,
   anyHost,
+  askSubject,
   controlSubject,
   eventSubject,
   heartbeatSubject,
@@ -72,7 +74,18 @@ test("an agent gets its events and control messages, reports, beats and is answe
   await waitFor(() => got.length === 2 && heard.length === 1, { limitMs: 2000, what: "all messages" });
 });
 
+test("the server asks an agent and is answered; nobody else answers or asks", async () => {
+  agent.serve(askSubject("dhcp", "state", "node-1"), agentQueue, async () => ({ here: true }));
+  await agent.flush();
+
+  assert.deepEqual(await server.request(askSubject("dhcp", "state", "node-1"), {}, { timeoutMs: 2000 }), { here: true });
+  const absent = server.request(askSubject("dhcp", "state", "node-2"), {}, { timeoutMs: 2000 });
+  await assert.rejects(absent, { code: "UNAVAILABLE" });
+});
+
 const forbiddenToRead = [
+  askSubject("dhcp", "state", "node-2"),
+  "nl.ask.>",
   eventSubject("dhcp", "node-2"),
   controlSubject("dhcp", "node-2"),
   eventSubject("l3", "node-1"),
@@ -97,6 +110,9 @@ for (const subject of forbiddenToRead) {
 }
 
 const forbiddenToSay = [
+  askSubject("dhcp", "state", "node-1"),
+  askSubject("dhcp", "state", "node-2"),
+  "_INBOX_server.x",
   rpcSubject("dhcp", "sync", "node-2"),
   rpcSubject("l3", "sync", "node-1"),
   heartbeatSubject("dhcp", "node-2"),

@@ -1,11 +1,11 @@
 import { type Command, Option } from "commander";
-import { readAgentStatus } from "../agent-socket.ts";
+import { readAgentNetworks } from "../agent-status.ts";
 import { resourceNames } from "../api-client.ts";
 import { addExamples, contextOf } from "./context.ts";
 
 const columns = ["id", "agent_type", "host", "availability_zone", "alive", "admin_state_up", "heartbeat_timestamp"];
 
-const networkColumns = ["id", "state", "ports", "last_reconcile", "ms", "outcome", "reason"];
+const networkColumns = ["network_id", "state", "ports", "last_reconcile_at", "last_reconcile_ms", "outcome", "reason"];
 
 export function addAgentCommands(root: Command): void {
   const agent = addExamples(root.command("agent").description("the agents that the server knows"), "netloom agent list");
@@ -18,9 +18,9 @@ export function addAgentCommands(root: Command): void {
   const show = agent
     .command("show")
     .argument("<id>", "agent")
-    .description("show one agent; on its own host also the state of each network that it serves")
+    .description("show one agent, and how each network of a DHCP agent is")
     .addOption(
-      new Option("--state-dir <directory>", "state directory of this host")
+      new Option("--state-dir <directory>", "state directory of this host, whose agent is asked when the server cannot")
         .env("NETLOOM_STATE_DIR")
         .default("/var/lib/netloom"),
     );
@@ -30,16 +30,13 @@ export function addAgentCommands(root: Command): void {
 async function showAgent(id: string, { stateDir }: { readonly stateDir: string }, command: Command): Promise<void> {
   const context = contextOf(command);
   const agent = await context.client.show(resourceNames.agent, id);
-  const status = agent["agent_type"] === "DHCP agent" ? await readAgentStatus(stateDir) : undefined;
-  if (status === undefined || status.host !== agent["host"]) return context.printObject(agent);
-  const networks = Object.entries(status.networks).map(([network, one]) => ({
-    id: network,
-    state: one.state,
-    reason: one.reason ?? "",
-    ports: one.ports,
-    last_reconcile: one.lastReconcileAt,
-    ms: one.lastReconcileMs,
-    outcome: one.outcome ?? "",
-  }));
-  await context.printObjectWithList(agent, { name: "networks", items: networks, columns: networkColumns });
+  if (agent["agent_type"] !== "DHCP agent") return context.printObject(agent);
+  const asked = { id, host: String(agent["host"]), stateDir };
+  const answer = await readAgentNetworks(context.client, asked);
+  if ("missing" in answer) {
+    await context.printObject(agent);
+    process.stderr.write(`netloom: its networks are not known: ${answer.missing}\n`);
+    return;
+  }
+  await context.printObjectWithList(agent, { name: "networks", items: answer.networks, columns: networkColumns });
 }

@@ -1,4 +1,4 @@
-// Which agent hosts which network: sub-collections of agents and of networks. All of it is for administrators.
+// Which agent hosts which network, and how it is there: below agents and networks. All of it is for administrators.
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { agentResource } from "../../types/resources/agents.ts";
 import { networkResource } from "../../types/resources/networks.ts";
@@ -15,6 +15,12 @@ export function registerAgentRoutes(app: FastifyInstance, agents: AgentService):
   const networkView = new AnswerView(networkResource);
   const agentView = new AnswerView(agentResource);
 
+  app.get(
+    "/v2.0/agents/:id/status",
+    scoped(async (request, _reply, context) => ({
+      status: await agents.status(context, idOf(request, agentResource, context)),
+    })),
+  );
   app.get(
     "/v2.0/agents/:id/dhcp-networks",
     scoped(async (request, _reply, context) => {

@@ -7,6 +7,11 @@ export interface AgentService extends ResourceReader {
   update(context: RequestContext, id: string, changes: Attributes): Promise<Attributes>;
   /** Throws AgentNotFound. A living agent registers again with its next heartbeat. */
   remove(context: RequestContext, id: string): Promise<void>;
+  /**
+   * How each of its networks is, by the agent's own word. Throws AgentNotFound, HTTPNotFound for an agent without networks, and
+   * ServiceUnavailable with the reason when the agent cannot be asked.
+   */
+  status(context: RequestContext, id: string): Promise<Attributes>;
   /** Networks that the agent hosts, with every attribute of a network. Throws AgentNotFound. */
   listNetworks(context: RequestContext, agentId: string): Promise<readonly Attributes[]>;
   /** Throws InvalidDHCPAgent, NetworkNotFound or NetworkHostedByDHCPAgent. */

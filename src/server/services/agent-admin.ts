@@ -10,6 +10,7 @@ import { readNetworkItems } from "../store/network-items.ts";
 import { recordItemsForHost, type StreamKey } from "../store/outbox.ts";
 import type { AgentService } from "./agent-admin-service-types.ts";
 import { goneItems, unbindAgent } from "./agent-bindings.ts";
+import { type AskAgent, readAgentStates } from "./agent-states.ts";
 import type { ServiceDeps } from "./service-deps.ts";
 import type { L3AgentAdmin } from "./l3-agent-admin.ts";
 import { listInMemory, notFound } from "./list-in-memory.ts";
@@ -25,6 +26,7 @@ export interface AgentAdminDeps {
   /** What becomes of the routers of an agent; absent where there are none. */
   readonly l3?: () => Pick<L3AgentAdmin, "switched" | "leaving">;
   readonly control: (stream: StreamKey, message: ControlMessage) => void;
+  readonly ask: AskAgent;
 }
 
 const listed = { notFound: "AgentNotFound", title: "Agent", changedAt: "heartbeat_timestamp" } as const;
@@ -43,6 +45,10 @@ export class AgentAdmin implements AgentService {
 
   async show(_context: RequestContext, id: string): Promise<Attributes> {
     return this.#present(await this.#require(this.#deps.store.db, id));
+  }
+
+  async status(_context: RequestContext, id: string): Promise<Attributes> {
+    return readAgentStates(this.#deps.ask, await this.#require(this.#deps.store.db, id));
   }
 
   async update(context: RequestContext, id: string, changes: Attributes): Promise<Attributes> {

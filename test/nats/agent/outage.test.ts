@@ -22,6 +22,8 @@ import {
   testPortId,
 } from "../../helpers/agent-items.ts";
 import { FakeDeviceManager, FakeDhcpDriver, FakeHost } from "../../helpers/fake-dhcp-driver.ts";
+import { askSubject } from "../../../src/messaging/subjects.ts";
+import { agentStateSchema } from "../../../src/types/agent-state.ts";
 import { FakeServer } from "../../helpers/fake-server.ts";
 import { startTestNats, type TestNats } from "../../helpers/nats-server.ts";
 import { createRandom, testSeed } from "../../helpers/random.ts";
@@ -170,6 +172,26 @@ test("a server that comes later than the agent is found", async (t) => {
   await ready;
 
   await waitUntilRight(setting);
+});
+
+test("the agent answers how its networks are, also after an outage of NATS", async (t) => {
+  const setting = await prepare(t);
+  const { ready } = await setting.startAgent();
+  await ready;
+  const bus = await setting.nats.connectServer();
+  const read = async (): Promise<readonly string[]> => {
+    const reply = await bus.request(askSubject("dhcp", "state", host), {}, { timeoutMs: 2000 });
+    return agentStateSchema.parse(reply).networks.map(({ state }) => state);
+  };
+  assert.deepEqual(await read(), ["served", "served", "served"]);
+
+  await setting.nats.kill();
+  await setting.nats.restart();
+
+  await waitFor(async () => (await read().catch(() => [])).length === 3, {
+    limitMs: 10_000,
+    what: "an answer after the outage",
+  });
 });
 
 test("an agent that fences itself serves nothing while NATS is away, and everything again when it is back", async (t) => {

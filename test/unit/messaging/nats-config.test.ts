@@ -20,8 +20,8 @@ authorization: {
     {
       nkey: USERVER
       permissions: {
-        publish: { allow: ["nl.ev.>", "nl.net.>", "nl.sg.>", "nl.notify.>"] }
-        subscribe: { allow: ["nl.rpc.>", "nl.hb.>", "nl.st.>"] }
+        publish: { allow: ["nl.ev.>", "nl.net.>", "nl.sg.>", "nl.ask.>", "nl.notify.>"] }
+        subscribe: { allow: ["nl.rpc.>", "nl.hb.>", "nl.st.>", "_INBOX_server.>"] }
         allow_responses: true
       }
     }
@@ -29,7 +29,8 @@ authorization: {
       nkey: UAGENT
       permissions: {
         publish: { allow: ["nl.rpc.dhcp.*.node-1_example", "nl.hb.dhcp.node-1_example", "nl.st.dhcp.node-1_example"] }
-        subscribe: { allow: ["nl.ev.dhcp.node-1_example", "nl.ev.dhcp.node-1_example.ctl", "_INBOX_dhcp_node-1_example.>"] }
+        subscribe: { allow: ["nl.ev.dhcp.node-1_example", "nl.ev.dhcp.node-1_example.ctl", "nl.ask.dhcp.*.node-1_example", "_INBOX_dhcp_node-1_example.>"] }
+        allow_responses: true
       }
     }
   ]

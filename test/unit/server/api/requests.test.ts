@@ -60,6 +60,7 @@ const wrongVerbs: readonly (readonly [string, string, string])[] = [
   ["POST", "/v2.0/leases", "GET"],
   ["DELETE", `/v2.0/leases/${id}_10.0.0.1`, "GET"],
   ["PUT", `/v2.0/agents/${id}/dhcp-networks`, "GET, POST"],
+  ["POST", `/v2.0/agents/${id}/status`, "GET"],
 ];
 
 for (const [method, path, allow] of wrongVerbs) {
@@ -128,6 +129,7 @@ test("agents are for administrators; for others there are none", async () => {
     ["GET", `agents/${id}`],
     ["DELETE", `agents/${id}`],
     ["GET", `agents/${id}/dhcp-networks`],
+    ["GET", `agents/${id}/status`],
     ["POST", `agents/${id}/dhcp-networks`],
     ["DELETE", `agents/${id}/dhcp-networks/${id}`],
     ["GET", `networks/${id}/dhcp-agents`],
@@ -135,6 +137,14 @@ test("agents are for administrators; for others there are none", async () => {
     assert.equal((await api.ask(`/v2.0/${path}`, { method, headers })).status, 404, `${method} ${path}`);
   }
   assert.deepEqual(api.agents.resource.calls, []);
+});
+
+test("the status of an agent's networks is shown below the agent", async () => {
+  const answer = await api.ask(`/v2.0/agents/${id}/status`);
+
+  assert.equal(answer.status, 200);
+  assert.deepEqual(answer.body, { status: { agent_id: id, networks: [] } });
+  assert.equal((await api.ask("/v2.0/agents/none/status")).status, 404);
 });
 
 test("a network is given to an agent, shown on both sides and taken away", async () => {

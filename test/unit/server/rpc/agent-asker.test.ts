@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NetloomError } from "../../../../src/base/errors.ts";
+import { agentQueue, askSubject } from "../../../../src/messaging/subjects.ts";
+import { agentAsker } from "../../../../src/server/rpc/agent-asker.ts";
+import { FakeHub } from "../../../helpers/fake-bus.ts";
+
+const subject = askSubject("dhcp", "state", "node-1");
+const state = { host: "node-1", phase: "ready", networks: [], hasMore: false };
+
+function wire(answer?: () => Promise<unknown>) {
+  const hub = new FakeHub();
+  const bus = hub.connect();
+  if (answer !== undefined) hub.connect().serve(subject, agentQueue, answer);
+  return { bus, ask: agentAsker(bus, 20) };
+}
+
+test("an agent's answer is checked and handed on", async () => {
+  assert.deepEqual(await wire(async () => state).ask("node-1", {}), state);
+  assert.equal(await wire(async () => ({ host: 7 })).ask("node-1", {}), "confused");
+});
+
+test("why an agent does not answer is told apart", async () => {
+  const fail = async (): Promise<never> => Promise.reject(new NetloomError("INVALID", "no"));
+  const cut = wire(async () => state);
+  const forbidden = wire(async () => state);
+  cut.bus.disconnect();
+  forbidden.bus.failCall(1, new NetloomError("FORBIDDEN", "not allowed"));
+
+  assert.equal(await wire().ask("node-1", {}), "absent");
+  assert.equal(await wire(() => new Promise(() => {})).ask("node-1", {}), "silent");
+  assert.equal(await wire(fail).ask("node-1", {}), "confused");
+  assert.equal(await cut.ask("node-1", {}), "disconnected");
+  assert.equal(await forbidden.ask("node-1", {}), "forbidden");
+});
