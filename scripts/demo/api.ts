@@ -15,6 +15,11 @@ export class DemoApi {
     return (answer as Readonly<Record<string, ApiObject>>)[kind] ?? missing(kind);
   }
 
+  /** An action on one object, such as `routers/<id>/add_router_interface`. */
+  async put(path: string, body: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#read(path, { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  }
+
   async show(kind: string, id: string): Promise<ApiObject> {
     return ((await this.#read(`${kind}s/${id}`)) as Readonly<Record<string, ApiObject>>)[kind] ?? missing(kind);
   }

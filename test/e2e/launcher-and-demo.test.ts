@@ -69,19 +69,22 @@ test("an old Node without `npm ci` is told what to do", { skip: !isOld && "no ot
   assert.match(result.stderr, /^netloom: Node 24 or newer is needed and this is v\d+.*: run `npm ci` in .*\n$/);
 });
 
-test("the demo gets a lease, finds it as the API says, and leaves nothing", { skip: skipWithoutRoot }, async (context) => {
+test("the demo gets a lease as the API says, reaches and is reached through a router, and leaves nothing", { skip: skipWithoutRoot }, async (context) => {
   const stateDir = join(await scratch(context), "demo");
 
   const result = await run(process.execPath, [join(home, "scripts/demo.ts"), "--once", "--state-dir", stateDir], home);
 
   assert.equal(result.exitCode, 0, result.stdout + result.stderr);
-  for (const moment of ["port created", "event at the agent", "DHCP ready", "lease obtained", "lease seen by the server"]) {
+  const leased = ["port created", "event at the agent", "DHCP ready", "lease obtained", "lease seen by the server"];
+  const routed = ["router created", "instance reaches the outside", "instance reaches the other network"];
+  for (const moment of [...leased, ...routed, "outside reaches the floating IP"]) {
     assert.match(result.stdout, new RegExp(`\\d+ ms  ${moment}`));
   }
   assert.match(result.stdout, /That is what the API says\./);
   assert.equal(existsSync(stateDir), false);
   assert.deepEqual(await findProcessesOf(stateDir), []);
   assert.doesNotMatch(await sh("ip", "netns", "list"), /netloom-demo-/);
+  assert.doesNotMatch(await sh("ip", "-o", "link"), /nl-demo-/);
 });
 
 test("a demo that cannot start says why and fails", { skip: skipWithoutRoot }, async () => {

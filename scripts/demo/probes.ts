@@ -1,0 +1,24 @@
+// What an instance, or somebody outside, does to see whether the network works. Busybox is there: its udhcpc is the demo's client.
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { waitFor } from "./api.ts";
+
+const runFile = promisify(execFile);
+const inside = (namespace: string, argv: readonly string[]): readonly string[] => [
+  "netns",
+  "exec",
+  namespace,
+  "busybox",
+  ...argv,
+];
+
+/** Resolves with the time, milliseconds since the epoch, of the first answer. */
+export async function firstPing(from: string, to: string): Promise<number> {
+  return waitFor(`an answer from ${to} to ${from}`, 10_000, async () => {
+    const isAnswered = await runFile("ip", [...inside(from, ["ping", "-c", "1", "-W", "1", to])]).then(
+      () => true,
+      () => false,
+    );
+    return isAnswered ? performance.timeOrigin + performance.now() : undefined;
+  });
+}
