@@ -1,0 +1,104 @@
+// Kills the agent, servers and the lease bus of a running netloom at random moments, and keeps what was down when.
+import { readFile } from "node:fs/promises";
+import http from "node:http";
+import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { findProcessesOf } from "./instance.ts";
+import type { NetloomUp } from "./netloom-up.ts";
+import type { Random } from "./random.ts";
+
+const victims = ["agent", "dnsmasq", "dnsmasq", "dnsmasq", "bus"] as const;
+type Victim = (typeof victims)[number];
+
+/** By performance.now(). */
+interface Downtime {
+  readonly fromAt: number;
+  toAt?: number;
+}
+
+const overlaps = (one: Downtime, fromAt: number, toAt: number): boolean =>
+  one.fromAt <= toAt && (one.toAt ?? Infinity) >= fromAt;
+
+export class ChurnKills {
+  readonly killed = { agent: 0, dnsmasq: 0, bus: 0 };
+  readonly #up: NetloomUp;
+  readonly #networkIds: readonly string[];
+  readonly #random: Random;
+  readonly #agent: Downtime[] = [];
+  readonly #servers = new Map<string, Downtime[]>();
+
+  constructor(up: NetloomUp, networkIds: readonly string[], random: Random) {
+    this.#up = up;
+    this.#networkIds = networkIds;
+    this.#random = random;
+  }
+
+  /** Round after round, each in an order that the seed decides. */
+  async run(isOver: () => boolean): Promise<void> {
+    let waiting: Victim[] = [];
+    while (!isOver()) {
+      await delay(100 + this.#random.below(900));
+      if (waiting.length === 0) waiting = [...victims];
+      const [victim = "agent"] = waiting.splice(this.#random.below(waiting.length), 1);
+      await this.#kill(victim);
+    }
+  }
+
+  /**
+   * Whether the network's server and the agent that would start it again were dead at the same moment in this time. How long a
+   * client waits then is how long an agent takes to start.
+   */
+  wereBothDown(networkId: string, fromAt: number, toAt: number): boolean {
+    const servers = (this.#servers.get(networkId) ?? []).filter((one) => overlaps(one, fromAt, toAt));
+    return servers.some(({ fromAt: from, toAt: to }) =>
+      this.#agent.some((agent) => overlaps(agent, Math.max(from, fromAt), Math.min(to ?? Infinity, toAt))),
+    );
+  }
+
+  /** Looks when what was killed is there again. */
+  async follow(isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      const agent = this.#agent.at(-1);
+      if (agent !== undefined && agent.toAt === undefined && (await this.#isAgentReady())) agent.toAt = performance.now();
+      for (const [id, downtimes] of this.#servers) {
+        const last = downtimes.at(-1);
+        if (last !== undefined && last.toAt === undefined && (await this.#serverOf(id)) !== undefined)
+          last.toAt = performance.now();
+      }
+      await delay(50);
+    }
+  }
+
+  async #kill(victim: Victim): Promise<void> {
+    const id = this.#random.pick(this.#networkIds);
+    const pid = await this.#find(victim, id);
+    if (pid === undefined) return;
+    if (victim === "agent") this.#agent.push({ fromAt: performance.now() });
+    if (victim === "dnsmasq") this.#servers.set(id, [...(this.#servers.get(id) ?? []), { fromAt: performance.now() }]);
+    process.kill(pid, "SIGKILL");
+    this.killed[victim] += 1;
+  }
+
+  async #find(victim: Victim, networkId: string): Promise<number | undefined> {
+    if (victim === "agent") return this.#up.findProgram("dhcp-agent");
+    if (victim === "bus") return (await findProcessesOf(this.#up.stateDir, "dbus-daemon"))[0];
+    return this.#serverOf(networkId);
+  }
+
+  async #serverOf(networkId: string): Promise<number | undefined> {
+    const pid = Number(await readFile(path.join(this.#up.stateDir, "dhcp", networkId, "pid"), "utf8").catch(() => "0"));
+    const argv = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+    return argv.includes(networkId) ? pid : undefined;
+  }
+
+  async #isAgentReady(): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const socketPath = path.join(this.#up.stateDir, "run", "dhcp-agent.sock");
+    const request = http.get({ socketPath, path: "/readyz" }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    request.on("error", () => resolve(false));
+    return promise;
+  }
+}
