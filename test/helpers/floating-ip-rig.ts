@@ -1,6 +1,7 @@
-// A router's namespace as the L3 agent leaves it, an outside and two instances, all with real packets.
+// A router's namespace as the L3 agent leaves it, with its rules, an outside and instances, all with real packets.
 import type { RouterReady } from "../../src/drivers/l3-layout.ts";
 import { floatingIpObjects, routerTable } from "../../src/drivers/l3-layout.ts";
+import { createTableLine } from "../../src/drivers/nft-router/ruleset.ts";
 import { namespaceInode } from "../../src/linux/netns.ts";
 import { portId, routerId } from "../../src/model/ids.ts";
 import { gatewayDeviceName, routerDeviceName, routerNamespaceName } from "../../src/model/device-names.ts";
@@ -14,7 +15,7 @@ export interface FloatingIpRig {
   /** The gateway is .1 of 203.0.113.0/24, the outside .254, instances are 10.0.0.11, .12, … */
   inside(name: string, ...words: readonly string[]): Promise<string>;
   pings(name: string, address: string, ...more: readonly string[]): Promise<boolean>;
-  /** All elements and local routes as text, sorted. */
+  /** All elements and local routes of floating IPs as text, sorted. */
   readElements(): Promise<readonly string[]>;
   readRoutes(): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -56,7 +57,11 @@ export async function createFloatingIpRig(instanceCount = 2): Promise<FloatingIp
     await sh("ip", "-n", name, "route", "add", "default", "via", "10.0.0.1");
   }
   await inside(names.router, "sysctl", "-qw", "net.ipv4.ip_forward=1");
-  await inside(names.router, "nft", rulesetOf(qg));
+  const sets = {
+    ...{ gw_ip: ["203.0.113.1"], gw_src: [`"${qg}" : 203.0.113.1`], hair_src: [`"${qr}" : 203.0.113.1`] },
+    ...{ scope_direct: [], scope_drop: [] },
+  };
+  await inside(names.router, "nft", createTableLine(sets));
   const link: readonly { address: string }[] = JSON.parse(await sh("ip", "-n", names.router, "-j", "link", "show", qg));
   return {
     router: names.router,
@@ -94,48 +99,11 @@ export async function createFloatingIpRig(instanceCount = 2): Promise<FloatingIp
 function readElements(json: string): readonly string[] {
   const { nftables } = JSON.parse(json);
   const found: string[] = [];
+  const names = new Set<string>(Object.values(floatingIpObjects).map(({ name }) => name));
   for (const { map, set } of nftables) {
     const object = map ?? set;
+    if (!names.has(object?.name)) continue;
     for (const elem of object?.elem ?? []) found.push(`${object.name} ${JSON.stringify(elem)}`);
   }
   return found.toSorted();
-}
-
-/** What the router driver promises in l3-layout.ts, as short as it can be. */
-function rulesetOf(qg: string): string {
-  const objects = Object.values(floatingIpObjects).map(
-    ({ kind, name, type, isInterval }) => `${kind} ${name} { type ${type}; ${isInterval ? "flags interval; " : ""}}`,
-  );
-  const translate = [
-    "dnat ip to ip daddr map @fip_in",
-    ...["pf", "pf_range", "pf_keep"].map(
-      (map) => `meta l4proto { tcp, udp } dnat ip to ip daddr . meta l4proto . th dport map @${map}`,
-    ),
-    "dnat ip to ip daddr . meta l4proto map @pf_icmp",
-  ];
-  const toInside = [
-    "ip daddr . ct reply ip saddr @fip_pair return",
-    ...["pf_seen", "pf_seen_range"].map((set) => `ip daddr . meta l4proto . th dport . ct reply ip saddr @${set} return`),
-    "ip daddr . meta l4proto . ct reply ip saddr @pf_icmp_pair return",
-    "drop",
-  ];
-  const toOutside = [
-    "ct original ip daddr . ip saddr @fip_pair return",
-    ...["pf_back", "pf_back_range"].map((set) => `ct original ip daddr . meta l4proto . ip saddr . th sport @${set} return`),
-    "ct original ip daddr . meta l4proto . ip saddr @pf_icmp_pair return",
-    "drop",
-  ];
-  const chains = [
-    `chain c_pre { type nat hook prerouting priority dstnat; ${translate.join("; ")}; }`,
-    `chain c_out { type nat hook output priority -100; ${translate.join("; ")}; }`,
-    "chain c_snat { snat ip to ip saddr map @fip_out; snat ip to 203.0.113.1 fully-random; }",
-    `chain c_hair { iifname "${qg}" accept; jump c_snat; }`,
-    `chain c_post { type nat hook postrouting priority srcnat; oifname != "${qg}" ct status dnat goto c_hair; oifname != "${qg}" accept; jump c_snat; }`,
-    `chain c_guard_in { ${toInside.join("; ")}; }`,
-    `chain c_guard_back { ${toOutside.join("; ")}; }`,
-    "chain c_guard { type filter hook prerouting priority mangle; ct status dnat ct direction original jump c_guard_in; ct status dnat ct direction reply jump c_guard_back; }",
-    "chain c_guard_snat { ct reply ip daddr 203.0.113.1 accept; ct reply ip daddr . ct original ip saddr @fip_pair accept; drop; }",
-    "chain c_forward { type filter hook forward priority filter; ct status snat ct status != dnat goto c_guard_snat; }",
-  ];
-  return `table inet ${routerTable} { ${[...objects, ...chains].join("\n")}\n}`;
 }

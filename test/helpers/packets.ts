@@ -94,3 +94,28 @@ export function talk(namespace: string, address: string, port: number): Conversa
     close: () => end(child),
   };
 }
+
+export interface Pinging {
+  /** Ends it. The last one may still be on its way, and counts as lost then. */
+  stop(): Promise<{ readonly sent: number; readonly lost: number }>;
+  close(): Promise<void>;
+}
+
+/** Twenty pings a second; returns when the first was answered. */
+export async function keepPinging(namespace: string, address: string): Promise<Pinging> {
+  const words = ["netns", "exec", namespace, "ping", "-n", "-i", "0.05", address];
+  const child = spawn("ip", words, { stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    output += chunk;
+  });
+  while (!output.includes("bytes from")) await once(child.stdout, "data");
+  const stop = async (): Promise<{ sent: number; lost: number }> => {
+    const ended = once(child, "close");
+    child.kill("SIGINT");
+    await ended;
+    const [, sent = "0", received = "0"] = /(\d+) packets transmitted, (\d+) received/.exec(output) ?? [];
+    return { sent: Number(sent), lost: Number(sent) - Number(received) };
+  };
+  return { stop, close: () => end(child) };
+}

@@ -6,7 +6,7 @@ import { floatingIpItem, goneItem, testRouterId } from "../../helpers/floating-i
 
 const router = testRouterId(1);
 
-test("before the server has said everything nothing is touched", async () => {
+test("L3-17: an agent that finds no server keeps asking, and touches nothing until it was told everything", async () => {
   const rig = new FloatingIpAgentRig();
   const place = rig.places.set(router);
   rig.driver.kernel.set(`${router} life-1`, new Map([["203.0.113.1", "10.0.0.1"]]));
@@ -14,6 +14,10 @@ test("before the server has said everything nothing is touched", async () => {
   rig.server.syncFailures.push(new NetloomError("UNAVAILABLE", "no"), new NetloomError("UNAVAILABLE", "no"));
 
   await rig.start();
+  rig.places.set(router, { gatewayMac: "fa:16:3e:00:00:02" });
+  await rig.tell();
+  rig.agent.sweep();
+  await rig.settle();
   assert.deepEqual([rig.driver.applied.length, rig.driver.at(place)], [0, { "203.0.113.1": "10.0.0.1" }]);
   await rig.advance(60_000);
 
@@ -153,7 +157,7 @@ test("each router is looked at once in each sweep, and not all of them together"
   assert.equal(rig.driver.verified.length, 12);
 });
 
-test("L3-17: a router that nobody told of is found by the sweep", async () => {
+test("a router that nobody told of is found by the sweep", async () => {
   const rig = new FloatingIpAgentRig();
   rig.server.commit([floatingIpItem(1, 1)]);
   await rig.start();
