@@ -16,6 +16,8 @@ export type NamespaceOperation =
    */
   | { readonly kind: "softwareChecksums"; readonly device: string }
   | { readonly kind: "netlink"; readonly message: NetlinkMessage }
+  /** For the connection table; see netlink-conntrack.ts. */
+  | { readonly kind: "netfilter"; readonly message: Pick<NetlinkMessage, "bytes" | "text"> }
   /** Whole Ethernet frames of ARP, sent as they are. */
   | { readonly kind: "frames"; readonly device: string; readonly frames: readonly Buffer[] }
   /** As `ip netns add` and `del`. Only in jobs for the parent's namespace. */
@@ -25,7 +27,7 @@ export const netlink = (message: NetlinkMessage): NamespaceOperation => ({ kind:
 
 /** As ip(8) or a shell would be told. */
 export function operationText(operation: NamespaceOperation): string {
-  if (operation.kind === "netlink") return operation.message.text;
+  if (operation.kind === "netlink" || operation.kind === "netfilter") return operation.message.text;
   if (operation.kind === "sysctl") return `sysctl ${operation.name}=${operation.value}`;
   if (operation.kind === "softwareChecksums") return `ethtool -K ${operation.device} tx off`;
   if (operation.kind === "frames") return `send ${operation.frames.length} frames dev ${operation.device}`;
@@ -226,6 +228,7 @@ function formatOperation(operation: NamespaceOperation): string {
     const file = namespaceAt === undefined ? [] : ["file", namespaceAt.offset, namespacePath(namespaceAt.namespace)];
     return ["nl", bytes.toString("hex"), ...index, ...file].join(" ");
   }
+  if (operation.kind === "netfilter") return `nf ${operation.message.bytes.toString("hex")}`;
   if (operation.kind === "softwareChecksums") return `soft ${checked(operation.device)}`;
   if (operation.kind === "frames")
     return ["frame", checked(operation.device), ...operation.frames.map((frame) => frame.toString("hex"))].join(" ");

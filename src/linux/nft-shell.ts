@@ -87,6 +87,8 @@ export class NftShell {
   async close(): Promise<void> {
     this.#isClosed = true;
     const child = this.#child;
+    // Else this process may end while somebody waits here.
+    if (child !== undefined) hold(child, true);
     const ended = child === undefined ? undefined : new Promise((resolve) => child.once("close", resolve));
     this.#dismiss(new NetloomError("UNAVAILABLE", "this nft shell was closed"));
     for (const { reject } of this.#waiting.splice(0)) reject(new NetloomError("UNAVAILABLE", "this nft shell was closed"));

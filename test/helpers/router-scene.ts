@@ -3,12 +3,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { NftRouterDriver } from "../../src/drivers/nft-router/nft-router-driver.ts";
-import { processRunner } from "../../src/linux/command-runner.ts";
+import { type CommandRunner, processRunner } from "../../src/linux/command-runner.ts";
 import { hasDevice } from "../../src/linux/ip.ts";
-import { NamespaceWorker } from "../../src/linux/namespace-worker.ts";
+import { type NamespaceRunner, NamespaceWorker } from "../../src/linux/namespace-worker.ts";
 import { NftShellPool } from "../../src/linux/nft-shell-pool.ts";
 import { bridgeName, routerNamespaceName } from "../../src/model/device-names.ts";
 import type { Router, RouterInterface } from "../../src/model/router.ts";
+import { joinBridge, openOutside, type OutsideSegment } from "./outside-segment.ts";
 import { createNamespace, createTestDirectory, deleteNamespace, randomPrefix, sh, type TestDirectory } from "./namespaces.ts";
 
 export interface Guest {
@@ -16,11 +17,18 @@ export interface Guest {
   readonly address: string;
 }
 
+/** Where a test wants another than the usual. */
+export interface DriverValues {
+  readonly mappings?: ReadonlyMap<string, string>;
+  readonly runner?: CommandRunner;
+  readonly worker?: NamespaceRunner;
+}
+
 export class RouterScene {
   readonly prefix: string;
   readonly directory: TestDirectory;
   readonly bridge: string;
-  /** Behind the external bridge; has 203.0.113.254/24 and 2001:db8:ffff::fe/64. */
+  /** Behind the external bridge; see outside-segment.ts for its addresses. */
   readonly outside: string;
   readonly worker = new NamespaceWorker();
   readonly nft = new NftShellPool();
@@ -29,30 +37,28 @@ export class RouterScene {
   readonly #children: ChildProcess[] = [];
   readonly #drivers: NftRouterDriver[] = [];
 
-  private constructor(prefix: string, directory: TestDirectory) {
+  readonly #segment: OutsideSegment;
+
+  private constructor(prefix: string, directory: TestDirectory, segment: OutsideSegment) {
     this.prefix = prefix;
     this.directory = directory;
-    this.bridge = `${prefix}ext`;
-    this.outside = `${prefix}outside`;
+    this.bridge = segment.bridge;
+    this.outside = segment.namespace;
+    this.#segment = segment;
   }
 
   static async open(): Promise<RouterScene> {
-    const scene = new RouterScene(randomPrefix(), await createTestDirectory());
-    const { bridge, outside } = scene;
-    await sh("ip", "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0");
-    await sh("ip", "link", "set", bridge, "up");
-    scene.#guests.push(await createNamespace(outside));
-    await scene.#join(outside, bridge);
-    await sh("ip", "-n", outside, "addr", "add", "203.0.113.254/24", "dev", "eth0");
-    await sh("ip", "-n", outside, "addr", "add", "2001:db8:ffff::fe/64", "dev", "eth0", "nodad");
+    const prefix = randomPrefix();
+    const scene = new RouterScene(prefix, await createTestDirectory(), await openOutside(prefix));
     return scene;
   }
 
   /** A driver with a memory of its own: another one is like a restarted agent. */
-  driver(values: { readonly mappings?: ReadonlyMap<string, string> } = {}): NftRouterDriver {
+  driver(values: DriverValues = {}): NftRouterDriver {
     const bridgeMappings = values.mappings ?? new Map([["public", this.bridge]]);
     const driver = new NftRouterDriver({
-      ...{ runner: processRunner(), worker: this.worker, nft: this.nft, stateDir: this.directory.path },
+      ...{ worker: values.worker ?? this.worker, nft: this.nft, stateDir: this.directory.path },
+      runner: values.runner ?? processRunner(),
       ...{ namespacePrefix: this.prefix, bridgeMappings, hasIpv6: true },
     });
     this.#drivers.push(driver);
@@ -73,7 +79,7 @@ export class RouterScene {
       await sh("ip", "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0");
       await sh("ip", "link", "set", bridge, "up");
     }
-    await this.#join(namespace, bridge);
+    await joinBridge(namespace, bridge);
     const isSix = cidr.includes(":");
     await sh("ip", "-n", namespace, "addr", "add", cidr, "dev", "eth0", ...(isSix ? ["nodad"] : []));
     await sh("ip", "-n", namespace, ...(isSix ? ["-6"] : []), "route", "add", "default", "via", gateway);
@@ -82,7 +88,7 @@ export class RouterScene {
 
   /** Resolves when an answer came; rejects otherwise. */
   async ping(from: string, to: string, words: readonly string[] = []): Promise<string> {
-    return sh("ip", "netns", "exec", from, "ping", "-n", "-c", "1", "-W", "2", ...words, to);
+    return sh("ip", "netns", "exec", from, "ping", "-n", "-c", "1", "-W", "1", ...words, to);
   }
 
   /** Whether nothing answers within a second. */
@@ -91,6 +97,34 @@ export class RouterScene {
       () => false,
       () => true,
     );
+  }
+
+  /** ip(8) inside the router's namespace. */
+  async inside(router: Pick<Router, "id">, ...words: readonly string[]): Promise<string> {
+    return sh("ip", "-n", this.namespaceOf(router), ...words);
+  }
+
+  /** Index of a device in the router's namespace: another one when it was made anew. */
+  async indexOf(router: Pick<Router, "id">, device: string): Promise<number> {
+    const [link] = JSON.parse(await this.inside(router, "-j", "link", "show", "dev", device)) as readonly { ifindex: number }[];
+    return link?.ifindex ?? 0;
+  }
+
+  /** Devices of routers in its namespace. */
+  async devicesOf(router: Pick<Router, "id">): Promise<readonly string[]> {
+    const links = JSON.parse(await this.inside(router, "-j", "link")) as readonly { ifname: string }[];
+    return links
+      .map(({ ifname }) => ifname)
+      .filter((name) => /^q[rg]-/.test(name))
+      .sort();
+  }
+
+  /** `address/prefix`, without link-local ones of the kernel's. */
+  async addressesOf(router: Pick<Router, "id">, device: string): Promise<readonly string[]> {
+    const text = await this.inside(router, "-j", "addr", "show", "dev", device);
+    const [link] = JSON.parse(text) as readonly { addr_info: readonly { local: string; prefixlen: number }[] }[];
+    const infos = (link?.addr_info ?? []).filter(({ local }) => !local.startsWith("fe80::f8"));
+    return infos.map(({ local, prefixlen }) => `${local}/${prefixlen}`).sort();
   }
 
   /** Keeps pinging, 20 a second, until `stop`; says how many were sent and lost. */
@@ -135,15 +169,8 @@ export class RouterScene {
     await this.nft.close();
     await this.worker.close();
     for (const guest of this.#guests) await deleteNamespace(guest);
-    for (const bridge of [this.bridge, ...this.#bridges]) await sh("ip", "link", "del", bridge).catch(() => "");
+    for (const bridge of this.#bridges) await sh("ip", "link", "del", bridge).catch(() => "");
+    await this.#segment.remove();
     await this.directory.remove();
-  }
-
-  async #join(namespace: string, bridge: string): Promise<void> {
-    const tap = `t${Math.random().toString(36).slice(2, 12)}`;
-    await sh("ip", "link", "add", tap, "type", "veth", "peer", "name", "eth0", "netns", namespace);
-    await sh("ip", "link", "set", tap, "master", bridge, "up");
-    await sh("ip", "-n", namespace, "link", "set", "lo", "up");
-    await sh("ip", "-n", namespace, "link", "set", "eth0", "up");
   }
 }

@@ -28,6 +28,8 @@ export interface InsidePlan {
   readonly routes: readonly NamespaceOperation[];
   /** IPv4 addresses that the neighbours have to hear of. */
   readonly announced: readonly { readonly device: string; readonly macAddress: string; readonly address: string }[];
+  /** IPv4 addresses that the gateway had and has no more: flows that were translated to them lead nowhere. */
+  readonly lostSources: readonly string[];
   /** Whether routes of others on the gateway device were lost with it. */
   readonly hasLostGateway: boolean;
 }
@@ -73,6 +75,7 @@ export const allSettings = (spec: RouterSpec): readonly NamespaceOperation[] => 
 ];
 
 const isRouterDevice = (name: string): boolean => /^q[rg]-/.test(name);
+const isGatewayDevice = ({ name }: InsideDevice): boolean => name.startsWith("qg-");
 
 /** Only what differs. */
 export function planInside(spec: RouterSpec, actual: InsideState): InsidePlan {
@@ -82,13 +85,15 @@ export function planInside(spec: RouterSpec, actual: InsideState): InsidePlan {
   const stale = actual.devices.filter(({ name }) => isRouterDevice(name) && !wanted.has(name));
   operations.push(...stale.map(({ name }) => netlink(deleteLink(name))));
   const announced: InsidePlan["announced"][number][] = [];
-  let isDisturbed = false;
+  const lostSources = stale.filter(isGatewayDevice).flatMap(({ addresses }) => addresses.map(({ address }) => address));
+  let isDisturbed = stale.length > 0;
   for (const port of spec.ports) {
     const present = actual.devices.find(({ name }) => name === port.device);
-    const { changes, added, hasRemoved } = planAddresses(port, present);
+    const { changes, added, removed } = planAddresses(port, present);
     operations.push(...planLink(port, present), ...changes);
     announced.push(...added.map((address) => ({ device: port.device, macAddress: port.macAddress, address })));
-    isDisturbed ||= hasRemoved || present?.isUp !== true;
+    if (port.isGateway) lostSources.push(...removed);
+    isDisturbed ||= removed.length > 0 || present?.isUp !== true;
   }
   const gateway = actual.devices.find(({ name }) => name === spec.gateway?.device);
   return {
@@ -96,6 +101,7 @@ export function planInside(spec: RouterSpec, actual: InsideState): InsidePlan {
     // With an address or a link the kernel also takes routes that were there when somebody looked.
     routes: planRoutes(spec, isDisturbed ? [] : actual.routes, actual.routes),
     announced,
+    lostSources: lostSources.filter((address) => ipVersionOf(address) === 4),
     hasLostGateway: spec.gateway !== undefined && gateway?.isUp !== true,
   };
 }
@@ -119,28 +125,27 @@ interface AddressPlan {
   readonly changes: readonly NamespaceOperation[];
   /** IPv4 */
   readonly added: readonly string[];
-  readonly hasRemoved: boolean;
+  readonly removed: readonly string[];
 }
 
 /** Removes first, so that an address can come back with another prefix. */
 function planAddresses({ device, addresses, acceptRa }: PortSpec, present: InsideDevice | undefined): AddressPlan {
   const wanted = [...new Set(addresses.map(addressKey))];
   const kept = new Set<string>();
-  const removed: NamespaceOperation[] = [];
+  const removed: string[] = [];
   for (const info of present?.addresses ?? []) {
     const key = `${info.address}/${info.prefixLength}`;
     if (wanted.includes(key) && info.isDadFailed !== true) kept.add(key);
     // The kernel's own link-local address, and what a router advertisement that we believe has brought.
-    else if (info.scope !== "link" && !(info.isDynamic && acceptRa !== 0))
-      removed.push(netlink(deleteAddress({ device, cidr: key })));
+    else if (info.scope !== "link" && !(info.isDynamic && acceptRa !== 0)) removed.push(key);
   }
   const added = wanted.filter((key) => !kept.has(key));
   const isSix = (key: string): boolean => ipVersionOf(parseCidr(key).address) === 6;
   const additions = added.map((cidr) => netlink(addAddress({ device, cidr, isWithoutDad: isSix(cidr) })));
   return {
-    changes: [...removed, ...additions],
+    changes: [...removed.map((cidr) => netlink(deleteAddress({ device, cidr }))), ...additions],
     added: added.filter((key) => !isSix(key)).map((key) => parseCidr(key).address),
-    hasRemoved: removed.length > 0,
+    removed: removed.map((key) => parseCidr(key).address),
   };
 }
 

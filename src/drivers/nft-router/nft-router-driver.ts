@@ -9,6 +9,7 @@ import type { CommandRunner } from "../../linux/command-runner.ts";
 import { IpBatcher } from "../../linux/ip-batcher.ts";
 import { hasDevice } from "../../linux/ip.ts";
 import { type NamespaceOperation, type NamespaceRunner, netlink } from "../../linux/namespace-worker.ts";
+import { deleteFlowsAnsweredTo } from "../../linux/netlink-conntrack.ts";
 import { deleteLink } from "../../linux/netlink.ts";
 import { isNamespace, namespaceInode, removeStaleNamespaceFile } from "../../linux/netns.ts";
 import type { NftShellPool } from "../../linux/nft-shell-pool.ts";
@@ -27,6 +28,7 @@ import {
   namespaceSettings,
   planInside,
 } from "./inside-plan.ts";
+import { buildAdvertisements } from "./radvd-config.ts";
 import { Radvd } from "./radvd.ts";
 import { isReadyFile, removeReadyFile, writeReadyFile } from "./ready-file.ts";
 import { listRouterMarks, readRouterMark, removeRouterMark, type RouterMark, writeRouterMark } from "./router-mark.ts";
@@ -65,7 +67,12 @@ interface Changes {
   readonly staleTaps: RouterMark["taps"];
 }
 
-const nothing = { foreignChanges: 0, warnings: [] } as const;
+interface Known {
+  readonly spec: RouterSpec;
+  readonly ready: Ready;
+  /** What the kernel did not take. */
+  readonly warnings: readonly string[];
+}
 
 export class NftRouterDriver implements RouterDriver {
   readonly #options: NftRouterOptions;
@@ -75,7 +82,7 @@ export class NftRouterDriver implements RouterDriver {
   readonly #radvd: Radvd;
   readonly #announcer: Announcer;
   /** What this process made or found complete. */
-  readonly #known = new Map<RouterId, { readonly spec: RouterSpec; readonly ready: Ready }>();
+  readonly #known = new Map<RouterId, Known>();
 
   constructor(options: NftRouterOptions) {
     const { runner, worker, nft, stateDir, interfaceDriver = { kind: "bridge" } } = options;
@@ -113,15 +120,21 @@ export class NftRouterDriver implements RouterDriver {
     const { namespacePrefix = "", bridgeMappings = new Map(), hasIpv6, hasRadvd = true } = this.#options;
     const spec = buildRouterSpec(router, { namespacePrefix, bridgeMappings, hasIpv6, hasRadvd });
     for (const port of spec.ports) checkBridge(port);
+    const limits = hasRadvd || !hasIpv6 ? [] : limitsWithoutRadvd(router);
+    const applied = await this.#bring(spec, verify);
+    return { ...applied, warnings: [...applied.warnings, ...limits] };
+  }
+
+  async #bring(spec: RouterSpec, verify: boolean): Promise<AppliedRouter> {
     const fingerprint = fingerprintOf(spec);
+    const known = this.#known.get(spec.routerId);
     if (!verify) {
       const settled = await this.#findSettled(spec, fingerprint);
-      if (settled !== undefined) return { outcome: settled, ...nothing };
+      if (settled !== undefined) return { outcome: settled, foreignChanges: 0, warnings: known?.warnings ?? [] };
     }
     // What is half done is not known any more.
-    const before = this.#known.get(spec.routerId)?.ready;
     this.#known.delete(spec.routerId);
-    return retryWhilePassing(() => this.#make(spec, fingerprint, before));
+    return retryWhilePassing(() => this.#make(spec, fingerprint, known?.ready));
   }
 
   async remove(id: RouterId): Promise<void> {
@@ -160,7 +173,7 @@ export class NftRouterDriver implements RouterDriver {
     if (!spec.ports.every(({ tap, bridge }) => hasDevice(tap) && hasDevice(bridge))) return undefined;
     if (spec.advertisements !== undefined && (await this.#radvd.find(routerId, namespace)) === undefined) return undefined;
     if (!(await isReadyFile(stateDir, spec, ready))) await writeReadyFile(stateDir, spec, ready);
-    this.#known.set(routerId, { spec, ready });
+    if (known === undefined) this.#known.set(routerId, { spec, ready, warnings: [] });
     return known === undefined ? "adopted" : "unchanged";
   }
 
@@ -183,9 +196,10 @@ export class NftRouterDriver implements RouterDriver {
       rulesHash: await this.#table.rulesHash(namespace),
     };
     await this.#writeDone(spec, ready, count > 0 || JSON.stringify(ready) !== JSON.stringify(mark?.ready));
-    this.#known.set(routerId, { spec, ready });
+    this.#known.set(routerId, { spec, ready, warnings });
     this.#announcer.announce(routerId, namespace, framesOf(changes.inside));
-    const total = count + (hasNewRadvd ? 1 : 0);
+    // What was refused is as it was.
+    const total = count - warnings.length + (hasNewRadvd ? 1 : 0);
     const outcome = changes.look.isNew ? "created" : total > 0 || !wasAsked ? "changed" : "unchanged";
     // An agent that was killed half way left a mark without `ready`: then nobody knows whose change it was.
     return { outcome, foreignChanges: wasAsked ? total : 0, warnings };
@@ -241,6 +255,8 @@ export class NftRouterDriver implements RouterDriver {
     if (table.kind !== "create") await this.#table.apply(spec, table);
     if (look.isNew) await worker.run(namespace, forwardingSettings);
     if (staleTaps.length > 0) await unplugTaps(this.#drivers, staleTaps, { areVanishing: false });
+    // Last: until the rules are new, flows may still begin with an address that goes.
+    await worker.run(namespace, inside.lostSources.map(deleteFlowsAnsweredTo));
     return warnings;
   }
 
@@ -279,6 +295,9 @@ export class NftRouterDriver implements RouterDriver {
 function fingerprintOf(spec: RouterSpec): string {
   return createHash("sha256").update(JSON.stringify(spec)).update(rulesetText).digest("hex").slice(0, 32);
 }
+
+const limitsWithoutRadvd = ({ interfaces }: Router): readonly string[] =>
+  buildAdvertisements(interfaces) === undefined ? [] : ["no router advertisements: radvd is not installed"];
 
 /** Elements and local routes of the floating-IP driver do not survive these. */
 function losesElements({ look, inside, table }: Changes): boolean {

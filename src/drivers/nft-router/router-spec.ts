@@ -58,7 +58,11 @@ export function buildRouterSpec(router: Router, options: SpecOptions): RouterSpe
     ...port,
     addresses: port.addresses.filter(({ ipVersion }) => ipVersion === 4 || (options.hasIpv6 && mayCarryIpv6(port.mtuBytes))),
   });
-  const interfaces = router.interfaces.filter((port) => port.adminStateUp).map(usable);
+  // In one order, whatever the list's was: only what differs is a change.
+  const interfaces = router.interfaces
+    .filter((port) => port.adminStateUp)
+    .map(usable)
+    .toSorted((one, other) => (one.portId < other.portId ? -1 : 1));
   const gateway = router.gateway?.adminStateUp === true ? { ...router.gateway, ...usable(router.gateway) } : undefined;
   const gatewayPort = gateway === undefined ? undefined : gatewaySpec(gateway, namespace, options);
   return {

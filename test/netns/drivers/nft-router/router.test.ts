@@ -1,9 +1,9 @@
 // A router on the real kernel: what instances and the outside see of it.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { skipWithoutRoot } from "../../helpers/namespaces.ts";
-import { makeAddress, makeGateway, makeInterface, makeRouter } from "../../helpers/router-items.ts";
-import { type Guest, RouterScene } from "../../helpers/router-scene.ts";
+import { skipWithoutRoot } from "../../../helpers/namespaces.ts";
+import { makeAddress, makeGateway, makeInterface, makeRouter } from "../../../helpers/router-items.ts";
+import { type Guest, RouterScene } from "../../../helpers/router-scene.ts";
 
 const outsideAddress = "203.0.113.254";
 const gatewayAddress = makeAddress("203.0.113.10", "203.0.113.0/24", { gatewayIp: outsideAddress });
