@@ -26,30 +26,40 @@ export async function findFloatingIp(db: Kysely<Database>, context: RequestConte
   return row;
 }
 
+export interface FloatingIpLock {
+  readonly context: RequestContext;
+  readonly id: string;
+  readonly expectedRevision?: number | undefined;
+  /** Routers that may serve it afterwards. */
+  readonly targets?: readonly string[];
+}
+
 /** With the router that serves it. Throws FloatingIPNotFound for what the caller does not see. */
-export async function lockFloatingIp(
-  trx: Trx,
-  {
-    context,
-    id,
-    expectedRevision,
-  }: { readonly context: RequestContext; readonly id: string; readonly expectedRevision?: number | undefined },
-): Promise<FloatingIpRow> {
-  const [row] = await lockFloatingIps(trx, [id]);
+export async function lockFloatingIp(trx: Trx, lock: FloatingIpLock): Promise<FloatingIpRow> {
+  const { context, id, expectedRevision, targets } = lock;
+  const [row] = await lockFloatingIps(trx, [id], targets);
   if (row === undefined || !seesFloatingIp(context, row)) throw notFound("floatingip", id);
   checkRevision("floatingip", id, row.revision_number, expectedRevision);
   return row;
 }
 
-/** What is gone is left out. */
-export async function lockFloatingIps(trx: Trx, ids: readonly string[]): Promise<readonly FloatingIpRow[]> {
-  if (ids.length === 0) return [];
+/**
+ * What is gone is left out.
+ *
+ * @param targets routers that may serve them afterwards: routers are locked before floating IPs, by everybody
+ */
+export async function lockFloatingIps(
+  trx: Trx,
+  ids: readonly string[],
+  targets: readonly string[] = [],
+): Promise<readonly FloatingIpRow[]> {
   const wanted = [...new Set(ids)].sort();
-  const locked = new Set<string>();
-  // Which router serves it is only sure once it is locked: one that was moved in between is looked at again.
+  if (wanted.length === 0) return [];
+  const seen = await trx.selectFrom("floating_ips").select("router_id").where("id", "in", wanted).execute();
+  let routers = [...targets, ...routersOf(seen)];
   for (;;) {
-    const seen = await trx.selectFrom("floating_ips").select("router_id").where("id", "in", wanted).execute();
-    await lockMore(trx, locked, routersOf(seen));
+    await mark(trx, "savepoint");
+    await lockRouterRows(trx, routers);
     const rows = await trx
       .selectFrom("floating_ips")
       .selectAll()
@@ -57,20 +67,20 @@ export async function lockFloatingIps(trx: Trx, ids: readonly string[]): Promise
       .orderBy("id")
       .$if(hasRowLocks(trx), (query) => query.forUpdate())
       .execute();
-    if (routersOf(rows).every((id) => locked.has(id))) return rows;
+    const missing = routersOf(rows).filter((id) => !routers.includes(id));
+    if (missing.length === 0) return rows;
+    // Moved before it was locked. To lock its router now would be the wrong order: all locks are given back first.
+    await mark(trx, "rollback to");
+    routers = [...routers, ...missing];
   }
+}
+
+async function mark(trx: Trx, verb: "savepoint" | "rollback to"): Promise<void> {
+  if (hasRowLocks(trx)) await sql`${sql.raw(verb)} floating_ip_locks`.execute(trx);
 }
 
 const routersOf = (rows: readonly { readonly router_id: string | null }[]): readonly string[] =>
   rows.flatMap((row) => row.router_id ?? []);
-
-async function lockMore(trx: Trx, locked: Set<string>, routerIds: readonly string[]): Promise<void> {
-  await lockRouterRows(
-    trx,
-    routerIds.filter((id) => !locked.has(id)),
-  );
-  for (const id of routerIds) locked.add(id);
-}
 
 /** Where it leads: all three or none; with port forwardings only the router. */
 export type Association = Pick<FloatingIpRow, "fixed_port_id" | "fixed_ip_address" | "router_id">;

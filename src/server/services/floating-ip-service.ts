@@ -5,15 +5,17 @@ import { ApiFault } from "../../types/api-faults.ts";
 import type { Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
 import { type ListedTable, listRows } from "../store/list-rows.ts";
+import { lockRouterRows } from "../store/router-hosts.ts";
 import type { FloatingIpRow, NetworkRow } from "../store/rows.ts";
 import { presentFloatingIps } from "./floating-ip-present.ts";
 import { lockFloatingIp, noAssociation, tellFloatingIp, visibleFloatingIps, writeAssociation } from "./floating-ip-rows.ts";
 import { associationWith, lockTarget, type Target } from "./floating-ip-targets.ts";
+import { askedAddress, newFloatingIpRow, routersToBe } from "./floating-ip-wishes.ts";
 import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
 import { countForwardings, removeForwardings } from "./port-forwarding-rows.ts";
 import { createPortInTransaction, removePortInTransaction } from "./port-service.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
-import { has, notFound, projectOf, type ServiceDeps, text, textOrNull, timestamp } from "./service-deps.ts";
+import { has, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { lockNetwork } from "./visibility.ts";
 
 const listed: ListedTable = {
@@ -71,7 +73,8 @@ class FloatingIps implements ResourceService {
 
   async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
     return this.#deps.store.transaction(async (trx) => {
-      const before = await lockFloatingIp(trx, { context, id, expectedRevision });
+      const targets = await this.#targetRouters(trx, id, changes);
+      const before = await lockFloatingIp(trx, { context, id, expectedRevision, targets });
       const moved = await this.#associate(trx, { context, before, changes });
       const row = { ...moved, description: text(changes["description"]) ?? before.description };
       if (row.description !== before.description) {
@@ -93,12 +96,18 @@ class FloatingIps implements ResourceService {
     });
   }
 
+  async #targetRouters(trx: Trx, id: string, changes: Attributes): Promise<readonly string[]> {
+    const row = await trx.selectFrom("floating_ips").select("floating_network_id").where("id", "=", id).executeTakeFirst();
+    return row === undefined ? [] : routersToBe(trx, row.floating_network_id, changes);
+  }
+
   async #createOne(trx: Trx, context: RequestContext, body: Attributes): Promise<FloatingIpRow> {
     const networkId = text(body["floating_network_id"]) ?? "";
+    await lockRouterRows(trx, await routersToBe(trx, networkId, body));
     const network = await lockNetwork(trx, this.#deps.store, { context, id: networkId, lock: "member" });
     if (network.is_external !== 1) throw new ApiFault("BadRequest", `Network ${networkId} is not a valid external network`);
     const id = randomUUID();
-    const row = { ...newRow(context, body, timestamp(this.#deps)), id };
+    const row = { ...newFloatingIpRow(context, body, timestamp(this.#deps)), id };
     const target = await this.#wantedTarget(trx, { context, floating: row, changes: body });
     const port = await this.#createPort(trx, { id, network, body });
     const [address] = port.fixedIps;
@@ -210,35 +219,4 @@ export async function removeFloatingIp(trx: Trx, deps: ServiceDeps, row: Floatin
   await tellFloatingIp(trx, deps, { before: row, after: undefined });
   await trx.deleteFrom("floating_ips").where("id", "=", row.id).execute();
   await removePortInTransaction(trx, deps, row.floating_port_id);
-}
-
-function askedAddress(body: Attributes): readonly { readonly subnet_id?: string; readonly ip_address?: string }[] | undefined {
-  const ipAddress = textOrNull(body["floating_ip_address"]) ?? undefined;
-  const subnetId = textOrNull(body["subnet_id"]) ?? undefined;
-  if (ipAddress?.includes(":") === true) {
-    throw new ApiFault("InvalidInput", `'${ipAddress}' is not an IPv4 address, as a floating IP has to be.`);
-  }
-  if (ipAddress === undefined && subnetId === undefined) return undefined;
-  const subnet = subnetId === undefined ? {} : { subnet_id: subnetId };
-  return [ipAddress === undefined ? subnet : { ...subnet, ip_address: ipAddress }];
-}
-
-function newRow(context: RequestContext, body: Attributes, now: string): Omit<FloatingIpRow, "id"> {
-  return {
-    project_id: projectOf(context, body),
-    description: text(body["description"]) ?? "",
-    revision_number: 1,
-    created_at: now,
-    updated_at: now,
-    floating_network_id: text(body["floating_network_id"]) ?? "",
-    floating_port_id: "",
-    floating_ip_address: text(body["floating_ip_address"]) ?? "",
-    ...noAssociation,
-    last_known_router_id: null,
-    status: "DOWN",
-    status_reason: null,
-    status_from_revision: 1,
-    dns_name: text(body["dns_name"]) ?? "",
-    dns_domain: text(body["dns_domain"]) ?? "",
-  };
 }

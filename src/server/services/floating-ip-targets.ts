@@ -1,9 +1,11 @@
 // Where a floating IP may lead: which address of which port, through which router.
+import type { Kysely } from "kysely";
 import { deviceOwners } from "../../model/device-names.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import type { Trx } from "../store/database.ts";
 import { lockRouterRows } from "../store/router-hosts.ts";
 import type { FixedIpRow, FloatingIpRow, PortRow } from "../store/rows.ts";
+import type { Database } from "../store/schema.ts";
 import type { Association } from "./floating-ip-rows.ts";
 import { lockPorts } from "./port-rows.ts";
 import type { RequestContext } from "./resource-service.ts";
@@ -56,12 +58,27 @@ function unreachable(
   );
 }
 
-/** Routers are locked before ports; what is found here is looked at again afterwards. */
-async function lockRouterBefore(trx: Trx, { floating, portId, fixedIp }: TargetRequest): Promise<string | undefined> {
-  const addresses = await trx.selectFrom("fixed_ips").selectAll().where("port_id", "=", portId).execute();
+export interface TargetPlace {
+  readonly networkId: string;
+  readonly portId: string;
+  readonly fixedIp: string | undefined;
+}
+
+/**
+ * The router that would serve such a target, if there is one. Routers are locked before floating IPs and ports, so it is found
+ * before anything is locked; what is found here is looked at again afterwards.
+ */
+export async function findTargetRouter(
+  db: Kysely<Database>,
+  { networkId, portId, fixedIp }: TargetPlace,
+): Promise<string | undefined> {
+  const addresses = await db.selectFrom("fixed_ips").selectAll().where("port_id", "=", portId).execute();
   const address = addresses.find((ip) => (fixedIp === undefined ? isIpv4(ip) : ip.ip_address === fixedIp));
-  if (address === undefined) return undefined;
-  const routerId = await findRouter(trx, address.subnet_id, floating.floating_network_id);
+  return address === undefined ? undefined : findRouter(db, address.subnet_id, networkId);
+}
+
+async function lockRouterBefore(trx: Trx, { floating, portId, fixedIp }: TargetRequest): Promise<string | undefined> {
+  const routerId = await findTargetRouter(trx, { networkId: floating.floating_network_id, portId, fixedIp });
   if (routerId !== undefined) await lockRouterRows(trx, [routerId]);
   return routerId;
 }
@@ -111,8 +128,8 @@ function chooseAddress({ portId, fixedIp }: TargetRequest, addresses: readonly F
 }
 
 /** With an interface on the subnet and its way out on the network; rather the one that is the subnet's gateway. */
-async function findRouter(trx: Trx, subnetId: string, externalNetworkId: string): Promise<string | undefined> {
-  const rows = await trx
+async function findRouter(db: Kysely<Database>, subnetId: string, externalNetworkId: string): Promise<string | undefined> {
+  const rows = await db
     .selectFrom("fixed_ips")
     .innerJoin("router_ports as inside", "inside.port_id", "fixed_ips.port_id")
     .innerJoin("router_ports as outside", "outside.router_id", "inside.router_id")

@@ -8,7 +8,7 @@ import { recordFloatingIps } from "../store/router-hosts.ts";
 import type { FloatingIpRow, PortForwardingRow } from "../store/rows.ts";
 import { presentForwarding } from "./floating-ip-present.ts";
 import { findFloatingIp, lockFloatingIp, writeAssociation } from "./floating-ip-rows.ts";
-import { lockTarget, type Target } from "./floating-ip-targets.ts";
+import { findTargetRouter, lockTarget, type Target } from "./floating-ip-targets.ts";
 import { listInMemory } from "./list-in-memory.ts";
 import { bumpFloatingIp, removeForwardings } from "./port-forwarding-rows.ts";
 import { checkDistinct, forwardedPorts } from "./port-forwarding-rules.ts";
@@ -49,7 +49,7 @@ class PortForwardings implements ResourceService {
 
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
     return this.#deps.store.transaction(async (trx) => {
-      let floating = await lockFloatingIp(trx, { context, id: this.#floatingIpId });
+      let floating = await this.#lock(trx, context, bodies);
       const rows: PortForwardingRow[] = [];
       for (const body of bodies) {
         const row = newRow(floating.id, body);
@@ -67,7 +67,7 @@ class PortForwardings implements ResourceService {
 
   async update(context: RequestContext, id: string, changes: Attributes): Promise<Attributes> {
     return this.#deps.store.transaction(async (trx) => {
-      const floating = await lockFloatingIp(trx, { context, id: this.#floatingIpId });
+      const floating = await this.#lock(trx, context, [changes]);
       const before = await this.#find(trx, id);
       const wanted = changedRow(before, changes);
       if (JSON.stringify(wanted) === JSON.stringify(before)) return presentForwarding(before);
@@ -85,6 +85,20 @@ class PortForwardings implements ResourceService {
       await this.#find(trx, id);
       await removeForwardings(trx, this.#deps, { floating, ids: [id] });
     });
+  }
+
+  /** With the routers of all targets that are named. */
+  async #lock(trx: Trx, context: RequestContext, wishes: readonly Attributes[]): Promise<FloatingIpRow> {
+    const id = this.#floatingIpId;
+    const row = await trx.selectFrom("floating_ips").select("floating_network_id").where("id", "=", id).executeTakeFirst();
+    const targets: string[] = [];
+    for (const wish of row === undefined ? [] : wishes) {
+      const portId = text(wish["internal_port_id"]) ?? "";
+      const place = { networkId: row?.floating_network_id ?? "", portId, fixedIp: text(wish["internal_ip_address"]) };
+      const router = portId === "" ? undefined : await findTargetRouter(trx, place);
+      if (router !== undefined) targets.push(router);
+    }
+    return lockFloatingIp(trx, { context, id, targets });
   }
 
   async #find(trx: Trx, id: string): Promise<PortForwardingRow> {
