@@ -36,7 +36,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   const features = await readFeatures(rememberVersion(runner, stateDir)).catch(undo);
   const log = createLogger(settings.logLevel, { agent: "dhcp-agent", host });
   const parts = { log, clock: systemClock, timers: systemTimers, runner, stateDir };
-  const leaseChoice = { ...parts, mode: settings.dhcp.leaseEvents, hasDbus: features.hasDbus, searchPath };
+  const { leaseEvents: mode, leaseSeconds } = settings.dhcp;
+  const leaseChoice = { ...parts, mode, hasDbus: features.hasDbus, searchPath, areLeasesFinite: leaseSeconds !== -1 };
   const leases = await chooseLeaseWays(leaseChoice).catch(undo);
   for (const reason of features.warnings) log.warn({ reason }, "dnsmasq has limits");
   const stop = new Stop({ ...parts, exit: (code) => process.exit(code) });

@@ -13,6 +13,18 @@ export interface LeaseControl {
    * @returns true when it had one, false when it had none, `undefined` when the server cannot be reached this way
    */
   deleteLease(id: NetworkId, ipAddress: string): Promise<boolean | undefined>;
+  /**
+   * Makes the server take an IPv4 address for leased, without an end, so that it answers the client's renewals; it sets the right
+   * end then. It must have room for one more lease.
+   *
+   * @returns false when the server cannot be reached this way
+   */
+  addLease?(id: NetworkId, lease: AddedLease): Promise<boolean>;
+}
+
+export interface AddedLease {
+  readonly ipAddress: string;
+  readonly macAddress: string;
 }
 
 export interface LeaseBusAccess {

@@ -1,14 +1,22 @@
 // Messages of D-Bus: made, cut out of a stream, and read.
 // https://dbus.freedesktop.org/doc/dbus-specification.html#message-protocol-messages
 import { NetloomError } from "../base/errors.ts";
-import { type DBusValue, encodeHeaderFields, encodeStrings, type HeaderField, ValueReader } from "./dbus-values.ts";
+import {
+  argumentSignature,
+  type DBusArgument,
+  type DBusValue,
+  encodeArguments,
+  encodeHeaderFields,
+  type HeaderField,
+  ValueReader,
+} from "./dbus-values.ts";
 
 export interface MethodCall {
   readonly destination: string;
   readonly path: string;
   readonly interface: string;
   readonly member: string;
-  readonly args?: readonly string[];
+  readonly args?: readonly DBusArgument[];
 }
 
 export interface DBusMessage {
@@ -36,10 +44,10 @@ export function encodeCall(call: MethodCall, serial: number): Buffer {
     { code: 2, type: "s", value: call.interface },
     { code: 3, type: "s", value: call.member },
     { code: 6, type: "s", value: call.destination },
-    ...(args.length === 0 ? [] : [{ code: 8, type: "g", value: "s".repeat(args.length) } as const]),
+    ...(args.length === 0 ? [] : [{ code: 8, type: "g", value: argumentSignature(args) } as const]),
   ];
   const encoded = encodeHeaderFields(fields);
-  const body = encodeStrings(args);
+  const body = encodeArguments(args);
   const header = Buffer.alloc(16);
   header.set([108, methodCall, 0, version]);
   header.writeUInt32LE(body.length, 4);

@@ -144,9 +144,26 @@ const text = (value: string): Buffer => {
 
 const signature = (value: string): Buffer => Buffer.from([value.length, ...Buffer.from(value), 0]);
 
-/** A body of strings only. */
-export function encodeStrings(values: readonly string[]): Buffer {
-  return values.reduce((body, value) => Buffer.concat([padded(body, 4), text(value)]), Buffer.alloc(0));
+/** What a call may say: a text, a number (uint32), a boolean, or bytes. */
+export type DBusArgument = string | number | boolean | Uint8Array;
+
+function argumentType(value: DBusArgument): string {
+  if (typeof value === "string") return "s";
+  if (typeof value === "number") return "u";
+  return typeof value === "boolean" ? "b" : "ay";
+}
+
+export const argumentSignature = (values: readonly DBusArgument[]): string => values.map(argumentType).join("");
+
+/** All of them begin at a multiple of four. */
+export function encodeArguments(values: readonly DBusArgument[]): Buffer {
+  return values.reduce((body: Buffer, value) => Buffer.concat([padded(body, 4), encodeArgument(value)]), Buffer.alloc(0));
+}
+
+function encodeArgument(value: DBusArgument): Buffer {
+  if (typeof value === "string") return text(value);
+  if (value instanceof Uint8Array) return Buffer.concat([uint32(value.length), value]);
+  return uint32(Number(value));
 }
 
 /** One field of a message's header: its number and its value, a variant. */

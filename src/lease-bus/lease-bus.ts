@@ -2,7 +2,7 @@
 // only ever a hint to look at the network's lease file; so a lost or a forged signal does no harm.
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import type { LeaseBusAccess, LeaseControl } from "../drivers/lease-control.ts";
+import type { AddedLease, LeaseBusAccess, LeaseControl } from "../drivers/lease-control.ts";
 import type { CommandRunner } from "../linux/command-runner.ts";
 import type { NetworkId } from "../model/ids.ts";
 import { backoffMs } from "../runtime/backoff.ts";
@@ -11,7 +11,7 @@ import { busAddress, busNamespace, busNameOf, busSocketPath, networkOfBusName } 
 import { ensureBusProcess } from "./bus-process.ts";
 import { busDriver, DBusConnection } from "./dbus-connection.ts";
 import type { DBusMessage } from "./dbus-message.ts";
-import type { DBusValue } from "./dbus-values.ts";
+import type { DBusArgument, DBusValue } from "./dbus-values.ts";
 
 export interface LeaseBusOptions {
   readonly stateDir: string;
@@ -84,6 +84,13 @@ export class LeaseBus implements LeaseControl {
     return typeof hadLease === "boolean" ? hadLease : undefined;
   }
 
+  async addLease(id: NetworkId, { ipAddress, macAddress }: AddedLease): Promise<boolean> {
+    const nothing = new Uint8Array();
+    // Name, client-id; no end; and what only DHCPv6 has.
+    const answer = await this.#callServer(id, "AddDhcpLease", [ipAddress, macAddress, nothing, nothing, 0xffff_ffff, 0, false]);
+    return answer !== undefined;
+  }
+
   /** dnsmasq's own counters since its start (`dhcp_offer`, `dhcp_nak`, …); `undefined` when it is not on the bus. */
   async readMetrics(id: NetworkId): Promise<ReadonlyMap<string, number> | undefined> {
     const [pairs] = (await this.#callServer(id, "GetMetrics", [])) ?? [];
@@ -104,7 +111,7 @@ export class LeaseBus implements LeaseControl {
     return totals;
   }
 
-  async #callServer(id: NetworkId, member: string, args: readonly string[]): Promise<readonly DBusValue[] | undefined> {
+  async #callServer(id: NetworkId, member: string, args: readonly DBusArgument[]): Promise<readonly DBusValue[] | undefined> {
     const connection = this.#connection;
     if (connection === undefined || !this.#present.has(id)) return undefined;
     const name = busNameOf(id);

@@ -33,6 +33,11 @@ export interface AgentLeasesOptions {
   readonly hints: LeaseHints | undefined;
   /** The relay of the script; it listens also where servers use the bus, for those that were started before. */
   readonly messages: LeaseMessages;
+  /**
+   * Servers give leases that end. One without an end is then none that a client has: a server was told to believe in it, so
+   * that it answers clients whose lease is from elsewhere.
+   */
+  readonly areLeasesFinite?: boolean | undefined;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Logger;
@@ -57,16 +62,17 @@ export class AgentLeases {
   #cancelTimer: CancelTimer | undefined;
 
   constructor(options: AgentLeasesOptions) {
-    const { stateDir, clock, timers, log, pollMs, hints, messages } = options;
+    const { stateDir, clock, timers, log, pollMs, hints, messages, areLeasesFinite = false } = options;
     this.#options = options;
     this.#files = new LeaseFiles({
-      ...{ stateDir, clock, timers, log, known: this.#known },
+      ...{ stateDir, clock, timers, log, known: this.#known, areLeasesFinite },
       ...(pollMs === undefined ? {} : { pollMs }),
       tell: (report) => this.#add(report),
     });
     hints?.onChange((id) => this.#files.look(id));
     messages.onLease((report) => {
-      if (this.#known.note(report)) this.#add(report);
+      const isMadeUp = areLeasesFinite && report.event !== "del" && report.expiresAtMs === null;
+      if (!isMadeUp && this.#known.note(report)) this.#add(report);
     });
   }
 

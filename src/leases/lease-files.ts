@@ -17,6 +17,8 @@ import type { KnownLeases } from "./known-leases.ts";
 export interface LeaseFilesOptions {
   readonly stateDir: string;
   readonly known: KnownLeases;
+  /** See `AgentLeasesOptions`. */
+  readonly areLeasesFinite?: boolean | undefined;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Logger;
@@ -139,11 +141,12 @@ export class LeaseFiles {
   }
 
   #compare(id: NetworkId, text: string): void {
-    const { known, clock, tell } = this.#options;
+    const { known, clock, tell, areLeasesFinite } = this.#options;
     const nowMs = clock.nowMs();
     const isFirst = !this.#seen.has(id);
     const gone = new Set(known.addressesOf(id));
     for (const report of readLeaseFile(id, text, nowMs)) {
+      if (areLeasesFinite === true && report.expiresAtMs === null) continue;
       const event = isFirst || gone.has(report.ipAddress) ? "old" : "add";
       gone.delete(report.ipAddress);
       if (known.note(report)) tell({ ...report, event });

@@ -18,6 +18,8 @@ export interface LeaseWaysOptions {
   /** Where programs are searched, as in PATH. */
   readonly searchPath: string;
   readonly stateDir: string;
+  /** See `AgentLeasesOptions`. */
+  readonly areLeasesFinite?: boolean | undefined;
   readonly runner: CommandRunner;
   readonly clock: Clock;
   readonly timers: Timers;

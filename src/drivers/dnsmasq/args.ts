@@ -5,6 +5,7 @@ import { netmaskOf, parseCidr } from "../../linux/addresses.ts";
 import type { NetworkView, Subnet } from "../../model/network.ts";
 import type { DnsmasqOptions } from "./dnsmasq-options.ts";
 import { currentFeatures, type DnsmasqFeatures } from "./dnsmasq-version.ts";
+import { countServingHosts } from "./lease-seed.ts";
 import { serviceOf } from "./subnet-service.ts";
 
 export interface ArgumentContext {
@@ -51,7 +52,7 @@ export function buildArguments(context: ArgumentContext): readonly string[] {
     ...options.dnsServers.map((server) => `--server=${server}`),
     ...(domain === "" ? [] : [`--domain=${domain}`]),
     ...(options.isBroadcastReply ? ["--dhcp-broadcast"] : []),
-    ...(options.isAuthoritative && countAgents(view) <= 1 ? ["--dhcp-authoritative"] : []),
+    ...(options.isAuthoritative && countServingHosts(view) <= 1 ? ["--dhcp-authoritative"] : []),
     ...(user === undefined ? [] : [`--user=${user}`]),
   ];
 }
@@ -108,9 +109,4 @@ function leaseMax(served: readonly Subnet[], options: DnsmasqOptions): number {
     sizes.reduce((sum, size) => sum + size, 0),
     options.leaseMax,
   );
-}
-
-/** Each agent has one DHCP port; one that nobody holds now was an agent's and may be again at any moment. */
-function countAgents(view: NetworkView): number {
-  return view.ports.filter((port) => port.deviceOwner === "network:dhcp").length;
 }

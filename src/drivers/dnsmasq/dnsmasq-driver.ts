@@ -18,6 +18,7 @@ import { defaultDnsmasqOptions, type DnsmasqOptions } from "./dnsmasq-options.ts
 import { currentFeatures, type DnsmasqFeatures } from "./dnsmasq-version.ts";
 import { compareHosts, planHostDelta } from "./host-delta.ts";
 import { LeaseCleaner } from "./lease-cleaner.ts";
+import { LeaseSharing } from "./lease-sharing.ts";
 import { NetworkFiles } from "./network-files.ts";
 import { Notes } from "./note-log.ts";
 import { mergeFreed, type Picture, type Work } from "./picture.ts";
@@ -60,6 +61,7 @@ export class DnsmasqDriver implements DhcpDriver {
   readonly #pacer: ReloadPacer;
   readonly #notes: Notes;
   readonly #watch: ServerWatch;
+  readonly #sharing: LeaseSharing;
   /** Of each network whose server runs as far as this process knows; none while it is being stopped or started. */
   readonly #pictures = new Map<NetworkId, Picture>();
 
@@ -75,6 +77,7 @@ export class DnsmasqDriver implements DhcpDriver {
     this.#pacer = new ReloadPacer({ clock });
     this.#notes = new Notes(log);
     this.#watch = new ServerWatch({ clock, log });
+    this.#sharing = new LeaseSharing({ control: leases, clock, leaseMax: options.leaseMax });
   }
 
   /** Throws INVALID with `detail.portIds` when ports were left out; everything else is then as asked all the same. */
@@ -142,6 +145,7 @@ export class DnsmasqDriver implements DhcpDriver {
     switch (plan.action) {
       case "unchanged":
         work.files.writeInterface(work.desired.device.interfaceName);
+        await this.#sharing.share(work);
         return "unchanged";
       case "change":
         return this.#change(work, plan);
@@ -252,6 +256,7 @@ export class DnsmasqDriver implements DhcpDriver {
     this.#pacer.forget(id);
     this.#notes.forget(id);
     this.#watch.forget(id);
+    this.#sharing.forget(id);
     const files = this.#filesOf(id);
     if (!(await files.isPresent())) return;
     await this.#servers.stop(files);

@@ -10,7 +10,7 @@ import type { DesiredDhcp } from "../dhcp-driver.ts";
 import type { LeaseControl } from "../lease-control.ts";
 import type { DesiredFiles } from "./desired-files.ts";
 import { isLeaseKept, ownersOf } from "./lease-owners.ts";
-import { isTakenOverPort, seedLeases } from "./lease-seed.ts";
+import { countServingHosts, isTakenOverPort, seedLeases } from "./lease-seed.ts";
 import type { NetworkFiles } from "./network-files.ts";
 import { allServers6, buildRelease4, buildRelease6, type ReleasePacket, sendReleases } from "./release.ts";
 import { waitUntilSettled } from "./server-settled.ts";
@@ -50,7 +50,8 @@ export class LeaseCleaner {
   prepare(work: LeaseWork): void {
     const { hostLines } = work.target;
     const isTakenOver = isTakenOverPort(work.desired.dhcpPort);
-    work.files.changeLeases((previous) => seedLeases({ previous, isKept: keptTest(work), hostLines, isTakenOver }));
+    const isShared = countServingHosts(work.desired.view) > 1;
+    work.files.changeLeases((previous) => seedLeases({ previous, isKept: keptTest(work), hostLines, isTakenOver, isShared }));
   }
 
   /**

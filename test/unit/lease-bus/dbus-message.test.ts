@@ -27,6 +27,14 @@ describe("D-Bus messages", () => {
     assert.deepEqual(message.body, call.args);
   });
 
+  test("a call with numbers, booleans and bytes is read back too", () => {
+    const args = ["10.0.0.5", new Uint8Array([7, 8, 9]), new Uint8Array(), 0xffff_ffff, "x", true, 0, false] as const;
+
+    const { body } = decodeMessage(encodeCall({ ...call, args }, 7));
+
+    assert.deepEqual(body, ["10.0.0.5", [7, 8, 9], [], 0xffff_ffff, "x", true, 0, false]);
+  });
+
   test("a call without arguments has no body", () => {
     const { args: _args, ...plain } = call;
 

@@ -55,9 +55,17 @@ describe("AgentLeases", () => {
   let batches: number;
   let errors: LogFields[];
 
-  const start = async (pollMs: number): Promise<void> => {
+  const start = async (pollMs: number, areLeasesFinite?: boolean): Promise<void> => {
     const log: Logger = { ...silentLogger, error: (fields) => errors.push(fields) };
-    const parts = { stateDir, clock: systemClock, timers: systemTimers, log, hints: sources, messages: sources };
+    const parts = {
+      stateDir,
+      clock: systemClock,
+      timers: systemTimers,
+      log,
+      hints: sources,
+      messages: sources,
+      areLeasesFinite,
+    };
     leases = new AgentLeases({ ...parts, pollMs, batchMs: 20 });
     let isOpen = false;
     leases.onLease((report) => {
@@ -117,6 +125,25 @@ describe("AgentLeases", () => {
 
     assert.equal(reports[1]?.expiresAtMs, (expires + 600) * 1000);
     assert.equal(reports[2]?.macAddress, "fa:16:3e:00:00:02");
+  });
+
+  test("where leases end, one without an end is made up and not told, nor by the script; its real successor is", async () => {
+    await write(line(5, { expires: 0 }), line(6));
+    await start(10, true);
+    sources.message({ ipAddress: "10.0.0.7", expiresAtMs: null });
+    await told("old 10.0.0.6");
+
+    await write(line(5), line(6));
+
+    await told("old 10.0.0.6", "add 10.0.0.5");
+    assert.equal((await leases.readFigures()).leases, 2);
+  });
+
+  test("where leases do not end they are told", async () => {
+    await write(line(5, { expires: 0 }));
+    await start(10, false);
+
+    await told("old 10.0.0.5");
   });
 
   test("a hint makes it look at once", async () => {

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { DesiredFilesBuilder } from "../../../../src/drivers/dnsmasq/desired-files.ts";
 import { defaultDnsmasqOptions } from "../../../../src/drivers/dnsmasq/dnsmasq-options.ts";
 import { isLeaseKept, ownersOf } from "../../../../src/drivers/dnsmasq/lease-owners.ts";
-import { isTakenOverPort, seedLeases } from "../../../../src/drivers/dnsmasq/lease-seed.ts";
+import { isTakenOverPort, seedLeases, unleased } from "../../../../src/drivers/dnsmasq/lease-seed.ts";
 import { makeDesired, makeDhcpPort, makeNetwork, makePort, makeSubnet } from "../../../helpers/dhcp-network.ts";
 
 const network = makeNetwork();
@@ -18,12 +18,16 @@ const dual = makePort([four, stateful], ["10.20.0.5", "2001:db8::5"], { macAddre
 const plain = makePort([four, off], ["10.20.0.6", "10.30.0.6"], { macAddress: "fa:16:3e:00:00:02" });
 const undhcp = makePort([off], ["10.30.0.7"], { macAddress: "fa:16:3e:00:00:03" });
 
-function seed(previous: string | undefined, isTakenOver: boolean, leaseSeconds = 120): string | undefined {
+function seed(
+  previous: string | undefined,
+  isTakenOver: boolean,
+  { leaseSeconds = 120, isShared = false }: { readonly leaseSeconds?: number; readonly isShared?: boolean } = {},
+): string | undefined {
   const dhcpPort = makeDhcpPort(subnets, ["10.20.0.2"]);
   const builder = new DesiredFilesBuilder({ ...defaultDnsmasqOptions, leaseSeconds });
   const { hostLines } = builder.build(makeDesired({ network, subnets, ports: [dhcpPort, dual, plain, undhcp] }, dhcpPort));
   const owners = ownersOf(hostLines);
-  return seedLeases({ previous, isTakenOver, hostLines, isKept: (lease) => isLeaseKept(lease, owners, new Set()) });
+  return seedLeases({ previous, isTakenOver, isShared, hostLines, isKept: (lease) => isLeaseKept(lease, owners, new Set()) });
 }
 
 describe("leases that a starting dnsmasq is given", () => {
@@ -31,7 +35,7 @@ describe("leases that a starting dnsmasq is given", () => {
     const expected = ["0 fa:16:3e:00:00:01 10.20.0.5 * *", "0 fa:16:3e:00:00:02 10.20.0.6 * *"];
 
     for (const leaseSeconds of [120, 86_400, -1]) {
-      assert.deepEqual(seed(undefined, true, leaseSeconds)?.trim().split("\n").toSorted(), expected);
+      assert.deepEqual(seed(undefined, true, { leaseSeconds })?.trim().split("\n").toSorted(), expected);
     }
   });
 
@@ -59,6 +63,23 @@ describe("leases that a starting dnsmasq is given", () => {
 
       assert.deepEqual(lines, kept);
     }
+  });
+
+  test("on a network that others serve too are those of the last file, and one for everybody else", () => {
+    const kept = "1900000000 fa:16:3e:00:00:01 10.20.0.5 web ff:01";
+
+    assert.equal(seed(`${kept}\n`, false, { isShared: true }), `${kept}\n0 fa:16:3e:00:00:02 10.20.0.6 * *\n`);
+    assert.equal(seed(undefined, false, { isShared: true })?.split("\n").length, 3);
+  });
+
+  test("are one for a client, for the address that it is given when it asks: of several the last", () => {
+    const lines = [
+      "fa:16:3e:00:00:01,a,10.20.0.5",
+      "fa:16:3e:00:00:01,b,10.20.0.6",
+      "fa:16:3e:00:00:01,tag:dhcpv6,[2001:db8::5]",
+    ];
+
+    assert.deepEqual(unleased(lines, []), [{ macAddress: "fa:16:3e:00:00:01", ipAddress: "10.20.0.6" }]);
   });
 
   test("are taken over when the DHCP port has had another life before", () => {
