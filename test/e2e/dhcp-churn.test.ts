@@ -112,7 +112,7 @@ test("agents, servers and buses that are killed while addresses change hands giv
     Object.values(killed).every((count) => count > 0),
     JSON.stringify(killed),
   );
-  assert.ok(waited.length > operations, `only ${waited.length} answers`);
+  assert.ok(waited.length > 300, `only ${waited.length} answers`);
   const reused = networks.reduce((sum, { ledger }) => sum + ledger.reuses, 0);
   assert.ok(reused > 100, `only ${reused} addresses were used again`);
 

@@ -197,7 +197,7 @@ test(
   },
 );
 
-test("within two seconds after a dnsmasq was killed a client has an answer from the next one", options, async (t) => {
+test("DA-112: within two seconds after a dnsmasq was killed a client has an answer from the next one", options, async (t) => {
   const bench = await prepare(t);
   const id = bench.networks.network(3);
   const port = bench.networks.port(3, 5);

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { NetworkId } from "../../../src/model/ids.ts";
-import { makePort, portItem, testNetworkId } from "../../helpers/agent-items.ts";
+import { makePort, portItem, testNetworkId, testPortId } from "../../helpers/agent-items.ts";
 import { type AgentRig, turnLoop } from "../../helpers/agent-rig.ts";
-import { applies, bareItems, blue, startedRig } from "../../helpers/agent-scene.ts";
+import { applies, bareItems, blue, red, servedPorts, startedRig, stateOf } from "../../helpers/agent-scene.ts";
 
 const count = 200;
 /** What one reconcile takes here; the rig works on four networks at once. */
@@ -51,6 +51,26 @@ describe("many networks", () => {
     assert.equal(doneAtMs.size, count);
     assert.equal(Math.max(...doneAtMs.values()), (count / slots) * workMs);
     assert.equal(rig.agent.queueStats.dirty, 0);
+  });
+
+  test("DA-100: one whose server does not come is tried for as long as it takes, and costs no other network anything", async () => {
+    const rig = await startedAll();
+    const doneAtMs = slowDown(rig, (id) => id === blue);
+    rig.server.commit([portItem(makePort(900, blue, 1))]);
+
+    // Longer than the five minutes after which others give up.
+    await rig.advance(400_000);
+    assert.equal(stateOf(rig), "failing");
+    const before = rig.clock.monotonicMs();
+    rig.server.commit([portItem(makePort(902, red, 2))]);
+    await rig.advance(workMs);
+
+    assert.ok(doneAtMs.has(red), "a network that works is served while the other is tried");
+    assert.ok(rig.clock.monotonicMs() - before <= workMs);
+    rig.driver.onApply = () => {};
+    await rig.advance(90_000);
+    assert.equal(stateOf(rig), "served");
+    assert.ok(servedPorts(rig).includes(testPortId(900)));
   });
 
   test("DA-069: wait for one that never works no longer than its slot is taken", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { NetworkCache } from "../../../src/cache/network-cache.ts";
+import type { Port } from "../../../src/model/network.ts";
 import type { StreamItem } from "../../../src/types/agent-messages.ts";
 import {
   deleteItem,
@@ -216,6 +217,67 @@ test("DA-064: two ports that swap their addresses in either order end with the r
       ["10.1.0.2", "10.1.0.1"],
     );
   }
+});
+
+interface History {
+  readonly items: readonly StreamItem[];
+  /** Of each port that is left: its address. */
+  readonly end: readonly (readonly [string, string])[];
+}
+
+/** What an API would have allowed of these wishes: no address has two owners at a time, no port comes back. */
+function historyOf(
+  wishes: readonly { readonly slot: number; readonly address: number; readonly isDelete: boolean }[],
+): History {
+  const items: StreamItem[] = [];
+  const living = new Map<number, Port>();
+  for (const [index, { slot, address, isDelete }] of wishes.entries()) {
+    const port = living.get(slot);
+    const fixedIps = makePort(address, blue, 1).fixedIps;
+    const isTaken = [...living.values()].some((one) => one.fixedIps[0]?.ipAddress === fixedIps[0]?.ipAddress);
+    if (port !== undefined && isDelete) {
+      items.push(deleteItem(portItem(port)));
+      living.delete(slot);
+    } else if (!isTaken) {
+      const revision = (port?.revision ?? 0) + 1;
+      const next = { ...(port ?? makePort(100 + index, blue, 1)), fixedIps, revision };
+      items.push(portItem(next));
+      living.set(slot, next);
+    }
+  }
+  const end = [...living.values()].map(({ id, fixedIps }) => [id, fixedIps[0]?.ipAddress ?? ""] as const);
+  return { items, end: end.toSorted(([one], [other]) => (one < other ? -1 : 1)) };
+}
+
+test("DA-064: in whatever order changes of ports that share addresses arrive, all end with what the API gave them", () => {
+  const wish = fc.record({
+    slot: fc.integer({ min: 1, max: 4 }),
+    address: fc.integer({ min: 1, max: 4 }),
+    isDelete: fc.boolean(),
+  });
+  const shuffled = fc
+    .array(wish, { minLength: 2, maxLength: 16 })
+    .map(historyOf)
+    .chain(({ items, end }) =>
+      fc.record({
+        arrivals: fc.shuffledSubarray([...items], { minLength: items.length, maxLength: items.length }),
+        end: fc.constant(end),
+      }),
+    );
+  fc.assert(
+    fc.property(shuffled, ({ arrivals, end }) => {
+      const cache = cacheWith(blueNetwork, blueSubnet);
+
+      for (const item of arrivals) {
+        cache.applyItem(item);
+        cache.view(blue);
+      }
+
+      const left = cache.view(blue)?.ports.map(({ id, fixedIps }) => [id, fixedIps[0]?.ipAddress]);
+      assert.deepEqual(left, end);
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test("what a snapshot does not name is gone", () => {

@@ -253,7 +253,7 @@ describe("the dnsmasq of a network", { skip: skipWithoutRoot }, () => {
     assert.equal(existsSync(`/proc/${pid}/exe`) && (await readFile(`/proc/${pid}/cmdline`, "utf8")) !== "", false);
   });
 
-  test("DA-166: a port added by a small file is offered without a signal and without a child", async () => {
+  test("DA-166: a port added by a small file is offered at once, without a signal and without a child", async () => {
     const bench = await create();
     const first = makePort(bench.subnets, ["10.20.0.5"]);
     await bench.apply([first]);
@@ -269,15 +269,23 @@ describe("the dnsmasq of a network", { skip: skipWithoutRoot }, () => {
     cleanups.push(() => {
       process.kill = original;
     });
-    const port = makePort(bench.subnets, ["10.20.0.6"]);
+    const waitedMs: number[] = [];
+    const ports = [first];
 
-    const outcome = await bench.apply([first, port]);
-    const answer = await probe.ask(port.macAddress, { want: "offer", timeoutMs: 2000, everyMs: 1 });
+    for (let n = 6; n < 26; n += 1) {
+      const port = makePort(bench.subnets, [`10.20.0.${n}`]);
+      ports.push(port);
+      assert.equal(await bench.apply(ports), "added");
+      const appliedAtNs = process.hrtime.bigint();
+      const answer = await probe.ask(port.macAddress, { want: "offer", timeoutMs: 2000, everyMs: 1 });
+      assert.equal(answer.address, `10.20.0.${n}`);
+      waitedMs.push(Number(answer.atNs - appliedAtNs) / 1e6);
+    }
 
-    assert.equal(outcome, "added");
-    assert.equal(answer.address, "10.20.0.6");
     assert.deepEqual(bench.children, []);
     assert.deepEqual(sent, []);
+    // The quickest of twenty: how busy the machine is says nothing about it.
+    assert.ok(Math.min(...waitedMs) <= 5, `${waitedMs.map((ms) => ms.toFixed(1)).join(", ")} ms`);
   });
 
   test("DA-177: a known MAC gets its fixed address from both clients, a wrong one none in ten seconds", async () => {

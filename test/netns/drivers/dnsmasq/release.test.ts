@@ -139,6 +139,24 @@ for (const mode of leaseModes)
       assert.notEqual(await bench.pid(), pid);
     });
 
+    test("DA-162: a lease that goes at the first try is not spoken of, and takes no second try", async () => {
+      const warnings: string[] = [];
+      bench = await create({ log: { ...silentLogger, warn: (_fields: unknown, message: string) => warnings.push(message) } });
+      const [gone, kept] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
+      await bench.apply([gone, kept]);
+      await startProbe();
+      await ask(gone.macAddress, "lease");
+      await ask(kept.macAddress, "lease");
+      bench.children.length = 0;
+
+      assert.equal(await bench.apply([kept]), "changed");
+
+      assert.deepEqual(warnings, []);
+      assert.equal(bench.children.filter((argv) => argv.includes("perl")).length, mode === "bus" ? 0 : 1);
+      assert.doesNotMatch(await leases(), /10\.20\.0\.5 /);
+      assert.match(await leases(), /10\.20\.0\.6 /);
+    });
+
     test("DA-157, DA-161: a DHCPv6 lease is released with the client's own numbers, by no tool and without a restart", async () => {
       const network = makeNetwork();
       const subnets = [

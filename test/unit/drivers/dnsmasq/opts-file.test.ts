@@ -134,12 +134,27 @@ describe("options of an IPv4 subnet", () => {
   });
 
   test("DA-144: a subnet on which this agent has no address has its options all the same", () => {
-    const subnets = [
-      makeSubnet(network),
-      makeSubnet(network, { cidr: "10.30.0.0/24", gatewayIp: "10.30.0.1", segmentId: "s2" }),
-    ];
+    const local = makeSubnet(network, { segmentId: "s1" });
+    const other = makeSubnet(network, {
+      ...{ cidr: "10.30.0.0/24", gatewayIp: "10.30.0.1", segmentId: "s2", dnsNameservers: ["9.9.9.9"] },
+      hostRoutes: [{ destination: "172.16.0.0/12", nexthop: "10.30.0.9" }],
+    });
+    const six = makeSix({ segmentId: "s2", dnsNameservers: ["2001:db8::53"] });
+    const subnets = [local, other, six];
 
-    assert.deepEqual(linesOf({ subnets }, subnets[1]), ["option:router,10.30.0.1"]);
+    assert.deepEqual(linesOf({ subnets, domain: "x.org" }, other), [
+      "option:dns-server,9.9.9.9",
+      "option:domain-name,x.org",
+      "option:domain-search,x.org",
+      "option:classless-static-route,172.16.0.0/12,10.30.0.9,0.0.0.0/0,10.30.0.1",
+      "249,172.16.0.0/12,10.30.0.9,0.0.0.0/0,10.30.0.1",
+      "option:router,10.30.0.1",
+    ]);
+    assert.deepEqual(linesOf({ subnets, domain: "x.org" }, six), [
+      "option6:dns-server,[2001:db8::53]",
+      "option6:domain-search,x.org",
+    ]);
+    assert.deepEqual(linesOf({ subnets }, local), ["option:router,10.20.0.1"], "its clients hear nothing of the others");
   });
 
   test("routes for which there is no room are left out, the tenant's own last, and said", () => {
