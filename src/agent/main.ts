@@ -29,7 +29,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const settings = await loadDhcpAgentConfig(argv);
   const { host, stateDir, namespacePrefix } = settings;
   const searchPath = process.env["PATH"] ?? "";
-  checkPreflight({ uid: process.getuid?.(), searchPath });
+  checkPreflight({ uid: process.getuid?.(), searchPath, usesOvs: settings.interfaceDriver === "openvswitch" });
   const runner = new ForkServer(processRunner());
   const lock = await lockAgent(stateDir, { version: 1, host, namespacePrefix });
   const undo = (thrown: unknown): Promise<never> => lock.undo().then(() => Promise.reject(thrown));

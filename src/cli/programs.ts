@@ -125,5 +125,7 @@ export async function programHelp(name: ProgramName): Promise<string> {
 }
 
 function shownDefault(value: unknown): string {
+  if (Array.isArray(value)) return ` (default ${value.length === 0 ? "none" : value.join(",")})`;
+  if (typeof value === "boolean") return ` (default ${value ? "on" : "off"})`;
   return (typeof value === "string" && value !== "") || typeof value === "number" ? ` (default ${value})` : "";
 }

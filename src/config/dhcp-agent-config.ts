@@ -1,6 +1,8 @@
 // Settings of `netloom dhcp-agent`.
 import { z } from "zod";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
+import { agentWork, refuseOddAgentTimes } from "./agent-keys.ts";
+import { agentDhcp, refuseOddDhcpTimes } from "./dhcp-keys.ts";
 import { agentMetadata } from "./metadata-keys.ts";
 import * as keys from "./shared-keys.ts";
 
@@ -12,24 +14,14 @@ export const dhcpAgentSchema = z
     availabilityZone: keys.availabilityZone,
     namespacePrefix: keys.namespacePrefix,
     logLevel: keys.logLevel,
-    dhcp: z.strictObject(keys.agentDhcp).prefault({}),
+    dhcp: z.strictObject(agentDhcp).prefault({}),
     metadata: z.strictObject(agentMetadata).prefault({}),
     interfaceDriver: keys.interfaceDriver,
     ovs: keys.ovs,
-    reportIntervalMs: z.int().min(100).default(5000).describe("Time between heartbeats"),
-    concurrency: z.int().min(1).max(64).default(8).describe("Networks that are worked on at the same time"),
-    resyncIntervalMs: z
-      .int()
-      .min(1000)
-      .default(60_000)
-      .describe("How often each network is looked at again in the kernel, changed or not"),
-    resyncThrottleMs: z
-      .int()
-      .min(0)
-      .default(250)
-      .describe("Least time between two syncs with the server; at most resync_interval_ms"),
+    ...agentWork,
   })
-  .superRefine(keys.refuseLongThrottle);
+  .superRefine(refuseOddAgentTimes)
+  .superRefine(refuseOddDhcpTimes);
 
 export type DhcpAgentConfig = Frozen<z.output<typeof dhcpAgentSchema>>;
 

@@ -30,8 +30,18 @@ export const agentMetadata = {
     .max(3600)
     .default(60)
     .describe("For a request to arrive as a whole, and for silence of the metadata service"),
-  requestsPerSecond: z.number().min(0).default(20).describe("Of one instance address in the long run; 0: no limit"),
-  requestBurst: z.int().min(1).default(200).describe("Of one instance address at once: a boot reads some dozen files"),
+  requestsPerSecond: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .default(20)
+    .describe("Of one instance address in the long run; 0: no limit"),
+  requestBurst: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(200)
+    .describe("Of one instance address at once: a boot reads some dozen files"),
   sockets: z
     .enum(["auto", "setns", "child"])
     .default("auto")

@@ -1,6 +1,7 @@
 // Settings of `netloom server`.
 import { join } from "node:path";
 import { z } from "zod";
+import { refuseEarlyFailover, serverDhcp } from "./dhcp-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
 
@@ -14,10 +15,11 @@ export const serverSchema = z
     auth: keys.auth,
     forceAuthNone: keys.forceAuthNone,
     allowedHosts: keys.allowedHosts,
-    dhcp: keys.serverDhcp,
+    dhcp: z.strictObject(serverDhcp).prefault({}),
     logLevel: keys.logLevel,
   })
-  .superRefine(keys.refuseOpenApi);
+  .superRefine(keys.refuseOpenApi)
+  .superRefine(refuseEarlyFailover);
 
 export type ServerConfig = Omit<Frozen<z.output<typeof serverSchema>>, "db"> & { readonly db: string };
 

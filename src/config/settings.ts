@@ -94,8 +94,15 @@ function readFlags(settings: readonly Setting[], argv: readonly string[]): Recor
   try {
     return parseArgs({ args: [...argv], options, allowNegative: true, strict: true }).values;
   } catch (thrown) {
-    throw new NetloomError("INVALID", errorText(thrown).split(". ")[0] ?? errorText(thrown), {}, thrown);
+    throw new NetloomError("INVALID", flagProblem(errorText(thrown)), {}, thrown);
   }
+}
+
+/** What node says in one line; its advice is kept where the value begins with a dash. */
+function flagProblem(text: string): string {
+  const [, flag] = /^Option '(--[^' ]+)[^']*' argument is ambiguous/.exec(text) ?? [];
+  if (flag !== undefined) return `a value of ${flag} that begins with a dash is given as ${flag}=-…`;
+  return text.split(/\. |\n/)[0] ?? text;
 }
 
 async function readSettingsFile(file: string): Promise<RawObject> {
@@ -142,17 +149,34 @@ function place(raw: RawObject, setting: Setting, value: unknown, remember: () =>
 }
 
 function invalid(error: z.ZodError, origins: ReadonlyMap<string, string>, file: string | undefined): NetloomError {
-  const lines = error.issues.map((issue) => {
+  const lines = new Map<string, string>();
+  for (const issue of error.issues) {
     const at = issue.path.map(String);
     if (issue.code === "unrecognized_keys") {
-      return `unknown key ${issue.keys.map((key) => fileName([...at, key])).join(", ")} in ${file ?? "the settings"}`;
+      const unknown = issue.keys.map((key) => fileName([...at, key])).join(", ");
+      lines.set(`unknown ${unknown}`, `unknown key ${unknown} in ${file ?? "the settings"}`);
+      continue;
     }
     const name = fileName(at);
     // An item of a list comes from where the list comes from.
     const origin = origins.get(name) ?? origins.get(fileName(at.filter((key) => !/^\d+$/.test(key))));
-    return `${name === "" ? "settings" : name} (${origin ?? file ?? "default"}): ${issue.message}`;
-  });
-  return new NetloomError("INVALID", lines.join("; "));
+    // Of what is wrong with one value the first is enough, but that a number is no safe integer helps nobody.
+    if (lines.has(name) && !lines.get(name)?.includes(String(Number.MAX_SAFE_INTEGER))) continue;
+    lines.set(name, `${name === "" ? "settings" : name} (${origin ?? file ?? "default"}): ${problemOf(issue)}`);
+  }
+  return new NetloomError("INVALID", [...lines.values()].join("; "));
+}
+
+/** In the words of people, where zod speaks of types. */
+function problemOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "too_small" && issue.origin === "number") return `must be at least ${issue.minimum}`;
+  if (issue.code === "too_big" && (issue.origin === "number" || issue.origin === "int"))
+    return `must be at most ${issue.maximum}`;
+  if (issue.code === "invalid_value") return `must be one of ${issue.values.join(", ")}`;
+  if (issue.code !== "invalid_type") return issue.message;
+  if (issue.expected === "int") return "must be a whole number";
+  if (issue.expected === "number") return "must be a number";
+  return issue.expected === "boolean" ? "must be true or false" : issue.message;
 }
 
 function deepFreeze(value: unknown): unknown {

@@ -1,5 +1,7 @@
 // Settings of `netloom up`: what it needs itself and what it hands to the programs that it starts.
 import { z } from "zod";
+import { agentWork, refuseOddAgentTimes, refuseSlowHeartbeats } from "./agent-keys.ts";
+import { agentDhcp, refuseEarlyFailover, refuseOddDhcpTimes, serverDhcp } from "./dhcp-keys.ts";
 import { agentMetadata } from "./metadata-keys.ts";
 import { defaultDatabase } from "./server-config.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
@@ -23,12 +25,19 @@ export const upSchema = z
     availabilityZone: keys.availabilityZone,
     namespacePrefix: keys.namespacePrefix,
     logLevel: keys.logLevel,
-    dhcp: z.strictObject(keys.agentDhcp).prefault({}),
+    dhcp: z.strictObject({ ...serverDhcp, ...agentDhcp }).prefault({}),
     l3: z.strictObject(keys.agentL3).prefault({}),
     metadata: z.strictObject(agentMetadata).prefault({}),
+    interfaceDriver: keys.interfaceDriver,
+    ovs: keys.ovs,
+    ...agentWork,
     foregroundLogs: z.boolean().default(false).describe("Logs of all programs to standard error instead of <state_dir>/log"),
   })
-  .superRefine(keys.refuseOpenApi);
+  .superRefine(keys.refuseOpenApi)
+  .superRefine(refuseEarlyFailover)
+  .superRefine(refuseOddDhcpTimes)
+  .superRefine(refuseOddAgentTimes)
+  .superRefine(refuseSlowHeartbeats);
 
 export type UpConfig = Omit<Frozen<z.output<typeof upSchema>>, "db"> & { readonly db: string };
 

@@ -38,6 +38,7 @@ async function prepare(config: UpConfig, log: Logger): Promise<StateLock> {
     "nsenter",
     "perl",
     ...(config.nats.url === undefined ? ["nats-server", "setpriv"] : []),
+    ...(config.interfaceDriver === "openvswitch" ? ["ovs-vsctl"] : []),
   ];
   requirePrograms(needed, process.env["PATH"] ?? "");
   const marker: Marker = { version: 1, host, namespacePrefix };

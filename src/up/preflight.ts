@@ -10,6 +10,7 @@ const packages: Readonly<Record<string, string>> = {
   nft: "nftables",
   nsenter: "util-linux",
   "nats-server": "nats-server",
+  "ovs-vsctl": "openvswitch-switch",
   perl: "perl-base",
   setpriv: "util-linux",
 };

@@ -9,7 +9,7 @@ import type { Role } from "../messaging/subjects.ts";
 import { agentPrograms } from "./agent-programs.ts";
 
 const firstPauseMs = 100;
-const longestPauseMs = 10_000;
+const longestPauseMs = 8000;
 
 export const natsPaths = (stateDir: string) => ({
   directory: join(stateDir, "nats"),

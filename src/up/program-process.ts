@@ -8,12 +8,10 @@ import type { Logger } from "../base/logger.ts";
 import type { ProgramName } from "./agent-programs.ts";
 import { nodeFlagsOf } from "./node-flags.ts";
 import { writePidFile } from "./pid-file.ts";
+import { programEnvironment } from "./program-arguments.ts";
+import { RestartPause } from "./restart-pause.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
-const firstPauseMs = 500;
-const longestPauseMs = 30_000;
-/** A program that ran this long is healthy: its next crash starts with the shortest pause again. */
-const healthyAfterMs = 60_000;
 const rotateAboveBytes = 64 * 1024 * 1024;
 
 export interface ProgramOptions {
@@ -37,7 +35,7 @@ export class ProgramProcess {
   #args: readonly string[];
   #child: ChildProcess | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
-  #pauseMs = firstPauseMs;
+  readonly #pause = new RestartPause();
   #isReady = false;
   #isStopping = false;
   #failure = "";
@@ -57,7 +55,7 @@ export class ProgramProcess {
   /** Ends the running one; the next starts at once, with other arguments. */
   restartWith(args: readonly string[]): void {
     this.#args = args;
-    this.#pauseMs = 0;
+    this.#pause.skipNext();
     this.#child?.kill("SIGTERM");
   }
 
@@ -74,7 +72,8 @@ export class ProgramProcess {
     const logTarget = logFile === undefined ? "inherit" : openLog(logFile);
     // A process group of its own: Ctrl-C in a terminal is for `up`, which ends its programs in the right order.
     const stdio: StdioOptions = ["ignore", logTarget, logTarget, "ipc"];
-    const child = fork(launcher, [name, ...this.#args], { stdio, execArgv: [...nodeFlagsOf(name)], detached: true });
+    const env = programEnvironment(process.env);
+    const child = fork(launcher, [name, ...this.#args], { stdio, env, execArgv: [...nodeFlagsOf(name)], detached: true });
     if (typeof logTarget === "number") closeSync(logTarget);
     this.#child = child;
     child.on("message", (message) => this.#onMessage(message));
@@ -119,11 +118,9 @@ export class ProgramProcess {
       return;
     }
     const ms = Math.round(performance.now() - startedAt);
-    if (ms > healthyAfterMs) this.#pauseMs = firstPauseMs;
     log.warn({ exitCode, outcome: signal ?? "exited", ms }, `${name} ended and is started again`);
     this.#failure = "";
-    this.#restartTimer = setTimeout(() => this.start(), this.#pauseMs);
-    this.#pauseMs = Math.min(Math.max(this.#pauseMs * 2, firstPauseMs), longestPauseMs);
+    this.#restartTimer = setTimeout(() => this.start(), this.#pause.afterEnd(ms));
   }
 
   #announce(pid: number): void {

@@ -31,6 +31,18 @@ test("programs that are missing are named with the package that has them", async
   );
 });
 
+test("Open vSwitch is asked for where its bridge is to be used, and only there", async (t) => {
+  const directory = await directoryWith("dnsmasq", "ip", "nsenter", "perl");
+  t.after(() => rm(directory, { recursive: true }));
+  const facts = { uid: 0, searchPath: directory };
+
+  assert.doesNotThrow(() => checkPreflight(facts));
+  assert.throws(
+    () => checkPreflight({ ...facts, usesOvs: true }),
+    /^NetloomError: ovs-vsctl not found in PATH: apt-get install -y openvswitch-switch$/,
+  );
+});
+
 test("with everything there it passes", async (t) => {
   const directory = await directoryWith("ip", "nsenter", "dnsmasq", "perl");
   t.after(() => rm(directory, { recursive: true }));

@@ -27,7 +27,7 @@ test("defaults are complete without a file, an environment or flags", async () =
 });
 
 test("a flag wins over the environment, and that over the file", async (context) => {
-  const file = await yamlFile(context, "dhcp:\n  lease_seconds: 100\n  dns_domain: file.example\n  dns_servers: [192.0.2.1]\n");
+  const file = await yamlFile(context, "dhcp:\n  lease_seconds: 130\n  dns_domain: file.example\n  dns_servers: [192.0.2.1]\n");
   const env = { NETLOOM_DHCP_LEASE_SECONDS: "200", NETLOOM_DHCP_DNS_DOMAIN: "env.example" };
 
   const config = await loadDhcpAgentConfig(["--config", file, "--dhcp-lease-seconds", "300"], env);
@@ -124,4 +124,74 @@ test("every setting of the DHCP agent is described and has a default", () => {
     assert.notEqual(setting.description, "", setting.path.join("."));
     assert.notEqual(setting.defaultValue, undefined, setting.path.join("."));
   }
+});
+
+const refusals: readonly (readonly [argv: readonly string[], message: string])[] = [
+  [["--concurrency=0"], "concurrency (--concurrency): must be at least 1"],
+  [["--concurrency=-3"], "concurrency (--concurrency): must be at least 1"],
+  [["--concurrency=1.5"], "concurrency (--concurrency): must be a whole number"],
+  [["--concurrency=1e400"], "concurrency (--concurrency): must be a number"],
+  [["--concurrency="], "concurrency (--concurrency): must be a number"],
+  [["--concurrency=65"], "concurrency (--concurrency): must be at most 64"],
+  [["--dhcp-agents-per-network=9e20"], "dhcp.agents_per_network (--dhcp-agents-per-network): must be at most 16"],
+  [["--report-interval-ms=99999999999"], "report_interval_ms (--report-interval-ms): must be at most 604800000"],
+  [["--interface-driver=ovs"], "interface_driver (--interface-driver): must be one of bridge, openvswitch"],
+  [
+    ["--dhcp-lease-seconds=60"],
+    "dhcp.lease_seconds (--dhcp-lease-seconds): must be -1 (for ever) or from 120, the shortest that dnsmasq gives, to 4294967294",
+  ],
+  [
+    ["--dhcp-lease-seconds", "-1"],
+    "a value of --dhcp-lease-seconds that begins with a dash is given as --dhcp-lease-seconds=-…",
+  ],
+  [
+    ["--dhcp-renewal-seconds=90000"],
+    "dhcp.renewal_seconds (--dhcp-renewal-seconds): must be less than lease_seconds, which is 86400",
+  ],
+  [
+    ["--dhcp-renewal-seconds=50", "--dhcp-rebinding-seconds=50"],
+    "dhcp.renewal_seconds (--dhcp-renewal-seconds): must be less than rebinding_seconds, which is 50",
+  ],
+  [
+    ["--dhcp-failover-after-ms=1000"],
+    "dhcp.failover_after_ms (--dhcp-failover-after-ms): must not be less than agent_down_ms, which is 20000",
+  ],
+  [
+    ["--dhcp-agent-down-ms=6000"],
+    "report_interval_ms (default): must be at most half of dhcp.agent_down_ms, which is 6000: agents would look dead",
+  ],
+  [
+    ["--fence-after-ms=4000"],
+    "fence_after_ms (--fence-after-ms): must be 0 (never) or at least 15000, 3 times report_interval_ms: one lost heartbeat is none",
+  ],
+  [
+    ["--resync-throttle-ms=70000"],
+    "resync_throttle_ms (--resync-throttle-ms): must not be more than resync_interval_ms, which is 60000",
+  ],
+];
+
+for (const [argv, message] of refusals) {
+  test(`up refuses ${argv.join(" ")} in one line that says what it may be`, async () => {
+    await assert.rejects(loadUpConfig(argv, {}), { code: "INVALID", message });
+  });
+}
+
+test("what belongs together is taken: a long lease with its times, infinity with times of its own", async () => {
+  const times = ["--dhcp-renewal-seconds=100", "--dhcp-rebinding-seconds=200"];
+
+  assert.equal((await loadUpConfig([...times, "--dhcp-lease-seconds=201"], {})).dhcp.leaseSeconds, 201);
+  assert.equal((await loadUpConfig([...times, "--dhcp-lease-seconds=-1"], {})).dhcp.leaseSeconds, -1);
+  assert.equal((await loadUpConfig(["--fence-after-ms=40000"], {})).fenceAfterMs, 40_000);
+});
+
+test("up takes all of it from a file", async (context) => {
+  const text =
+    "interface_driver: openvswitch\novs:\n  bridge: br-x\nconcurrency: 3\ndhcp:\n  agents_per_network: 2\n  agent_down_ms: 30000\n";
+
+  const config = await loadUpConfig(["--config", await yamlFile(context, text)], {});
+
+  assert.deepEqual([config.interfaceDriver, config.ovs.bridge, config.concurrency], ["openvswitch", "br-x", 3]);
+  assert.deepEqual([config.dhcp.agentsPerNetwork, config.dhcp.agentDownMs], [2, 30_000]);
+  const wrong = await yamlFile(context, "concurrency: 0\n");
+  await assert.rejects(loadUpConfig(["--config", wrong], {}), { message: `concurrency (${wrong}): must be at least 1` });
 });
