@@ -22,6 +22,7 @@ export interface DriverValues {
   readonly mappings?: ReadonlyMap<string, string>;
   readonly runner?: CommandRunner;
   readonly worker?: NamespaceRunner;
+  readonly hasRadvd?: boolean;
 }
 
 export class RouterScene {
@@ -58,7 +59,7 @@ export class RouterScene {
     const bridgeMappings = values.mappings ?? new Map([["public", this.bridge]]);
     const driver = new NftRouterDriver({
       ...{ worker: values.worker ?? this.worker, nft: this.nft, stateDir: this.directory.path },
-      runner: values.runner ?? processRunner(),
+      ...{ runner: values.runner ?? processRunner(), hasRadvd: values.hasRadvd },
       ...{ namespacePrefix: this.prefix, bridgeMappings, hasIpv6: true },
     });
     this.#drivers.push(driver);
@@ -84,6 +85,11 @@ export class RouterScene {
     await sh("ip", "-n", namespace, "addr", "add", cidr, "dev", "eth0", ...(isSix ? ["nodad"] : []));
     await sh("ip", "-n", namespace, ...(isSix ? ["-6"] : []), "route", "add", "default", "via", gateway);
     return { namespace, address: cidr.split("/")[0] ?? "" };
+  }
+
+  /** A namespace of the test's own goes with the scene. */
+  keep(namespace: string): void {
+    this.#guests.push(namespace);
   }
 
   /** Resolves when an answer came; rejects otherwise. */
