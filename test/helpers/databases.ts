@@ -86,6 +86,8 @@ const tables = [
   "floating_ips",
   "router_ports",
   "router_l3_agents",
+  "ha_routers",
+  "ha_networks",
   "routers",
   "fixed_ips",
   "ports",

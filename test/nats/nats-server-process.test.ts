@@ -83,7 +83,7 @@ test("stop ends it and removes the pid file", async () => {
 
   await server.stop();
 
-  await waitFor(() => !existsSync(`/proc/${server.pid}`), { limitMs: 2000, what: "the process to be gone" });
+  await waitFor(() => !existsSync(`/proc/${server.pid}`), { limitMs: 10_000, what: "the process to be gone" });
   assert.equal(existsSync(join(directory, "nats-server.pid")), false);
 });
 

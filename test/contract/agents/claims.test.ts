@@ -44,7 +44,7 @@ forEachDatabase((_name, openFresh) => {
     assert.equal(shown["device_owner"], "network:dhcp");
     assert.equal(shown["binding:host_id"], "node-1.example");
     assert.match(String(shown["device_id"]), new RegExp(`^dhcp[0-9a-f-]{36}-${networkId}$`));
-    await waitFor(() => agent.items.some(({ id }) => id === port.id), { limitMs: 2000, what: "the port's event" });
+    await waitFor(() => agent.items.some(({ id }) => id === port.id), { limitMs: 10_000, what: "the port's event" });
   });
 
   test("claims are idempotent, also when they come at the same moment", async () => {
@@ -171,8 +171,8 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual(after.fixedIps, before.fixedIps);
     assert.equal(after.bindingHost, "node-2");
     const isGone = (): boolean => one.items.some(({ op, id }) => op === "delete" && id === networkId);
-    await waitFor(isGone, { limitMs: 2000, what: "the network's delete on the old host" });
-    await waitFor(() => two.items.some(({ id }) => id === networkId), { limitMs: 2000, what: "the network on the new host" });
+    await waitFor(isGone, { limitMs: 10_000, what: "the network's delete on the old host" });
+    await waitFor(() => two.items.some(({ id }) => id === networkId), { limitMs: 10_000, what: "the network on the new host" });
   });
 
   test("DA-213: two agents of one network never get each other's port, and of one that is reserved only one gets it", async () => {

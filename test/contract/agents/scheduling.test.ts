@@ -9,7 +9,7 @@ import { addressesOf, admin, createOne, idOf } from "../../helpers/network-servi
 import { ServerRig } from "../../helpers/server-rig.ts";
 import { waitFor } from "../../helpers/wait-for.ts";
 
-const limit = { limitMs: 3000 };
+const limit = { limitMs: 10_000 };
 
 forEachDatabase((_name, openFresh, freshUrl) => {
   const rigs: ServerRig[] = [];

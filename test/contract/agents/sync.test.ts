@@ -43,7 +43,7 @@ forEachDatabase((_name, openFresh) => {
 
     const port = await rig.port(networkId);
 
-    await waitFor(() => one.items.some(({ id }) => id === idOf(port)), { limitMs: 2000, what: "the port's event" });
+    await waitFor(() => one.items.some(({ id }) => id === idOf(port)), { limitMs: 10_000, what: "the port's event" });
     assert.deepEqual(described(one.items), [
       `upsert network ${networkId}`,
       `upsert subnet ${subnetId}`,

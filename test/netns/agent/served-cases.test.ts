@@ -154,7 +154,7 @@ class ProbedAgent {
     for (const { id, revision } of ports) {
       const mac = this.#macs.get(id);
       if (mac === undefined) continue;
-      this.#answers.set(`${id} ${revision}`, this.probe.ask(mac, { want: "offer", timeoutMs: 1500, everyMs: 60_000 }));
+      this.#answers.set(`${id} ${revision}`, this.probe.ask(mac, { want: "offer", timeoutMs: 5000, everyMs: 60_000 }));
     }
   }
 }

@@ -198,7 +198,10 @@ describe("an agent that starts", () => {
     assert.ok(during.every(({ phase }) => phase === "syncing"));
     gate.resolve();
     await running.ready;
-    await waitFor(() => program.server.heartbeats.at(-1)?.phase === "ready", { limitMs: 2000, what: "a beat that says ready" });
+    await waitFor(() => program.server.heartbeats.at(-1)?.phase === "ready", {
+      limitMs: 10_000,
+      what: "a beat that says ready",
+    });
     await running.end();
   });
 });

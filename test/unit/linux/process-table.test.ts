@@ -79,7 +79,7 @@ describe("the process table", () => {
       }
       return undefined;
     };
-    const pid = await waitFor(isZombie, { limitMs: 2000, what: "a zombie" });
+    const pid = await waitFor(isZombie, { limitMs: 10_000, what: "a zombie" });
 
     assert.equal(readProcess(Number(pid)), undefined);
   });

@@ -108,7 +108,7 @@ describe("a driver that finds a network", { skip: skipWithoutRoot }, () => {
     const pid = await bench.pid();
     process.kill(pid, "SIGKILL");
     await waitFor(async () => (await bench.driver.findDead()).includes(bench.network.id), {
-      limitMs: 2000,
+      limitMs: 10_000,
       what: "the dead server to be found",
     });
     await writeFile(bench.file("pid"), `${process.pid}\n`);

@@ -29,7 +29,7 @@ describe("the dnsmasq of a network", { skip: skipWithoutRoot }, () => {
     const server = readProcess(await bench.pid());
     assert.ok(server !== undefined);
     process.kill(server.pid, "SIGKILL");
-    await waitFor(() => !isAlive(server), { limitMs: 2000, what: "the end of dnsmasq" });
+    await waitFor(() => !isAlive(server), { limitMs: 10_000, what: "the end of dnsmasq" });
   };
 
   test("DA-097: has its directory before it starts, open to its user", async () => {

@@ -20,7 +20,7 @@ describe("the end of a server", () => {
     });
     children.push(child);
     if (child.stdout !== null) await once(child.stdout, "data");
-    const server = await waitFor(() => readProcess(child.pid ?? 0), { limitMs: 2000, what: "the process" });
+    const server = await waitFor(() => readProcess(child.pid ?? 0), { limitMs: 10_000, what: "the process" });
     return { server, child };
   }
   const signalOf = async (child: ChildProcess): Promise<NodeJS.Signals | null> =>
@@ -51,7 +51,7 @@ describe("the end of a server", () => {
 
     await assert.rejects(stopper.stop([server]), { code: "UNAVAILABLE" });
     assert.equal(isAlive(server), true);
-    await waitFor(async () => stopper.stop([server]).then(() => true), { limitMs: 3000, what: "the end" });
+    await waitFor(async () => stopper.stop([server]).then(() => true), { limitMs: 10_000, what: "the end" });
 
     assert.equal(await signalOf(child), "SIGKILL");
   });
