@@ -38,6 +38,7 @@ export interface L3AgentEnvironment {
   readonly timers: Timers;
   readonly log: Logger;
   readonly stop: Pick<Stop, "onStop">;
+  readonly random?: (() => number) | undefined;
 }
 
 export interface RunningL3Agent {
@@ -51,12 +52,12 @@ const reportBatch = 256;
 
 /** Starts everything; what was started is closed in the reverse order by `stop`. */
 export async function startL3Agent(environment: L3AgentEnvironment): Promise<RunningL3Agent> {
-  const { settings, bus, clock, timers, log } = environment;
+  const { settings, bus, clock, timers, log, random } = environment;
   const { host } = settings;
   const api = new L3PluginApi({ bus, host });
   const reports = new ReportQueue<RouterStatus>({
     send: (routers) => api.reportStatus({ routers: [...routers] }),
-    ...{ batch: reportBatch, timers, log },
+    ...{ batch: reportBatch, timers, log, random },
   });
   const agent = new L3Agent({
     ...environment,
@@ -66,7 +67,7 @@ export async function startL3Agent(environment: L3AgentEnvironment): Promise<Run
     handlesInternalOnly: settings.handleInternalOnlyRouters,
   });
   const stream: ItemStream<RouterItem> = new ItemStream<RouterItem>({
-    ...{ bus, role: "l3", host, clock, timers, log, sink: agent, throttleMs: settings.resyncThrottleMs },
+    ...{ bus, role: "l3", host, clock, timers, log, random, sink: agent, throttleMs: settings.resyncThrottleMs },
     schema: routerStreamMessageSchema,
     sync: (request) => sync({ api, agent, self, log }, request),
   });
