@@ -1,7 +1,7 @@
 // One dual-stack network, real servers on it, and real clients of every kind: what tests of clients on the real kernel share.
 import type { TestContext } from "node:test";
 import type { Network, Port, Subnet } from "../../src/model/network.ts";
-import { DhcpBench } from "./dhcp-bench.ts";
+import { DhcpBench, type LeaseMode } from "./dhcp-bench.ts";
 import { makeNetwork, makePort, makeSubnet } from "./dhcp-network.ts";
 import { LivingClient, type LivingKind } from "./living-client.ts";
 
@@ -30,8 +30,13 @@ export const makeDualPort = ({ subnets }: DualStack, n: number, values: Partial<
   makePort(subnets, bothAddresses(n), values);
 
 /** A server of the network with the n-th address; several on one network share its bridge, as agents of one wire do. */
-export async function startServer(t: TestContext, { network, subnets }: DualStack, n: number): Promise<DhcpBench> {
-  const bench = await DhcpBench.create({ network, subnets, dhcpAddresses: bothAddresses(n) });
+export async function startServer(
+  t: TestContext,
+  { network, subnets }: DualStack,
+  n: number,
+  leaseMode: LeaseMode = "packets",
+): Promise<DhcpBench> {
+  const bench = await DhcpBench.create({ network, subnets, dhcpAddresses: bothAddresses(n), leaseMode });
   t.after(() => bench.close());
   return bench;
 }

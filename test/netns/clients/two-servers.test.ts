@@ -1,7 +1,7 @@
 // Two servers of one network: a client goes on with the other one when its own is gone, and when it has moved away from it.
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
-import { bothAddresses, addressFor, makeDualPort, makeDualStack, startServer } from "../../helpers/client-bench.ts";
+import { addressFor, bothAddresses, makeDualPort, makeDualStack, plugClient, startServer } from "../../helpers/client-bench.ts";
 import { confirmations, LivingClient, livingKinds } from "../../helpers/living-client.ts";
 import { skipWithoutRoot } from "../../helpers/namespaces.ts";
 import { type HostedNetwork, OtherHost } from "../../helpers/other-host.ts";
@@ -36,5 +36,34 @@ describe("a network with two servers", { skip: skipWithoutRoot, concurrency: 3 }
       assert.deepEqual([first.address, after.address], [addressFor(kind, 5), addressFor(kind, 5)]);
       assert.notEqual(after.server, first.server);
       assert.deepEqual(await client.addresses(), [first.address]);
+    });
+
+  for (const kind of livingKinds)
+    test(`${kind}: whose server is gone goes on with the other one, which has never spoken to it`, async (t) => {
+      const network = makeDualStack();
+      const one = await startServer(t, network, 2);
+      const two = await startServer(t, network, 3, "bus");
+      const port = makeDualPort(network, 5);
+      await two.apply([one.dhcpPort]);
+      await one.apply([port, two.dhcpPort]);
+      const client = await plugClient(t, one, kind, port.macAddress);
+      const timers = { renew: 4, rebind: 8 };
+      await client.start(timers);
+      const first = await client.next(["bound"]);
+      // The second time nothing is left to do but what nobody waits for.
+      assert.equal(await two.apply([port, one.dhcpPort]), "added");
+      assert.equal(await two.apply([port, one.dhcpPort]), "unchanged");
+      const pid = await two.pid();
+
+      await one.newDriver().remove(network.network.id);
+      if (kind !== "dhclient") await client.renewSoon(timers);
+      await client.forget();
+      // First it asks its own server, some clients for long; then everybody.
+      const after = await client.next(["renew", "rebind"], 40_000);
+
+      assert.equal(after.address, first.address);
+      assert.notEqual(after.server, first.server);
+      assert.deepEqual(await client.addresses(), [first.address]);
+      assert.equal(await two.pid(), pid);
     });
 });
