@@ -8,6 +8,10 @@ export type ApiObject = Readonly<Record<string, unknown>>;
 export interface ResourceName {
   readonly singular: string;
   readonly plural: string;
+  /** Where it is not the plural: a collection inside another object. */
+  readonly path?: string;
+  /** What people call one by, beside its id; `name` when absent. */
+  readonly handle?: string;
 }
 
 export const resourceNames = {
@@ -16,7 +20,12 @@ export const resourceNames = {
   port: { singular: "port", plural: "ports" },
   agent: { singular: "agent", plural: "agents" },
   lease: { singular: "lease", plural: "leases" },
+  router: { singular: "router", plural: "routers" },
+  floatingip: { singular: "floatingip", plural: "floatingips", handle: "floating_ip_address" },
+  portForwarding: { singular: "port_forwarding", plural: "port_forwardings" },
 } as const satisfies Readonly<Record<string, ResourceName>>;
+
+const pathOf = ({ path, plural }: ResourceName): string => path ?? plural;
 
 export type Query = readonly [name: string, value: string][];
 
@@ -33,12 +42,12 @@ export class ApiClient {
   async list(resource: ResourceName, query: Query = []): Promise<readonly ApiObject[]> {
     const parameters = new URLSearchParams(query);
     const text = parameters.toString();
-    const body = await this.#request("GET", `${resource.plural}${text === "" ? "" : `?${text}`}`);
+    const body = await this.#request("GET", `${pathOf(resource)}${text === "" ? "" : `?${text}`}`);
     return readKey(body, resource.plural) as readonly ApiObject[];
   }
 
   async show(resource: ResourceName, id: string): Promise<ApiObject> {
-    return readKey(await this.#request("GET", `${resource.plural}/${id}`), resource.singular) as ApiObject;
+    return readKey(await this.#request("GET", `${pathOf(resource)}/${encodeURIComponent(id)}`), resource.singular) as ApiObject;
   }
 
   /** As the agent itself says it, by way of the server. */
@@ -48,17 +57,31 @@ export class ApiClient {
   }
 
   async create(resource: ResourceName, attributes: ApiObject): Promise<ApiObject> {
-    const body = await this.#request("POST", resource.plural, { [resource.singular]: attributes });
+    const body = await this.#request("POST", pathOf(resource), { [resource.singular]: attributes });
     return readKey(body, resource.singular) as ApiObject;
   }
 
   async update(resource: ResourceName, id: string, changes: ApiObject): Promise<ApiObject> {
-    const body = await this.#request("PUT", `${resource.plural}/${id}`, { [resource.singular]: changes });
+    const body = await this.#request("PUT", `${pathOf(resource)}/${encodeURIComponent(id)}`, { [resource.singular]: changes });
     return readKey(body, resource.singular) as ApiObject;
   }
 
   async remove(resource: ResourceName, id: string): Promise<void> {
-    await this.#request("DELETE", `${resource.plural}/${id}`);
+    await this.#request("DELETE", `${pathOf(resource)}/${encodeURIComponent(id)}`);
+  }
+
+  /** A member action; answers what the server says. */
+  async act(
+    resource: ResourceName,
+    id: string,
+    { action, body }: { readonly action: string; readonly body: ApiObject },
+  ): Promise<ApiObject> {
+    return (await this.#request("PUT", `${pathOf(resource)}/${id}/${action}`, body)) as ApiObject;
+  }
+
+  /** Where the answer says nothing. */
+  async post(path: string, body: ApiObject): Promise<void> {
+    await this.#request("POST", path, body);
   }
 
   /** The object that has this id or, when none has, the only one with this name. */
@@ -68,15 +91,17 @@ export class ApiClient {
       const [found] = await this.list(resource, [["id", nameOrId]]);
       if (found !== undefined) return found;
     }
-    const found = await this.list(resource, [["name", nameOrId]]);
+    const { handle = "name" } = resource;
+    const word = handle === "name" ? "name" : "address";
+    const found = await this.list(resource, [[handle, nameOrId]]);
     const [first] = found;
     if (first === undefined)
-      throw new CommandFailure(exitCodes.notFound, `no ${resource.singular} has the name or id ${nameOrId}`);
+      throw new CommandFailure(exitCodes.notFound, `no ${resource.singular} has the ${word} or id ${nameOrId}`);
     if (found.length > 1) {
       const ids = found.map((object) => String(object["id"])).join(", ");
       throw new CommandFailure(
         exitCodes.usage,
-        `${found.length} ${resource.plural} have the name ${nameOrId}, give the id: ${ids}`,
+        `${found.length} ${resource.plural} have the ${word} ${nameOrId}, give the id: ${ids}`,
       );
     }
     return first;

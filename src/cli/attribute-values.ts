@@ -17,11 +17,19 @@ export interface AttributeOption {
   readonly description: string;
 }
 
-/** Turns a name or id into an id; `kind` is `network` or `subnet`. */
-export type Resolve = (kind: string, nameOrId: string) => Promise<string>;
+export type Reference = "network" | "subnet" | "port" | "router";
+
+/** Turns a name or id into an id. */
+export type Resolve = (kind: Reference, nameOrId: string) => Promise<string>;
 
 /** Attributes and keys that hold the id of another object: the flag takes a name too. */
-export const references: Readonly<Record<string, string>> = { network_id: "network", subnet_id: "subnet" };
+export const references: Readonly<Record<string, Reference>> = {
+  network_id: "network",
+  floating_network_id: "network",
+  subnet_id: "subnet",
+  port_id: "port",
+  internal_port_id: "port",
+};
 
 /** What stands behind the flag in the help. */
 export function placeholder(option: AttributeOption): string {

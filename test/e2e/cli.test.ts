@@ -105,7 +105,7 @@ suite("netloom command line", { skip: skipWithoutRoot }, () => {
   });
 
   test("the agent of this host is listed and shown", async () => {
-    const [agent] = await json<Row[]>("agent", "list");
+    const agent = (await json<Row[]>("agent", "list")).find((one) => one["agent_type"] === "DHCP agent");
 
     assert.equal(agent?.["host"], up.host);
     const id = String(agent?.["id"]);
@@ -118,7 +118,7 @@ suite("netloom command line", { skip: skipWithoutRoot }, () => {
   test("agent show tells how each network is, by asking the agent", async () => {
     const network = await json("network", "create", "shown");
     await json("subnet", "create", "--network", "shown", "--cidr", "10.7.0.0/24");
-    const [agent] = await json<Row[]>("agent", "list");
+    const agent = (await json<Row[]>("agent", "list")).find((one) => one["agent_type"] === "DHCP agent");
     const show = ["agent", "show", String(agent?.["id"]), "--state-dir", "/nonexistent"];
 
     const served = await waitFor(

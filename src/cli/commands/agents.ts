@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
 import { readAgentNetworks } from "../agent-status.ts";
-import { resourceNames } from "../api-client.ts";
-import { addExamples, contextOf } from "./context.ts";
+import { type ApiObject, resourceNames } from "../api-client.ts";
+import { addAgentRouterCommands } from "./agent-routers.ts";
+import { addExamples, type CommandContext, contextOf } from "./context.ts";
 
 const columns = ["id", "agent_type", "host", "availability_zone", "alive", "admin_state_up", "heartbeat_timestamp"];
 
@@ -9,11 +10,14 @@ const networkColumns = ["network_id", "state", "ports", "last_reconcile_at", "la
 
 export function addAgentCommands(root: Command): void {
   const agent = addExamples(root.command("agent").description("the agents that the server knows"), "netloom agent list");
-  const list = agent.command("list").description("list agents").option("--host <host>", "only those of this host");
-  addExamples(list, "netloom agent list -o json").action(async (options: { host?: string }, command: Command) => {
+  const list = agent
+    .command("list")
+    .description("list agents")
+    .option("--host <host>", "only those of this host")
+    .option("--router <router>", "only those that host this router (name or id)");
+  addExamples(list, "netloom agent list -o json").action(async (options: ListOptions, command: Command) => {
     const context = contextOf(command);
-    const query: [string, string][] = options.host === undefined ? [] : [["host", options.host]];
-    await context.printList(await context.client.list(resourceNames.agent, query), columns);
+    await context.printList(await readAgents(options, context), columns);
   });
   const show = agent
     .command("show")
@@ -25,6 +29,19 @@ export function addAgentCommands(root: Command): void {
         .default("/var/lib/netloom"),
     );
   addExamples(show, "netloom agent show 0190b6a8-3c1e-7f00-8a00-5d3c2e1f0a9b").action(showAgent);
+  addAgentRouterCommands(agent);
+}
+
+interface ListOptions {
+  readonly host?: string;
+  readonly router?: string;
+}
+
+async function readAgents({ host, router }: ListOptions, { client }: CommandContext): Promise<readonly ApiObject[]> {
+  if (router === undefined) return client.list(resourceNames.agent, host === undefined ? [] : [["host", host]]);
+  const path = `routers/${await client.findId(resourceNames.router, router)}/l3-agents`;
+  const agents = await client.list({ ...resourceNames.agent, path });
+  return agents.filter((agent) => host === undefined || agent["host"] === host);
 }
 
 async function showAgent(id: string, { stateDir }: { readonly stateDir: string }, command: Command): Promise<void> {

@@ -51,7 +51,7 @@ export function addLeaseCommands(root: Command): void {
   addExamples(show, "netloom lease show 0190b6a8-3c1e-4f00-8a00-5d3c2e1f0a9b_10.0.0.5").action(
     async (id: string, _options: object, command: Command) => {
       const context = contextOf(command);
-      await context.printObject(await context.client.show(resourceNames.lease, encodeURIComponent(id)));
+      await context.printObject(await context.client.show(resourceNames.lease, id));
     },
   );
 }

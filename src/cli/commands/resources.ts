@@ -1,84 +1,59 @@
-// network, subnet and port: create, list, show, set, delete. Options come from the declarations of the API, which are
-// loaded only for the commands that need them.
+// create, list, show, set and delete of every kind of object. Options come from the declarations of the API.
 import { type Command, Option } from "commander";
-import { type ApiObject, resourceNames } from "../api-client.ts";
-import { type AttributeOption, attributeValue, placeholder, type Resolve } from "../attribute-values.ts";
+import type { ApiObject } from "../api-client.ts";
+import type { AttributeOption } from "../attribute-values.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { addExamples, type CommandContext, collect, contextOf } from "./context.ts";
+import { descriptions, handleOf, type Kind, kinds, loadDeclaration, resourceOf } from "./resource-kinds.ts";
+import { addOptions, loadOptions, readAttributes, refuseNothing, type Typed } from "./resource-options.ts";
+import { addGatewayOptions, gatewayChanges } from "./router-gateway.ts";
 
-type Kind = "network" | "subnet" | "port";
-
-interface Description {
-  readonly about: string;
-  readonly columns: readonly string[];
-  readonly createExample: string;
-  readonly setExample: string;
-}
-
-const descriptions: Readonly<Record<Kind, Description>> = {
-  network: {
-    about: "layer-2 networks of a project",
-    columns: ["id", "name", "status", "mtu", "subnets"],
-    createExample: "netloom network create blue --mtu 1450",
-    setExample: "netloom network set blue --dns-domain blue.example.",
-  },
-  subnet: {
-    about: "blocks of addresses on networks",
-    columns: ["id", "name", "network_id", "cidr", "gateway_ip", "enable_dhcp"],
-    createExample: "netloom subnet create blue-v4 --network blue --cidr 10.0.0.0/24 --dns-nameserver 192.0.2.53",
-    setExample: "netloom subnet set blue-v4 --gateway-ip none --host-route destination=10.9.0.0/16,nexthop=10.0.0.9",
-  },
-  port: {
-    about: "places on a network that devices are plugged into",
-    columns: ["id", "name", "mac_address", "fixed_ips", "status", "device_owner"],
-    createExample: "netloom port create web --network blue --fixed-ip subnet=blue-v4,ip-address=10.0.0.5",
-    setExample: "netloom port set web --dns-name web --extra-dhcp-opt opt-name=mtu,opt-value=1400",
-  },
-};
-
-/** @param argv tells whether a command needs options from declarations: loading those takes longer than most commands run */
+/** @param argv tells whether a command needs options from declarations */
 export async function addResourceCommands(root: Command, argv: readonly string[]): Promise<void> {
   const words = argv.filter((word) => !word.startsWith("-"));
   const needsOptions = words.includes("create") || words.includes("set");
-  for (const kind of ["network", "subnet", "port"] as const) {
-    const group = addExamples(root.command(kind).description(descriptions[kind].about), descriptions[kind].createExample);
+  for (const kind of kinds) {
+    const { about, createExample, hidden } = descriptions[kind];
+    const group = addExamples(root.command(kind).description(about), createExample);
     const isWanted = needsOptions && words.includes(kind);
-    addCreate(group, kind, isWanted ? await loadOptions(kind, "post") : []);
-    addSet(group, kind, isWanted ? await loadOptions(kind, "put") : []);
+    const load = async (verb: "post" | "put") => (isWanted ? loadOptions(loadDeclaration(kind), verb, hidden) : []);
+    addCreate(group, kind, await load("post"));
+    addSet(group, kind, await load("put"));
     addList(group, kind);
     addShow(group, kind);
     addDelete(group, kind);
   }
 }
 
-async function loadOptions(kind: Kind, verb: "post" | "put"): Promise<readonly AttributeOption[]> {
-  const { attributeOptions } = await import("../attribute-options.ts");
-  return attributeOptions(await loadDeclaration(kind), verb);
-}
-
-async function loadDeclaration(kind: Kind) {
-  if (kind === "network") return (await import("../../types/resources/networks.ts")).networkResource;
-  if (kind === "subnet") return (await import("../../types/resources/subnets.ts")).subnetResource;
-  return (await import("../../types/resources/ports.ts")).portResource;
-}
-
 function addCreate(group: Command, kind: Kind, options: readonly AttributeOption[]): void {
-  const command = group.command("create").description(`create a ${kind}`).argument("[name]", `name of the ${kind}`);
+  const { title, isNamed, createExample } = descriptions[kind];
+  const command = group.command("create").description(`create a ${title}`);
+  if (isNamed) command.argument("[name]", `name of the ${title}`);
   addOptions(
     command,
-    options.filter((option) => option.attribute !== "name" && !isDerived(option)),
+    options.filter((option) => option.attribute !== "name"),
   );
-  addExamples(command, descriptions[kind].createExample);
-  command.action(async (name: string | undefined, typed: Typed) => {
+  if (kind === "router") addGatewayOptions(command);
+  addExamples(command, createExample);
+  command.action(async (...words: readonly unknown[]) => {
     const context = contextOf(command);
-    const given = await readAttributes(options, typed, context);
-    const attributes = { ...given, ...(name === undefined ? {} : { name }), ...derived(given) };
-    await context.printObject(await context.client.create(resourceNames[kind], attributes));
+    const [name] = isNamed ? words : [];
+    const given = await readChanges(kind, { options, typed: command.opts<Typed>(), context });
+    const attributes = { ...given, ...(typeof name === "string" ? { name } : {}), ...derived(given) };
+    await context.printObject(await context.client.create(resourceOf(kind), attributes));
   });
 }
 
-/** What the person has already said in other words. */
-const isDerived = (option: AttributeOption): boolean => option.attribute === "ip_version";
+interface Given {
+  readonly options: readonly AttributeOption[];
+  readonly typed: Typed;
+  readonly context: CommandContext;
+}
+
+async function readChanges(kind: Kind, { options, typed, context }: Given): Promise<ApiObject> {
+  const attributes = await readAttributes(options, typed, context);
+  return kind === "router" ? { ...attributes, ...(await gatewayChanges(typed, context)) } : attributes;
+}
 
 function derived(attributes: ApiObject): ApiObject {
   const { cidr } = attributes;
@@ -86,35 +61,40 @@ function derived(attributes: ApiObject): ApiObject {
 }
 
 function addSet(group: Command, kind: Kind, options: readonly AttributeOption[]): void {
-  const command = group.command("set").description(`change a ${kind}`).argument(`<${kind}>`, "name or id");
+  const { title, setExample } = descriptions[kind];
+  const command = group.command("set").description(`change a ${title}`).argument(`<${kind}>`, handleOf(kind));
   addOptions(command, options);
-  addExamples(command, descriptions[kind].setExample);
-  command.action(async (nameOrId: string, typed: Typed) => {
+  if (kind === "router") addGatewayOptions(command);
+  addExamples(command, setExample);
+  command.action(async (handle: string, typed: Typed) => {
     const context = contextOf(command);
-    const changes = await readAttributes(options, typed, context);
-    if (Object.keys(changes).length === 0)
-      throw new CommandFailure(exitCodes.usage, "nothing to change: give an option, see --help");
-    const id = await context.client.findId(resourceNames[kind], nameOrId);
-    await context.printObject(await context.client.update(resourceNames[kind], id, changes));
+    const changes = await readChanges(kind, { options, typed, context });
+    refuseNothing(changes);
+    const id = await context.client.findId(resourceOf(kind), handle);
+    await context.printObject(await context.client.update(resourceOf(kind), id, changes));
   });
 }
 
 function addList(group: Command, kind: Kind): void {
+  const { title, example, isNamed, listFilters, columns } = descriptions[kind];
   const command = group
     .command("list")
-    .description(`list ${kind}s`)
+    .description(`list ${title}s`)
     .option("--filter <attribute=value>", "only those with this value; may be repeated", collect)
     .option("--sort <attribute>", "sort by it; attribute:desc for the other way round", collect)
     .addOption(new Option("--limit <count>", "at most so many").argParser(readCount))
     .option("-c, --column <attribute>", "show these columns instead; may be repeated", collect);
-  if (kind !== "network") command.option("--network <network>", "only those of this network (name or id)");
-  addExamples(command, `netloom ${kind} list --filter name=blue --sort created_at:desc -o json`);
+  for (const other of Object.keys(listFilters)) {
+    command.option(`--${other} <${other}>`, `only those of this ${other} (name or id)`);
+  }
+  const attribute = isNamed ? "name" : "floating_ip_address";
+  addExamples(command, `netloom ${kind} list --filter ${attribute}=${example} --sort created_at:desc -o json`);
   command.action(async (options: ListOptions) => {
     const context = contextOf(command);
-    const query = await listQuery(options, context);
-    const objects = await context.client.list(resourceNames[kind], query);
+    const query = await listQuery(kind, options, context);
+    const objects = await context.client.list(resourceOf(kind), query);
     refuseUnknownColumns(objects, options.column ?? []);
-    await context.printList(objects, options.column ?? descriptions[kind].columns);
+    await context.printList(objects, options.column ?? columns);
   });
 }
 
@@ -137,9 +117,11 @@ interface ListOptions {
   readonly limit?: string;
   readonly column?: readonly string[];
   readonly network?: string;
+  readonly port?: string;
+  readonly router?: string;
 }
 
-async function listQuery(options: ListOptions, context: CommandContext): Promise<[string, string][]> {
+async function listQuery(kind: Kind, options: ListOptions, context: CommandContext): Promise<[string, string][]> {
   const query: [string, string][] = [];
   for (const filter of options.filter ?? []) {
     const at = filter.indexOf("=");
@@ -151,62 +133,34 @@ async function listQuery(options: ListOptions, context: CommandContext): Promise
     query.push(["sort_key", key], ["sort_dir", direction]);
   }
   if (options.limit !== undefined) query.push(["limit", options.limit]);
-  if (options.network !== undefined) {
-    query.push(["network_id", await context.client.findId(resourceNames.network, options.network)]);
+  for (const other of ["network", "port", "router"] as const) {
+    const [filter, handle] = [descriptions[kind].listFilters[other], options[other]];
+    if (filter === undefined || handle === undefined) continue;
+    query.push([filter, await context.client.findId(resourceOf(other), handle)]);
   }
   return query;
 }
 
 function addShow(group: Command, kind: Kind): void {
-  const command = group.command("show").description(`show one ${kind}`).argument(`<${kind}>`, "name or id");
-  addExamples(command, `netloom ${kind} show blue -o yaml`);
-  command.action(async (nameOrId: string) => {
+  const { title, example } = descriptions[kind];
+  const command = group.command("show").description(`show one ${title}`).argument(`<${kind}>`, handleOf(kind));
+  addExamples(command, `netloom ${kind} show ${example} -o yaml`);
+  command.action(async (handle: string) => {
     const context = contextOf(command);
-    await context.printObject(await context.client.find(resourceNames[kind], nameOrId));
+    await context.printObject(await context.client.find(resourceOf(kind), handle));
   });
 }
 
 function addDelete(group: Command, kind: Kind): void {
-  const command = group.command("delete").description(`delete ${kind}s`).argument(`<${kind}...>`, "names or ids");
-  addExamples(command, `netloom ${kind} delete blue`);
-  command.action(async (namesOrIds: readonly string[]) => {
+  const { title, example, isNamed } = descriptions[kind];
+  const handles = isNamed ? "names or ids" : "addresses or ids";
+  const command = group.command("delete").description(`delete ${title}s`).argument(`<${kind}...>`, handles);
+  addExamples(command, `netloom ${kind} delete ${example}`);
+  command.action(async (given: readonly string[]) => {
     const { client } = contextOf(command);
     // All are looked up before the first is deleted: a misspelt name changes nothing.
     const ids: string[] = [];
-    for (const nameOrId of namesOrIds) ids.push(await client.findId(resourceNames[kind], nameOrId));
-    for (const id of ids) await client.remove(resourceNames[kind], id);
+    for (const handle of given) ids.push(await client.findId(resourceOf(kind), handle));
+    for (const id of ids) await client.remove(resourceOf(kind), id);
   });
 }
-
-type Typed = Readonly<Record<string, string | readonly string[] | undefined>>;
-
-function addOptions(command: Command, options: readonly AttributeOption[]): void {
-  for (const declared of options) {
-    const option = new Option(`--${declared.flag} <value>`, describe(declared));
-    if (declared.isList) option.argParser(collect);
-    if (declared.isRequired) option.makeOptionMandatory();
-    command.addOption(option);
-  }
-}
-
-function describe(option: AttributeOption): string {
-  const notes = [
-    option.isList ? "may be repeated, none empties the list" : "",
-    option.isNullable && !option.isList ? "or none" : "",
-  ];
-  const form = [placeholder(option), ...notes].filter((note) => note !== "").join(", ");
-  return `${option.description} [${form}]`;
-}
-
-async function readAttributes(options: readonly AttributeOption[], typed: Typed, context: CommandContext): Promise<ApiObject> {
-  const resolve: Resolve = (kind, nameOrId) =>
-    context.client.findId(resourceNames[kind === "subnet" ? "subnet" : "network"], nameOrId);
-  const attributes: Record<string, unknown> = {};
-  for (const option of options) {
-    const value = typed[camelCase(option.flag)];
-    if (value !== undefined) attributes[option.attribute] = await attributeValue(option, value, resolve);
-  }
-  return attributes;
-}
-
-const camelCase = (flag: string): string => flag.replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());

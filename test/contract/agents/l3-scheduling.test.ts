@@ -63,7 +63,7 @@ forEachDatabase((_name, openFresh, freshUrl) => {
     const bindings = async (): Promise<unknown> => {
       const query = { filters: [{ attribute: "device_id", values: [routerId] }], sorts: [], pageReverse: false };
       const ports = await site.services.ports.list(admin, query);
-      return ports.map((port) => `${port["binding:host_id"]} ${port["binding:vif_type"]} ${port["status"]}`);
+      return ports.map((port) => [port["binding:host_id"], port["binding:vif_type"], port["status"]].join(" "));
     };
     assert.deepEqual(await bindings(), Array(3).fill("node-1 bridge DOWN"));
 
