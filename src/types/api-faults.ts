@@ -84,6 +84,7 @@ export const faultStatus = {
   HTTPInternalServerError: 500,
   ServiceUnavailable: 503,
   NetworkMacAddressGenerationFailure: 503,
+  InsufficientStorage: 507,
 } as const satisfies Readonly<Record<string, number>>;
 
 export type FaultType = keyof typeof faultStatus;

@@ -39,7 +39,12 @@ interface RequestFacts {
 
 /** The fault to answer with. An unknown error is a bug: logged with its stack, answered with nothing but a reference. */
 export function toFault(thrown: unknown, request: RequestFacts, log: Logger): ApiFault {
-  if (thrown instanceof ApiFault) return thrown;
+  if (thrown instanceof ApiFault) {
+    // The client is told what it means; why it is so is in the cause.
+    if (thrown.status >= 500 && thrown.cause !== undefined)
+      log.warn({ ...request, err: thrown }, "request could not be served");
+    return thrown;
+  }
   const known = knownFault(thrown);
   if (known !== undefined && known.status < 500) return known;
   const err = thrown instanceof Error ? thrown : new Error(errorText(thrown));

@@ -6,6 +6,7 @@ import type { ControlMessage, StreamItem } from "../../types/agent-messages.ts";
 import type { DhcpScheduler } from "../scheduler/dhcp-scheduler.ts";
 import { type AgentRow, findAgentById, readBindings, readBoundNetworkIds } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
+import { translated } from "../store/engine-errors.ts";
 import { readNetworkItems } from "../store/network-items.ts";
 import { recordItemsForHost, type StreamKey } from "../store/outbox.ts";
 import type { AgentService } from "./agent-admin-service-types.ts";
@@ -39,16 +40,16 @@ export class AgentAdmin implements AgentService {
   }
 
   async list(_context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
-    const rows = await this.#deps.store.db.selectFrom("agents").selectAll().execute();
+    const rows = await translated(this.#deps.store.db.selectFrom("agents").selectAll().execute());
     return listInMemory(rows.map(this.#present), query, listed);
   }
 
   async show(_context: RequestContext, id: string): Promise<Attributes> {
-    return this.#present(await this.#require(this.#deps.store.db, id));
+    return this.#present(await this.#find(id));
   }
 
   async status(_context: RequestContext, id: string): Promise<Attributes> {
-    return readAgentStates(this.#deps.ask, await this.#require(this.#deps.store.db, id));
+    return readAgentStates(this.#deps.ask, await this.#find(id));
   }
 
   async update(context: RequestContext, id: string, changes: Attributes): Promise<Attributes> {
@@ -87,8 +88,8 @@ export class AgentAdmin implements AgentService {
   }
 
   async listNetworks(context: RequestContext, agentId: string): Promise<readonly Attributes[]> {
-    await this.#require(this.#deps.store.db, agentId);
-    const values = await readBoundNetworkIds(this.#deps.store.db, agentId);
+    await this.#find(agentId);
+    const values = await translated(readBoundNetworkIds(this.#deps.store.db, agentId));
     if (values.length === 0) return [];
     return this.#deps.networks.list(context, { filters: [{ attribute: "id", values }], sorts: [], pageReverse: false });
   }
@@ -117,10 +118,11 @@ export class AgentAdmin implements AgentService {
 
   async listForNetwork(_context: RequestContext, networkId: string): Promise<readonly Attributes[]> {
     const { db } = this.#deps.store;
-    if (!(await exists(db, networkId))) throw new ApiFault("NetworkNotFound", `Network ${networkId} could not be found.`);
-    const ids = (await readBindings(db, networkId)).map(({ agentId }) => agentId);
+    if (!(await translated(exists(db, networkId))))
+      throw new ApiFault("NetworkNotFound", `Network ${networkId} could not be found.`);
+    const ids = (await translated(readBindings(db, networkId))).map(({ agentId }) => agentId);
     if (ids.length === 0) return [];
-    const rows = await db.selectFrom("agents").selectAll().where("id", "in", ids).orderBy("id").execute();
+    const rows = await translated(db.selectFrom("agents").selectAll().where("id", "in", ids).orderBy("id").execute());
     return rows.map(this.#present);
   }
 
@@ -131,6 +133,11 @@ export class AgentAdmin implements AgentService {
       items.push(...(isUp ? await readNetworkItems(trx, networkId) : await goneItems(trx, networkId)));
     }
     return items;
+  }
+
+  /** Outside of a transaction. */
+  #find(id: string): Promise<AgentRow> {
+    return translated(this.#require(this.#deps.store.db, id));
   }
 
   async #require(db: Kysely<Database>, id: string): Promise<AgentRow> {

@@ -150,6 +150,8 @@ class KyselyStore implements Store {
       this.#notify();
       return result;
     } catch (thrown) {
+      // Whoever asked is told that it was others; if it was not, this is the only trace.
+      if (classifyEngineError(thrown) === "race") this.#log.warn({ err: thrown }, "transaction lost every race");
       throw translateEngineError(thrown);
     }
   }

@@ -55,10 +55,16 @@ export function sqliteDialect(database: DatabaseSync): Dialect {
 
 const statementLimit = 512;
 
-/** Keeps the most recently used statements prepared. */
+/**
+ * Keeps the most recently used statements prepared, and a transaction whole: SQLite itself takes one back when the disk is full,
+ * for example. What came after that would be committed statement by statement, and the rollback by kysely would fail and hide
+ * the reason.
+ */
 class CachingDatabase implements SqliteDatabase {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, SqliteStatement>();
+  /** Begun, and neither committed nor taken back by us. */
+  #isBegun = false;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -73,7 +79,7 @@ class CachingDatabase implements SqliteDatabase {
     }
     // A plain `begin` takes the write lock at its first write, where a second process gets SQLITE_BUSY at once and without
     // waiting, because its snapshot is old. Taking the lock at the start waits its turn.
-    const statement = asKyselyStatement(this.#database.prepare(sql === "begin" ? "begin immediate" : sql));
+    const statement = this.#guard(sql, this.#database.prepare(sql === "begin" ? "begin immediate" : sql));
     this.#statements.set(sql, statement);
     if (this.#statements.size > statementLimit) this.#forgetOldest();
     return statement;
@@ -82,6 +88,32 @@ class CachingDatabase implements SqliteDatabase {
   close(): void {
     this.#statements.clear();
     this.#database.close();
+  }
+
+  #guard(sql: string, prepared: StatementSync): SqliteStatement {
+    const statement = asKyselyStatement(prepared);
+    if (sql === "begin" || sql === "commit" || sql === "rollback") {
+      return { ...statement, run: () => this.#control(sql, statement) };
+    }
+    return {
+      reader: statement.reader,
+      all: (parameters) => this.#inside(() => statement.all(parameters)),
+      run: (parameters) => this.#inside(() => statement.run(parameters)),
+      iterate: (parameters) => this.#inside(() => statement.iterate(parameters)),
+    };
+  }
+
+  #control(sql: "begin" | "commit" | "rollback", statement: SqliteStatement): ReturnType<SqliteStatement["run"]> {
+    if (sql === "rollback") this.#isBegun = false;
+    if (sql === "rollback" && !this.#database.isTransaction) return { changes: 0, lastInsertRowid: 0 };
+    const result = this.#inside(() => statement.run([]));
+    this.#isBegun = sql === "begin";
+    return result;
+  }
+
+  #inside<T>(work: () => T): T {
+    if (this.#isBegun && !this.#database.isTransaction) throw new Error("the transaction was taken back by the engine");
+    return work();
   }
 
   #forgetOldest(): void {
