@@ -4,6 +4,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { NetloomError } from "../base/errors.ts";
 import { notInstalled } from "./command-runner.ts";
 import { namespaceInode, namespacePath } from "./netns.ts";
+import { type NftCommand, nftCommand } from "./nft-include.ts";
 
 export interface NftShellOptions {
   /** Name of a namespace as ip-netns(8) keeps it. */
@@ -21,6 +22,7 @@ interface Request {
 }
 
 interface Running extends Request {
+  readonly command: NftCommand;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -119,11 +121,12 @@ export class NftShell {
   #send(child: ChildProcessWithoutNullStreams, request: Request): void {
     const timeoutMs = this.#options.timeoutMs ?? defaultTimeoutMs;
     const late = new NetloomError("TIMEOUT", `nft in ${this.#options.namespace} did not answer within ${timeoutMs} ms`);
+    const command = nftCommand(request.line);
     const timer = setTimeout(() => this.#lose(child, late), timeoutMs);
-    this.#running = { ...request, timer };
+    this.#running = { ...request, command, timer };
     this.#received = [];
     hold(child, true);
-    child.stdin.write(`${request.line}\n${marker.query}`);
+    child.stdin.write(`${command.text}\n${marker.query}`);
   }
 
   #ensureChild(): ChildProcessWithoutNullStreams {
@@ -173,6 +176,7 @@ export class NftShell {
       return;
     }
     clearTimeout(request.timer);
+    request.command.close();
     this.#running = undefined;
     this.#received = [];
     hold(child, false);
@@ -189,6 +193,7 @@ export class NftShell {
     child?.kill("SIGKILL");
     if (request === undefined) return;
     clearTimeout(request.timer);
+    request.command.close();
     request.reject(error);
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { NetloomError } from "../../../src/base/errors.ts";
 import { NamespaceWatch } from "../../../src/linux/namespace-watch.ts";
@@ -53,6 +54,27 @@ describe("nft as a coprocess", { skip: skipWithoutRoot }, () => {
       if (outcome.status === "rejected") assert.equal(outcome.reason.detail.line, lines[index]);
     }
     assert.equal((await nft(namespace, "list", "set", "ip", "t", "s")).match(/10\.0\./g)?.length, 150);
+  });
+
+  test("long lines are one transaction too, say what is wrong with them, and leave no open file", async () => {
+    await shell.run("add table ip t");
+    await shell.run("add set ip t s { type ipv4_addr ; }");
+    const many = (net: number): string => Array.from({ length: 1000 }, (_, n) => `10.${net}.${n >> 8}.${n & 255}`).join(", ");
+    const count = async (): Promise<number> =>
+      (await nft(namespace, "list", "set", "ip", "t", "s")).match(/10\./g)?.length ?? 0;
+    const openFiles = (): number => readdirSync("/proc/self/fd").length;
+    await shell.run(`add element ip t s { ${many(1)} }`);
+    const before = openFiles();
+
+    await shell.run(`add element ip t s { ${many(2)} }`);
+    assert.equal(await count(), 2000);
+    const bad = `add element ip t s { ${many(3)} }; delete element ip t s { 192.0.2.1 }`;
+    await assert.rejects(shell.run(bad), /No such file or directory/);
+    await shell.run("list tables");
+
+    assert.deepEqual([await count(), openFiles()], [2000, before]);
+    const listed = await shell.run("list set ip t s");
+    assert.equal(JSON.parse(listed).nftables[1].set.elem.length, 2000);
   });
 
   test("a line is one transaction: when a part fails, nothing of it is applied", async () => {
