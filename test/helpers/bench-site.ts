@@ -207,6 +207,7 @@ export class BenchSite {
     for (let at = 0; at < marked.length; at += 32) {
       await Promise.all(marked.slice(at, at + 32).map((id) => devices.destroy(id)));
     }
+    await devices.settle();
     await endBusProcess(stateDir);
   }
 }

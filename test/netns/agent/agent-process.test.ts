@@ -67,6 +67,7 @@ class Bench {
   readonly stateDir: string;
   readonly nats: TestNats;
   readonly server: FakeServer;
+  readonly #children: ChildProcess[] = [];
 
   constructor(stateDir: string, nats: TestNats, server: FakeServer) {
     this.stateDir = stateDir;
@@ -96,6 +97,7 @@ class Bench {
     const seed = this.nats.credentials.get(`dhcp-${this.host}`)?.seedFile ?? "";
     const args = ["dhcp-agent", ...flags, "--nats-nkey-seed-file", seed];
     const child = fork(launcher, args, { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] });
+    this.#children.push(child);
     let text = "";
     child.stderr?.on("data", (chunk: Buffer) => {
       text += chunk.toString("utf8");
@@ -103,9 +105,8 @@ class Bench {
     return { child, stderr: () => text };
   }
 
-  async startReady(t: TestContext): Promise<AgentProcess> {
+  async startReady(): Promise<AgentProcess> {
     const agent = this.start();
-    t.after(() => agent.child.kill("SIGKILL"));
     const ready = once(agent.child, "message");
     const ended = once(agent.child, "exit").then(() => Promise.reject(new Error(agent.stderr())));
     await Promise.race([ready, ended]);
@@ -113,14 +114,21 @@ class Bench {
     return agent;
   }
 
-  /** What the agent would do, were it still there. */
+  /** Ends every agent, also that of a test that failed, and does what it would do, were it still there. */
   async removeAll(): Promise<void> {
+    for (const child of this.#children) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const gone = once(child, "exit");
+      child.kill("SIGKILL");
+      await gone;
+    }
     const runner = processRunner();
     const { stateDir, host, prefix } = this;
     const driver = new DnsmasqDriver({ runner, stateDir, log: silentLogger });
     const devices = new DeviceManager({ runner, stateDir, host, namespacePrefix: prefix });
     for (const id of await driver.list()) await driver.remove(id);
     for (const id of await devices.list()) await devices.destroy(id);
+    await devices.settle();
     await endBusProcess(stateDir);
   }
 }
@@ -170,8 +178,7 @@ test(
     const { networks, server } = bench;
     const [kept, gone] = [networks.network(1), networks.network(2)];
     server.commit([...networks.items(1), ...networks.items(2), networks.port(1, 5)]);
-    const first = await bench.startReady(t);
-    t.after(() => first.child.kill("SIGKILL"));
+    const first = await bench.startReady();
     await waitFor(async () => (await bench.file(kept, "host")).includes("10.1.0.5"), { limitMs: 5000, what: "the first port" });
     const before = await bench.dnsmasq(kept);
     const doomed = await bench.dnsmasq(gone);
@@ -181,8 +188,7 @@ test(
 
     server.commit([networks.port(1, 6), ...networks.items(2).slice(0, 1).map(deleteItem)]);
     assert.ok(isAlive(before) && isAlive(doomed), "the data plane outlives the agent");
-    const second = await bench.startReady(t);
-    t.after(() => second.child.kill("SIGKILL"));
+    const second = await bench.startReady();
 
     const isReported = (): boolean => server.readyPorts.has(networks.port(1, 6).id) && server.readyPorts.size >= 3;
     await waitFor(isReported, { limitMs: 5000, what: "both ports and our own to be reported" });
@@ -202,7 +208,7 @@ test("DA-112: within two seconds after a dnsmasq was killed a client has an answ
   const id = bench.networks.network(3);
   const port = bench.networks.port(3, 5);
   bench.server.commit([...bench.networks.items(3), port]);
-  const agent = await bench.startReady(t);
+  const agent = await bench.startReady();
   const before = await bench.dnsmasq(id);
   const probe = await startProbe(t, id);
   const discover = { want: "offer", timeoutMs: 5000, everyMs: 50 } as const;
@@ -225,7 +231,7 @@ test("with ten networks the agent needs at most 110 MB, and it ends within five 
   const bench = await prepare(t);
   const numbers = Array.from({ length: 10 }, (_, n) => n + 10);
   bench.server.commit(numbers.flatMap((n) => [...bench.networks.items(n), bench.networks.port(n, 5)]));
-  const agent = await bench.startReady(t);
+  const agent = await bench.startReady();
   await waitFor(() => bench.server.readyPorts.size >= 20, { limitMs: 15_000, what: "all ports to be reported" });
 
   const status = await readFile(`/proc/${agent.child.pid}/status`, "utf8");
@@ -238,9 +244,26 @@ test("with ten networks the agent needs at most 110 MB, and it ends within five 
   assert.ok(residentMb <= 110, `${residentMb.toFixed(0)} MB`);
 });
 
+test("DA-114: an agent that is told to end leaves its dnsmasq, which the next one adopts as it is", options, async (t) => {
+  const bench = await prepare(t);
+  const id = bench.networks.network(4);
+  bench.server.commit([...bench.networks.items(4), bench.networks.port(4, 5)]);
+  const first = await bench.startReady();
+  const before = await bench.dnsmasq(id);
+  const note = await bench.file(id, "state.json");
+
+  assert.equal(await end(first, "SIGTERM"), 0);
+  assert.ok(isAlive(before), "it ended with its agent");
+  const second = await bench.startReady();
+
+  assert.deepEqual(await bench.dnsmasq(id), before);
+  assert.equal(await bench.file(id, "state.json"), note, "nothing was written anew");
+  assert.equal(await end(second, "SIGTERM"), 0);
+});
+
 test("a second agent in the same state directory says who holds it and leaves the first alone", options, async (t) => {
   const bench = await prepare(t);
-  const first = await bench.startReady(t);
+  const first = await bench.startReady();
 
   const second = bench.start();
   const [code] = (await once(second.child, "exit")) as [number | null];

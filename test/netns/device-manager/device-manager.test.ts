@@ -262,7 +262,7 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
     assert.equal(names.has(bridge()), false);
   });
 
-  test("a removal that fails behind the caller's back is told, named by its mark, and works the next time", async () => {
+  test("DA-108: a device that resists lets the namespace go; its removal is told, named by its mark, and works the next time", async () => {
     const inner = new NamespaceWorker();
     let failures = 0;
     const worker: NamespaceRunner = {
@@ -279,8 +279,9 @@ describe("DeviceManager", { skip: skipWithoutRoot }, () => {
 
     await failing.destroy(view.network.id);
     await failing.settle();
+    assert.equal(existsSync(`/run/netns/${prefix}qdhcp-${view.network.id}`), false);
     assert.deepEqual(await failing.list(), [view.network.id]);
-    await waitFor(() => failing.hasUnremoved(), { limitMs: 3000, what: "the removal to be due again" });
+    await waitFor(() => failing.hasUnremoved(), { limitMs: 10_000, what: "the removal to be due again" });
     await failing.destroy(view.network.id);
     await failing.settle();
 

@@ -119,11 +119,15 @@ test("DA-031: a claim that the server answers with nothing is left to the next e
   rig.server.truth.delete(testSubnetId(1));
   rig.server.trimOutbox();
   await rig.start();
+  const syncs = rig.server.syncs.length;
   rig.agent.applyItems([subnetItem(makeSubnet(1, blue))]);
 
   await turnLoop();
+  await rig.advance(5000);
 
   assert.deepEqual(rig.server.claims, [blue]);
+  assert.equal(rig.server.syncs.length, syncs, "nothing is synced for it");
+  assert.equal(rig.agent.queueStats.failing, 0);
   assert.equal(rig.host.running.size, 0);
   assert.equal(rig.log("network reconciled").at(-1)?.["outcome"], "superseded");
 });
