@@ -120,3 +120,10 @@ export function eui64Address(cidr: Cidr, mac: string): Address {
   const identifier = BigInt(`0x${digits.slice(0, 6)}fffe${digits.slice(6)}`) ^ (1n << 57n);
   return { version: 6, value: cidr.first | identifier };
 }
+
+/** The link-local address that a host with this MAC gives itself. */
+export function addressOnLink(mac: string): string {
+  const digits = mac.replaceAll(":", "");
+  const flipped = (Number.parseInt(digits.slice(0, 2), 16) ^ 2).toString(16).padStart(2, "0");
+  return `fe80::${flipped}${digits.slice(2, 4)}:${digits.slice(4, 6)}ff:fe${digits.slice(6, 8)}:${digits.slice(8)}`;
+}

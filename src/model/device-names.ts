@@ -36,6 +36,7 @@ export const deviceOwners = {
   routerInterface: "network:router_interface",
   routerGateway: "network:router_gateway",
   floatingIp: "network:floatingip",
+  routerHa: "network:router_ha_interface",
 } as const;
 
 export const routerNamespaceName = (prefix: string, router: RouterId): string => `${prefix}qrouter-${router}`;
@@ -45,3 +46,6 @@ export const routerDeviceName = (port: PortId): string => `qr-${port.slice(0, id
 
 /** Inside a router's namespace: its end on the external network. The host's end is `tapName`. */
 export const gatewayDeviceName = (port: PortId): string => `qg-${port.slice(0, idPart)}`;
+
+/** Inside a router's namespace: its end on the HA network, of this host's own. The host's end is `tapName`. */
+export const haDeviceName = (port: PortId): string => `ha-${port.slice(0, idPart)}`;

@@ -30,6 +30,7 @@ import { L3Status } from "./services/l3-status.ts";
 import { L3Sync } from "./services/l3-sync.ts";
 import { LeasePruner } from "./services/lease-pruner.ts";
 import { LivenessTable } from "./services/liveness.ts";
+import { prepareHaPort } from "./services/router-ha.ts";
 import type { ServiceDeps } from "./services/service-deps.ts";
 import type { Store } from "./store/database.ts";
 import { readEpoch } from "./store/epoch.ts";
@@ -40,6 +41,8 @@ export interface ServerBase {
   readonly clock: Clock;
   readonly log: Logger;
   readonly agentsPerNetwork: number;
+  /** Hosts of a router of high availability; 0: all. */
+  readonly maxL3AgentsPerRouter?: number;
   /** How agents get networks and lose them; see the settings of the same names. */
   readonly scheduler?: "weight" | "chance";
   readonly defaultAvailabilityZones?: readonly string[];
@@ -139,6 +142,8 @@ function composeScheduling(base: ServerBase) {
     order: base.scheduler ?? "weight",
     defaultZones: defaultAvailabilityZones,
     servesDisabled: servicesOnDisabledAgents,
+    ...(base.maxL3AgentsPerRouter === undefined ? {} : { agentsPerHaRouter: base.maxL3AgentsPerRouter }),
+    prepareHaHost: (trx, hosting) => prepareHaPort(trx, deps, hosting),
   });
   const servesDisabled = servicesOnDisabledAgents;
   const events = new AgentEvents({ scheduler, l3: l3Scheduler, liveness, log, servesDisabled });

@@ -15,7 +15,8 @@ function extension(alias: string, name: string, description: string): Extension 
 
 export const extensions: readonly Extension[] = [
   extension("agent", "Agents", "Agents, their state and their administrative switch."),
-  extension("availability_zone", "Availability zones", "Zones of agents, by what they serve."),
+  // A client looks for it by this name.
+  extension("availability_zone", "Availability Zone", "Zones of agents, by what they serve."),
   extension("availability_zone_filter", "Filtering of availability zones", "By name, resource and state."),
   extension("binding", "Port binding", "The host that a port is plugged on."),
   extension("dhcp_agent_scheduler", "DHCP agent scheduler", "Which agents host which networks."),
@@ -35,6 +36,7 @@ export const extensions: readonly Extension[] = [
   extension("ip-substring-filtering", "Filtering by part of an address", "fixed_ips=ip_address_substr=…"),
   extension("ip_allocation", "IP allocation", "When the addresses of a port were chosen."),
   extension("l3-port-ip-change-not-allowed", "Addresses of routers stay", "IPv4 addresses of router ports are not changed."),
+  extension("l3-ha", "Highly available routers", "Routers that several agents host, one of which forwards."),
   extension("l3_agent_scheduler", "L3 agent scheduler", "Which agents host which routers."),
   extension("leases", "Leases", "What DHCP servers gave out; read only."),
   extension("net-mtu", "Network MTU", "The MTU of a network."),

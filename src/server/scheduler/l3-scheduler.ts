@@ -14,11 +14,15 @@ export interface L3SchedulerDeps {
   readonly defaultZones?: readonly string[];
   /** Agents that are switched off keep what they have. */
   readonly servesDisabled?: boolean;
-  /** Hosts of an HA router. */
+  /** Hosts of an HA router; 0: all that can serve it. */
   readonly agentsPerHaRouter?: number;
+  /** What a router of high availability needs on a host before it is given to the agent there. */
+  readonly prepareHaHost?: (trx: Trx, hosting: { readonly routerId: string; readonly agentId: string }) => Promise<void>;
 }
 
 const defaultAgentsPerHaRouter = 3;
+/** More than any cloud has. */
+const everyAgent = 1_000_000;
 
 export class L3Scheduler {
   readonly #deps: L3SchedulerDeps;
@@ -28,7 +32,8 @@ export class L3Scheduler {
   }
 
   get agentsPerHaRouter(): number {
-    return this.#deps.agentsPerHaRouter ?? defaultAgentsPerHaRouter;
+    const { agentsPerHaRouter = defaultAgentsPerHaRouter } = this.#deps;
+    return agentsPerHaRouter === 0 ? everyAgent : agentsPerHaRouter;
   }
 
   get audience(): { readonly servesDisabled: boolean } {
@@ -66,13 +71,17 @@ export class L3Scheduler {
   }
 
   async host(trx: Trx, routerId: string, choices: readonly Choice[]): Promise<void> {
-    for (const choice of choices) await hostRouter(trx, { routerId, ...choice }, this.audience);
+    for (const choice of choices) {
+      await this.#deps.prepareHaHost?.(trx, { routerId, agentId: choice.agentId });
+      await hostRouter(trx, { routerId, ...choice }, this.audience);
+    }
   }
 
   /** An administrator's wish: also on an agent that is not alive. The router is locked. False when it is bound already. */
   async hostByHand(trx: Trx, routerId: string, agentId: string): Promise<boolean> {
     const taken = new Set((await readRouterBindings(trx, routerId)).map(({ slot }) => slot));
     const slot = [...Array(taken.size + 1).keys()].find((free) => !taken.has(free)) ?? taken.size;
+    await this.#deps.prepareHaHost?.(trx, { routerId, agentId });
     return hostRouter(trx, { routerId, agentId, slot }, this.audience);
   }
 
@@ -99,7 +108,9 @@ export class L3Scheduler {
       .map((agent) => ({ agent, liveness: this.#deps.liveness(agent) }))
       .filter(({ liveness }) => liveness !== "dead")
       .map(({ agent, liveness }) => toCandidate(agent, liveness === "alive"));
-    return chooseAgents(candidates, { wanted: this.#wanted(need), bound, zones, order });
+    // As many slots as can be filled.
+    const wanted = Math.min(this.#wanted(need), candidates.length + bound.length);
+    return chooseAgents(candidates, { wanted, bound, zones, order });
   }
 }
 

@@ -21,6 +21,7 @@ import type { Database } from "../store/schema.ts";
 import type { L3AgentService } from "./l3-agent-service-types.ts";
 import { notFound as agentNotFound } from "./list-in-memory.ts";
 import type { Attributes, RequestContext, ResourceReader } from "./resource-service.ts";
+import { shownHaState } from "./router-ha-states.ts";
 import { notFound, type ServiceDeps, timestamp } from "./service-deps.ts";
 
 export interface L3AgentAdminDeps {
@@ -91,7 +92,7 @@ export class L3AgentAdmin implements L3AgentService {
   }
 
   async listForRouter(context: RequestContext, routerId: string): Promise<readonly Attributes[]> {
-    await this.#deps.routers.show(context, routerId);
+    const router = await this.#deps.routers.show(context, routerId);
     const rows = await this.#deps.store.db
       .selectFrom("router_l3_agents")
       .select(["agent_id", "ha_state"])
@@ -103,7 +104,8 @@ export class L3AgentAdmin implements L3AgentService {
     const byId = new Map(agents.map((agent) => [agent["id"], agent]));
     return rows.flatMap((row) => {
       const agent = byId.get(row.agent_id);
-      return agent === undefined ? [] : [{ ...agent, ha_state: row.ha_state }];
+      if (agent === undefined) return [];
+      return [{ ...agent, ha_state: shownHaState(router["ha"] === true, row.ha_state, agent["alive"] === true) }];
     });
   }
 

@@ -7,6 +7,7 @@ import type { AgentRow } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
 import { lockRouterRows } from "../store/router-hosts.ts";
 import { hasRowLocks, inChunks, type RouterRow } from "../store/rows.ts";
+import { storeHaStates } from "./router-ha-states.ts";
 
 type RouterReport = z.output<typeof routerStatusReportSchema>;
 type FloatingIpReport = z.output<typeof floatingIpStatusReportSchema>;
@@ -49,14 +50,7 @@ export class L3Status {
           .where("id", "=", row.id)
           .execute();
       }
-      for (const { routerId, state } of haStates) {
-        await trx
-          .updateTable("router_l3_agents")
-          .set({ ha_state: state })
-          .where("router_id", "=", routerId)
-          .where("agent_id", "=", agent.id)
-          .execute();
-      }
+      await storeHaStates(trx, agent, { states: haStates, now: this.#now });
     });
   }
 

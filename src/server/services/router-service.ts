@@ -9,6 +9,7 @@ import { plugAddedPorts, unhostEverywhere } from "../store/router-hosting.ts";
 import { chunks, flag, type RouterRow } from "../store/rows.ts";
 import type { Attributes, ListQuery, RequestContext } from "./resource-service.ts";
 import { changeGateway, checkGatewayRights, gatewayInfoOf, removeGateway, snatOf } from "./router-gateway.ts";
+import { setUpHa, tearDownHa } from "./router-ha.ts";
 import { addInterface, removeInterface } from "./router-interfaces.ts";
 import { presentRouters } from "./router-present.ts";
 import { checkRoutes, routesOf, withoutRoutes, withRoutes } from "./router-routes.ts";
@@ -67,6 +68,7 @@ class Routers implements RouterService {
       const rows = bodies.map((body) => newRouterRow(context, body, timestamp(this.#deps)));
       for (const piece of chunks(rows)) await trx.insertInto("routers").values(piece).execute();
       for (const [index, router] of rows.entries()) {
+        if (router.ha === 1) await setUpHa(trx, this.#deps, router);
         const info = gatewayInfoOf(bodies[index]?.["external_gateway_info"]) ?? null;
         checkGatewayRights(context, info);
         await changeGateway(trx, this.#deps, { context, router, info });
@@ -85,8 +87,17 @@ class Routers implements RouterService {
       const isMoved = info !== undefined && (await changeGateway(trx, this.#deps, { context, router: wanted, info }));
       const row = info === undefined ? wanted : { ...wanted, enable_snat: snatOf(info) };
       if (has(changes, "routes")) await this.#checkRoutes(trx, row);
-      return { row, isMoved };
+      return { row, isMoved: (await this.#changeHa(trx, before, row)) || isMoved };
     });
+  }
+
+  /** It begins anew as the other kind, which its hosts have nothing of. */
+  async #changeHa(trx: Trx, before: RouterRow, after: RouterRow): Promise<boolean> {
+    if (before.ha === after.ha) return false;
+    await unhostEverywhere(trx, before.id, audienceOf(this.#deps));
+    if (after.ha === 1) await setUpHa(trx, this.#deps, after);
+    else await tearDownHa(trx, before);
+    return true;
   }
 
   async remove(context: RequestContext, id: string, expectedRevision?: number): Promise<void> {
@@ -100,6 +111,7 @@ class Routers implements RouterService {
       const gateway = ports.find((port) => port.kind === "gateway");
       const bare = { ...router, routes: "[]" };
       if (gateway !== undefined) await removeGateway(trx, this.#deps, { router: bare, gateway });
+      if (router.ha === 1) await tearDownHa(trx, router);
       await trx.deleteFrom("routers").where("id", "=", id).execute();
     });
   }

@@ -7,6 +7,7 @@ import { up as failover } from "./migrations/0002-failover.ts";
 import { up as segments } from "./migrations/0003-segments.ts";
 import { up as leases } from "./migrations/0004-leases.ts";
 import { up as routers } from "./migrations/0005-routers.ts";
+import { up as ha } from "./migrations/0006-ha.ts";
 import type { Database } from "./schema.ts";
 
 /** By name, in order. Listed here and not found by scanning a folder, because the program is shipped as one file. */
@@ -16,6 +17,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0003-segments": { up: segments },
   "0004-leases": { up: leases },
   "0005-routers": { up: routers },
+  "0006-ha": { up: ha },
 };
 
 export async function migrate(db: Kysely<Database>): Promise<void> {

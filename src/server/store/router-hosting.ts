@@ -8,6 +8,7 @@ import type { Trx } from "./database.ts";
 import { goneItem, readFloatingIpItems } from "./floating-ip-items.ts";
 import { recordItemsForHost } from "./outbox.ts";
 import { type Audience, readRouterBindings, readSwitchedOffHosts } from "./router-hosts.ts";
+import { readForwardingHost, removeHaPort } from "./router-ha-rows.ts";
 import { readRouterItems, routerDeleteItem } from "./router-items.ts";
 
 export interface Hosting {
@@ -31,7 +32,8 @@ export async function hostRouter(
   await renewRevisions(trx, routerId);
   const agent = await findAgentById(trx, agentId);
   if (agent === undefined) return true;
-  await plugPorts(trx, routerId, agent.host);
+  // Of several hosts one forwards, and says so.
+  await plugAddedPorts(trx, routerId);
   if (serves(agent, audience)) await tellArrival(trx, { routerId, agent }, audience);
   return true;
 }
@@ -44,10 +46,12 @@ export async function unhostRouter(trx: Trx, { routerId, agentId }: Hosting, aud
     .where("agent_id", "=", agentId)
     .executeTakeFirst();
   if (Number(numDeletedRows) === 0) return false;
+  await removeHaPort(trx, { routerId, agentId });
   await renewRevisions(trx, routerId);
   const agent = await findAgentById(trx, agentId);
   if (agent !== undefined && serves(agent, audience)) await tellDeparture(trx, { routerId, agent }, audience);
   if ((await readRouterBindings(trx, routerId)).length === 0) await rest(trx, routerId);
+  else await plugAddedPorts(trx, routerId);
   return true;
 }
 
@@ -128,9 +132,8 @@ export async function renewFloatingIpRevisions(trx: Trx, routerId: string): Prom
 
 /** What a router has got since it was given to its host hangs there too. Its row is locked. */
 export async function plugAddedPorts(trx: Trx, routerId: string): Promise<void> {
-  const [binding] = await readRouterBindings(trx, routerId);
-  const agent = binding === undefined ? undefined : await findAgentById(trx, binding.agentId);
-  if (agent !== undefined) await plugPorts(trx, routerId, agent.host);
+  const host = await readForwardingHost(trx, routerId);
+  if (host !== undefined) await plugPorts(trx, routerId, host);
 }
 
 /**

@@ -4,6 +4,7 @@ import { parseCidr } from "../../model/addresses.ts";
 import { networkId, portId, routerId, subnetId } from "../../model/ids.ts";
 import type { Carrier, Route, Router, RouterAddress, RouterGateway, RouterHa, RouterInterface } from "../../model/router.ts";
 import type { RouterItem } from "../../types/l3-messages.ts";
+import { readVrIds } from "./router-ha-rows.ts";
 import { type FixedIpRow, inChunks, type NetworkRow, type PortRow, type RouterRow, type SubnetRow } from "./rows.ts";
 import type { Database, RouterPortsTable } from "./schema.ts";
 import { subnetModel } from "./stream-items.ts";
@@ -61,7 +62,7 @@ async function readSurroundings(db: Kysely<Database>, routers: readonly RouterRo
     addresses: Map.groupBy(addresses, (address) => address.port_id),
     networks: new Map(networks.map((network) => [network.id, network])),
     subnets: Map.groupBy(subnets, (subnet) => subnet.network_id),
-    vrIds: new Map(),
+    vrIds: await readVrIds(db, ids),
   };
 }
 

@@ -150,6 +150,19 @@ export interface RouterL3AgentsTable {
   ha_state: string | null;
 }
 
+/** One for each project with routers of high availability; no project sees the network. */
+export interface HaNetworksTable {
+  project_id: string;
+  network_id: string;
+}
+
+export interface HaRoutersTable {
+  router_id: string;
+  project_id: string;
+  /** 1…254, unique on the project's HA network. */
+  vr_id: number;
+}
+
 export interface FloatingIpsTable {
   id: string;
   project_id: string;
@@ -245,6 +258,8 @@ export interface Database {
   routers: RoutersTable;
   router_ports: RouterPortsTable;
   router_l3_agents: RouterL3AgentsTable;
+  ha_networks: HaNetworksTable;
+  ha_routers: HaRoutersTable;
   floating_ips: FloatingIpsTable;
   port_forwardings: PortForwardingsTable;
   streams: StreamsTable;

@@ -49,12 +49,12 @@ const adminAlways = { create: true, update: true, read: true } as const;
 const kinds: Readonly<Record<string, AttributeDeclaration>> = {
   ha: {
     ...access.settable,
-    schema: orNull(never("highly available routers")),
+    schema: orNull(boolean),
     nullIsUnset: true,
     filter: "boolean",
     adminOnly: adminAlways,
     alias: "l3-ha",
-    description: "Never: for clients that ask.",
+    description: "Whether several agents host the router and one of them forwards; changed while admin_state_up is false.",
   },
   distributed: {
     ...access.settable,

@@ -1,0 +1,43 @@
+// Rows of routers of high availability: their numbers, their hosts' ports on the HA network, and which host is the primary.
+import type { Kysely } from "kysely";
+import type { Trx } from "./database.ts";
+import { inChunks } from "./rows.ts";
+import type { Database } from "./schema.ts";
+
+/** By router; those that are not highly available are left out. */
+export async function readVrIds(db: Kysely<Database>, routerIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const rows = await inChunks(routerIds, (piece) =>
+    db.selectFrom("ha_routers").select(["router_id", "vr_id"]).where("router_id", "in", piece).execute(),
+  );
+  return new Map(rows.map((row) => [row.router_id, row.vr_id]));
+}
+
+/** The agent does not host the router any more. */
+export async function removeHaPort(
+  trx: Trx,
+  { routerId, agentId }: { readonly routerId: string; readonly agentId: string },
+): Promise<void> {
+  const links = await trx
+    .selectFrom("router_ports")
+    .select("port_id")
+    .where("router_id", "=", routerId)
+    .where("agent_id", "=", agentId)
+    .where("kind", "=", "ha")
+    .execute();
+  const ids = links.map((link) => link.port_id);
+  if (ids.length === 0) return;
+  await trx.deleteFrom("router_ports").where("port_id", "in", ids).execute();
+  await trx.deleteFrom("ports").where("id", "in", ids).execute();
+}
+
+/** The host on which a router's ports hang: the primary's, or the first one's while nobody says that it is. */
+export async function readForwardingHost(trx: Trx, routerId: string): Promise<string | undefined> {
+  const rows = await trx
+    .selectFrom("router_l3_agents")
+    .innerJoin("agents", "agents.id", "router_l3_agents.agent_id")
+    .select(["host", "ha_state"])
+    .where("router_id", "=", routerId)
+    .orderBy("slot")
+    .execute();
+  return (rows.find((row) => row.ha_state === "primary") ?? rows[0])?.host;
+}
