@@ -29,7 +29,7 @@ async function endsWith(client: LivingClient, address: string): Promise<void> {
     if (found.length === 1 && found[0] === address) return true;
     throw new Error(`${found.join(", ")}; ${JSON.stringify(await client.events())}`);
   };
-  await waitFor(hasOnly, { limitMs: 25_000, what: `${client.kind} to have ${address} alone` });
+  await waitFor(hasOnly, { limitMs: 40_000, what: `${client.kind} to have ${address} alone` });
 }
 
 describe("an address that changes its owner", { skip: skipWithoutRoot, concurrency: 3 }, () => {
