@@ -18,6 +18,7 @@ const runPrograms = {
   nsenter: "util-linux",
   perl: "perl-base",
   "dbus-daemon": "dbus-daemon",
+  radvd: "radvd",
 };
 const demoPrograms = { ...runPrograms, udhcpc: "udhcpc" };
 const testPrograms = {
@@ -32,11 +33,19 @@ const testPrograms = {
   initdb: "postgresql",
   curl: "curl",
   "cloud-init": "cloud-init",
+  openstack: "python3-openstackclient",
+};
+/** What the ancestors' agents ran, for comparison. */
+const benchPrograms = {
+  ...testPrograms,
+  "iptables-save": "iptables",
+  conntrack: "conntrack",
+  arping: "iputils-arping",
 };
 const wanted = {
   start: runPrograms,
   demo: demoPrograms,
-  bench: testPrograms,
+  bench: benchPrograms,
   test: testPrograms,
   check: {},
 };

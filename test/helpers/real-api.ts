@@ -88,10 +88,11 @@ export class RealApi {
     return answer.body[kind] as Body;
   }
 
-  async list(collection: string, query = "", headers: Ask["headers"] = {}): Promise<readonly Body[]> {
-    const answer = await this.ask(`/v2.0/${collection}${query}`, { headers });
-    if (answer.status !== 200) throw new Error(`${collection}${query}: ${answer.text}`);
-    return answer.body[collection] as readonly Body[];
+  /** @param key of the list in the body, where the path is not the same. */
+  async list(path: string, query = "", headers: Ask["headers"] = {}, key = path): Promise<readonly Body[]> {
+    const answer = await this.ask(`/v2.0/${path}${query}`, { headers });
+    if (answer.status !== 200) throw new Error(`${path}${query}: ${answer.text}`);
+    return answer.body[key] as readonly Body[];
   }
 
   /** An agent that registered and is heard of no more. */

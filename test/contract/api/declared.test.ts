@@ -4,12 +4,22 @@ import { after, before, test } from "node:test";
 import { agentResource } from "../../../src/types/resources/agents.ts";
 import type { FilterType, ResourceDeclaration } from "../../../src/types/resources/declaration.ts";
 import { leaseResource } from "../../../src/types/resources/leases.ts";
+import { floatingIpResource } from "../../../src/types/resources/floating-ips.ts";
 import { networkResource } from "../../../src/types/resources/networks.ts";
+import { portForwardingResource } from "../../../src/types/resources/port-forwardings.ts";
 import { portResource } from "../../../src/types/resources/ports.ts";
+import { routerResource } from "../../../src/types/resources/routers.ts";
 import { subnetResource } from "../../../src/types/resources/subnets.ts";
 import { type Body, RealApi } from "../../helpers/real-api.ts";
 
-const resources = [networkResource, subnetResource, portResource, agentResource, leaseResource];
+const resources = [
+  ...[networkResource, subnetResource, portResource, agentResource, leaseResource],
+  ...[routerResource, floatingIpResource, portForwardingResource],
+];
+/** Port forwardings are below a floating IP. */
+let forwardingPath = "";
+const pathOf = ({ collection }: ResourceDeclaration): string =>
+  collection === "port_forwardings" ? forwardingPath : collection;
 const nowhere = "99999999-2222-4333-8444-555555555555";
 const pairs = (params: [string, string][]) => new URLSearchParams(params).toString();
 
@@ -33,6 +43,7 @@ before(async () => {
       ...(index === 1 ? { gateway_ip: null } : {}),
     });
     await api.create("port", { name, network_id: network.id, "binding:host_id": `node-${index % 2}`, dns_name: name });
+    await api.create("router", { name, description: `router ${index}` });
     const lease = {
       ip_address: `10.0.${index}.5`,
       id: `${network.id}_10.0.${index}.5`,
@@ -48,8 +59,39 @@ before(async () => {
       .values({ ...lease, network_id: network.id, port_id: null, expires_at, last_seen_at })
       .execute();
   }
+  await addRouters();
 });
 after(() => api.close());
+
+async function addRouters(): Promise<void> {
+  const outside = await api.create("network", { name: "outside", "router:external": true });
+  await api.create("subnet", { network_id: outside.id, ip_version: 4, cidr: "203.0.113.0/24", enable_dhcp: false });
+  const [router] = await api.list("routers");
+  const gateway = { router: { external_gateway_info: { network_id: outside.id } } };
+  await api.ask(`/v2.0/routers/${router?.id}`, { method: "PUT", body: gateway });
+  const [, subnet] = await api.list("subnets", "?name=b&name=c&sort_key=cidr");
+  const join = { method: "PUT", body: { subnet_id: subnet?.id } } as const;
+  assert.equal((await api.ask(`/v2.0/routers/${router?.id}/add_router_interface`, join)).status, 200);
+  const inside = { network_id: subnet?.["network_id"] };
+  for (const n of [50, 51]) {
+    const port = await api.create("port", { ...inside, fixed_ips: [{ ip_address: `10.0.2.${n}` }] });
+    const floating = await api.create("floatingip", {
+      floating_network_id: outside.id,
+      ...(n === 50 ? { port_id: port.id } : {}),
+      description: `to ${n}`,
+    });
+    forwardingPath = `floatingips/${floating.id}/port_forwardings`;
+    for (const external_port of n === 50 ? [] : [80, 81, 82]) {
+      const body = { protocol: external_port === 82 ? "udp" : "tcp", external_port, internal_port: external_port };
+      const target = { internal_port_id: port.id, internal_ip_address: "10.0.2.51", description: `to ${external_port}` };
+      const made = await api.ask(`/v2.0/${forwardingPath}`, {
+        method: "POST",
+        body: { port_forwarding: { ...body, ...target } },
+      });
+      assert.equal(made.status, 201, made.text);
+    }
+  }
+}
 
 const sample: Readonly<Record<FilterType, string>> = {
   text: "no such text'; --",
@@ -67,23 +109,24 @@ const sortable = (resource: ResourceDeclaration) =>
 
 for (const resource of resources) {
   const { collection } = resource;
+  const list = (query = "") => api.list(pathOf(resource), query, {}, collection);
 
   test(`every attribute that a ${resource.name} has in an answer is declared, and the other way round`, async () => {
-    const [item] = await api.list(collection);
+    const [item] = await list();
 
     const visible = Object.entries(resource.attributes).flatMap(([name, { visible: isVisible }]) => (isVisible ? [name] : []));
     assert.deepEqual(Object.keys(item ?? {}).sort(), visible.sort());
   });
 
   test(`every declared filter of ${collection} works, and finds what has the value`, async () => {
-    const items = await api.list(collection);
+    const items = await list();
     for (const [name, { filter, visible }] of Object.entries(resource.attributes)) {
       if (filter === undefined) continue;
-      await api.list(collection, `?${pairs([[name, sample[filter]]])}`);
+      await list(`?${pairs([[name, sample[filter]]])}`);
       const value = items.find((item) => item[name] !== null)?.[name];
       if (!visible || filter === "fixed-ips" || value === undefined || value === null) continue;
 
-      const found = await api.list(collection, `?${pairs([[name, textOf(value)]])}`);
+      const found = await list(`?${pairs([[name, textOf(value)]])}`);
 
       assert.deepEqual(
         found.map(({ id }) => id).sort(),
@@ -97,16 +140,16 @@ for (const resource of resources) {
   });
 
   test(`every declared sort key of ${collection} works both ways, and pages walk through the same order`, async () => {
-    const all = await api.list(collection);
+    const all = await list();
     for (const key of sortable(resource)) {
       for (const direction of ["asc", "desc"]) {
         const sort = `sort_key=${encodeURIComponent(key)}&sort_dir=${direction}`;
-        const ordered = await api.list(collection, `?${sort}`);
+        const ordered = await list(`?${sort}`);
         assert.equal(ordered.length, all.length, key);
         assertOrdered(ordered, key, direction);
-        assert.deepEqual(await walk(collection, `limit=2&${sort}`, "next"), ordered, `${key} ${direction}`);
+        assert.deepEqual(await walk(resource, `limit=2&${sort}`, "next"), ordered, `${key} ${direction}`);
         assert.deepEqual(
-          await walk(collection, `limit=2&page_reverse=true&${sort}`, "previous"),
+          await walk(resource, `limit=2&page_reverse=true&${sort}`, "previous"),
           ordered,
           `${key} ${direction} back`,
         );
@@ -129,9 +172,10 @@ function assertOrdered(items: readonly Body[], key: string, direction: string): 
 }
 
 /** All items by following links, in the order of the list. */
-async function walk(collection: string, query: string, rel: "next" | "previous"): Promise<readonly Body[]> {
+async function walk(resource: ResourceDeclaration, query: string, rel: "next" | "previous"): Promise<readonly Body[]> {
+  const { collection } = resource;
   let items: readonly Body[] = [];
-  for (let url: string | undefined = `/v2.0/${collection}?${query}`; url !== undefined; ) {
+  for (let url: string | undefined = `/v2.0/${pathOf(resource)}?${query}`; url !== undefined; ) {
     const { body, status, text } = await api.ask(url);
     assert.equal(status, 200, text);
     const page = body[collection] as readonly Body[];
@@ -168,7 +212,7 @@ test("ports are found by subnet, by address and by part of an address", async ()
 });
 
 test("changed_since keeps what changed later and drops what did not", async () => {
-  assert.equal((await api.list("networks", "?changed_since=2020-01-01")).length, 5);
+  assert.equal((await api.list("networks", "?changed_since=2020-01-01")).length, 6);
   assert.deepEqual(await api.list("networks", "?changed_since=2100-01-01"), []);
 });
 

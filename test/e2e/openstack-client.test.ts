@@ -1,0 +1,96 @@
+// The client of others against this server: what its users type for routers and floating IPs.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { after, before, suite, test } from "node:test";
+import { promisify } from "node:util";
+import { skipWithoutRoot } from "../helpers/namespaces.ts";
+import { NetloomUp } from "../helpers/netloom-up.ts";
+
+type Row = Readonly<Record<string, unknown>>;
+
+const execute = promisify(execFile);
+
+suite("openstack client", { skip: skipWithoutRoot }, () => {
+  let up: NetloomUp;
+  before(async () => {
+    up = await NetloomUp.create();
+    await up.start();
+    const client = up.client();
+    const outside = await client.create("network", { name: "public", "router:external": true });
+    const outer = { cidr: "203.0.113.0/24", enable_dhcp: false, name: "public4" };
+    await client.create("subnet", { network_id: outside.id, ip_version: 4, ...outer });
+    const inside = await client.create("network", { name: "blue" });
+    await client.create("subnet", { network_id: inside.id, ip_version: 4, cidr: "10.0.0.0/24", name: "blue4" });
+    await client.create("port", { network_id: inside.id, name: "web", fixed_ips: [{ ip_address: "10.0.0.5" }] });
+    client.close();
+  });
+  after(() => up.destroy());
+
+  /** Rejects with what the client says when it does not end with 0. */
+  async function openstack(...args: readonly string[]): Promise<string> {
+    const env = { PATH: process.env["PATH"], HOME: up.stateDir };
+    const login = ["--os-auth-type", "none", "--os-endpoint", up.url];
+    return (await execute("openstack", [...login, ...args], { env })).stdout;
+  }
+
+  const json = async <T = Row>(...args: readonly string[]): Promise<T> =>
+    JSON.parse(await openstack(...args, "-f", "json")) as T;
+
+  const address = "203.0.113.77";
+
+  test("routers and floating IPs from their making to their end", async () => {
+    const [router, floating] = await Promise.all([
+      json("router", "create", "edge"),
+      json("floating", "ip", "create", "--floating-ip-address", address, "public"),
+    ]);
+    assert.deepEqual([router["name"], router["external_gateway_info"]], ["edge", null]);
+    assert.deepEqual([floating["floating_ip_address"], floating["status"]], [address, "DOWN"]);
+    await openstack("router", "add", "subnet", "edge", "blue4");
+    const gateway = ["--external-gateway", "public", "--disable-snat", "--fixed-ip", "ip-address=203.0.113.9"];
+    const route = ["--route", "destination=10.9.0.0/16,gateway=10.0.0.9"];
+    await openstack("router", "set", "edge", ...gateway, ...route);
+    await openstack("floating", "ip", "set", "--port", "web", address);
+
+    const [edge, bound, hosts, zones] = await Promise.all([
+      json("router", "show", "edge"),
+      json("floating", "ip", "show", address),
+      json<Row[]>("network", "agent", "list", "--router", "edge"),
+      json<Row[]>("availability", "zone", "list", "--network", "--long"),
+    ]);
+    const info = edge["external_gateway_info"] as Row;
+    assert.equal(info["enable_snat"], false);
+    assert.match(JSON.stringify(info["external_fixed_ips"]), /"203\.0\.113\.9"/);
+    assert.match(JSON.stringify(edge["routes"]), /10\.9\.0\.0\/16/);
+    assert.equal((edge["interfaces_info"] as Row[]).length, 1);
+    assert.deepEqual([bound["fixed_ip_address"], bound["router_id"]], ["10.0.0.5", router["id"]]);
+    assert.deepEqual(
+      hosts.map((agent) => [agent["Host"], agent["Agent Type"]]),
+      [[up.host, "L3 agent"]],
+    );
+    assert.deepEqual(
+      zones
+        .map((zone) => zone["Zone Resource"])
+        .sort()
+        .at(-1),
+      "router",
+    );
+
+    await openstack("floating", "ip", "unset", "--port", address);
+    const ports = ["--internal-protocol-port", "8080", "--external-protocol-port", "80", "--protocol", "tcp"];
+    const target = ["--internal-ip-address", "10.0.0.5", "--port", "web"];
+    const made = await json("floating", "ip", "port", "forwarding", "create", ...target, ...ports, address);
+    assert.deepEqual([made["external_port"], made["internal_port"], made["protocol"]], [80, 8080, "tcp"]);
+    const listed = await json<Row[]>("floating", "ip", "port", "forwarding", "list", address);
+    assert.deepEqual(
+      listed.map((each) => each["ID"]),
+      [made["id"]],
+    );
+
+    await assert.rejects(openstack("router", "remove", "subnet", "edge", "blue4"), /ConflictException: 409/);
+    await openstack("floating", "ip", "delete", address);
+    await openstack("router", "unset", "--external-gateway", ...route, "edge");
+    await openstack("router", "remove", "subnet", "edge", "blue4");
+    await openstack("router", "delete", "edge");
+    assert.deepEqual(await json("router", "list"), []);
+  });
+});
