@@ -4,7 +4,7 @@ import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { availabilityZone, longestMs } from "./shared-keys.ts";
 
-const dnsDomain = z
+export const dnsDomain = z
   .string()
   .regex(/^[A-Za-z0-9.-]*$/, "must be a domain name")
   .default("openstacklocal")

@@ -1,5 +1,7 @@
 // Settings of `netloom l3-agent`.
 import { z } from "zod";
+import { dnsDomain } from "./dhcp-keys.ts";
+import { metadataService } from "./metadata-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
 
@@ -12,6 +14,8 @@ export const l3AgentSchema = z
     namespacePrefix: keys.namespacePrefix,
     logLevel: keys.logLevel,
     l3: z.strictObject(keys.agentL3).prefault({}),
+    dhcp: z.strictObject({ dnsDomain }).prefault({}),
+    metadata: z.strictObject(metadataService).prefault({}),
     interfaceDriver: keys.interfaceDriver,
     ovs: keys.ovs,
     reportIntervalMs: z.int().min(100).default(5000).describe("Time between heartbeats"),

@@ -1,4 +1,4 @@
-// Keys of section `metadata`: who is served instance metadata by the DHCP agent, and from where.
+// Keys of section `metadata`: who is served instance metadata by the agents, and from where.
 import { isAbsolute } from "node:path";
 import { z } from "zod";
 
@@ -11,13 +11,8 @@ const upstream = z
   .optional()
   .describe("Nova-compatible metadata service: http://<host>:<port> or unix:<path>; netloom answers by itself when absent");
 
-export const agentMetadata = {
-  isolated: z.boolean().default(false).describe("Serve instance metadata on subnets whose gateway no router holds"),
-  force: z.boolean().default(false).describe("Serve instance metadata on every network with a DHCP subnet"),
-  metadataNetwork: z
-    .boolean()
-    .default(false)
-    .describe("On a network inside 169.254.0.0/16, answer the instances behind the router that is joined to it"),
+/** Of everybody who serves metadata. */
+export const metadataService = {
   upstream,
   sharedSecretFile: z
     .string()
@@ -46,4 +41,15 @@ export const agentMetadata = {
     .enum(["auto", "setns", "child"])
     .default("auto")
     .describe("How to listen inside namespaces: by a native library, by a child process for each, or the first that works"),
+};
+
+/** Of the DHCP agent. */
+export const agentMetadata = {
+  isolated: z.boolean().default(false).describe("Serve instance metadata on subnets whose gateway no router holds"),
+  force: z.boolean().default(false).describe("Serve instance metadata on every network with a DHCP subnet"),
+  metadataNetwork: z
+    .boolean()
+    .default(false)
+    .describe("On a network inside 169.254.0.0/16, answer the instances behind the router that is joined to it"),
+  ...metadataService,
 };

@@ -95,6 +95,7 @@ export const agentL3 = {
     .array(bridgeMapping)
     .default([])
     .describe("Bridge of this host for each physical network, as public:br-ex; it must exist, and is never changed"),
+  metadata: z.boolean().default(true).describe("Serve instance metadata to what is behind routers"),
   handleInternalOnlyRouters: z.boolean().default(true).describe("Serve routers without a gateway too"),
 };
 

@@ -6,6 +6,9 @@
 import { join } from "node:path";
 import type { PortId, RouterId } from "../model/ids.ts";
 
+/** Where a router's rules lead what instances send to the metadata address; nothing else gets there. */
+export const routerMetadataPort = 9697;
+
 /** Of family `inet`. */
 export const routerTable = "netloom";
 

@@ -3,7 +3,10 @@ import type { z } from "zod";
 import { NetloomError } from "../base/errors.ts";
 import type { Bus } from "../messaging/bus.ts";
 import { rpcSubject, statusSubject } from "../messaging/subjects.ts";
+import type { NetworkView } from "../model/network.ts";
 import {
+  findInstanceReplySchema,
+  type FindInstanceRequest,
   type RouterStatusReport,
   type RouterSyncReply,
   routerSyncReplySchema,
@@ -31,6 +34,11 @@ export class L3PluginApi {
   /** One page of what happened since `request.since`. The first call of a process also registers the agent. */
   async sync(request: RouterSyncRequest): Promise<RouterSyncReply> {
     return this.#call("sync", request, routerSyncReplySchema);
+  }
+
+  /** Networks of the router on which a port has that address, each with the ports of its instance. */
+  async findInstance(request: FindInstanceRequest): Promise<readonly NetworkView[]> {
+    return (await this.#call("findInstance", request, findInstanceReplySchema)).views;
   }
 
   /** Resolves when the server has stored the report. */

@@ -1,19 +1,24 @@
 // `netloom l3-agent`: this is the L3 agent of one host. It chooses the parts; l3-agent-program.ts puts them together.
 import { flushCompileCache } from "node:module";
 import { systemClock } from "../base/clock.ts";
-import { createLogger } from "../base/logger.ts";
-import { loadL3AgentConfig } from "../config/l3-agent-config.ts";
+import { createLogger, type Logger } from "../base/logger.ts";
+import { type L3AgentConfig, loadL3AgentConfig } from "../config/l3-agent-config.ts";
 import { chooseInterfaceDriver } from "../device-manager/interface-drivers.ts";
+import { routerMetadataPort } from "../drivers/l3-layout.ts";
 import { NftRouterDriver } from "../drivers/nft-router/nft-router-driver.ts";
-import { processRunner } from "../linux/command-runner.ts";
+import { type CommandRunner, processRunner } from "../linux/command-runner.ts";
 import { ForkServer } from "../linux/fork-server.ts";
 import { NamespaceWorker } from "../linux/namespace-worker.ts";
 import { NftShellPool } from "../linux/nft-shell-pool.ts";
 import { hasIpv6 } from "../linux/sysctl.ts";
+import type { Bus } from "../messaging/bus.ts";
+import { openRouterMetadataProxy } from "../metadata-proxy/open-proxy.ts";
+import type { RouterMetadataProxy } from "../metadata-proxy/router-proxy.ts";
 import { connectAgentBus } from "../runtime/agent-bus.ts";
 import { lockAgent } from "../runtime/agent-lock.ts";
 import { Stop } from "../runtime/stop.ts";
 import { systemTimers } from "../runtime/timers.ts";
+import { L3PluginApi } from "./l3-plugin-api.ts";
 import { startL3Agent } from "./l3-agent-program.ts";
 import { checkPreflight } from "./preflight.ts";
 
@@ -44,20 +49,45 @@ export async function main(argv: readonly string[]): Promise<void> {
     interfaceDriver: chooseInterfaceDriver(settings),
   });
   stop.onStop("driver", () => driver.close());
+  const metadata = await openMetadata(settings, { runner, log, bus, stop });
   const capabilities = {
+    metadata: metadata !== undefined,
     interface_driver: settings.interfaceDriver,
     bridge_mappings: Object.fromEntries(l3.bridgeMappings),
     router_advertisements: limits.length === 0,
   };
   const { ready } = await startL3Agent({
     settings: { ...settings, handleInternalOnlyRouters: l3.handleInternalOnlyRouters, capabilities },
-    ...{ bus, driver, log, clock: systemClock, timers: systemTimers, stop },
+    ...{ bus, driver, metadata, log, clock: systemClock, timers: systemTimers, stop },
     countForks: () => runner.commands + nft.starts + worker.starts,
   });
   await ready;
   process.send?.({ type: "ready" });
   // Node writes it at an orderly exit; a successor of a killed agent should not have to compile everything again.
   flushCompileCache();
+}
+
+interface MetadataParts {
+  readonly runner: CommandRunner;
+  readonly log: Logger;
+  readonly bus: Bus;
+  readonly stop: Stop;
+}
+
+/** `undefined` when nobody is to be served. */
+async function openMetadata(
+  { host, l3, dhcp, metadata, availabilityZone }: L3AgentConfig,
+  { runner, log, bus, stop }: MetadataParts,
+): Promise<RouterMetadataProxy | undefined> {
+  if (!l3.metadata) return undefined;
+  const api = new L3PluginApi({ bus, host });
+  const proxy = await openRouterMetadataProxy(metadata, {
+    ...{ runner, log, port: routerMetadataPort, facts: { dnsDomain: dhcp.dnsDomain, availabilityZone } },
+    lookUp: (routerId, ipAddress) => api.findInstance({ routerId, ipAddress }),
+  });
+  // Its listeners would hold up the end.
+  stop.onStop("metadata", () => proxy.close());
+  return proxy;
 }
 
 /** A router must not wait for the worker's start; it takes some 5 MB. */

@@ -42,7 +42,8 @@ export class ChildSockets implements NamespaceSockets {
     if (this.#isClosed) throw new NetloomError("UNAVAILABLE", "no listeners are opened any more");
     if (!isNamespace(namespace))
       throw new NetloomError("UNAVAILABLE", `there is no namespace ${namespace}`, { errno: "ENOENT" });
-    const host = address.includes(":") ? `${address}%${device}` : address;
+    // "All addresses" are of no device.
+    const host = address.includes(":") && address !== "::" ? `${address}%${device}` : address;
     const command = [`--net=${namespacePath(namespace)}`, "--", ...(this.#options.command ?? childProgram), host, String(port)];
     const child = spawn("nsenter", command, {
       stdio: ["ignore", "ignore", "pipe", "ipc"],

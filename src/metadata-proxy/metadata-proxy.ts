@@ -1,6 +1,5 @@
 // Metadata for the instances of all networks of this host: listeners inside the networks' namespaces, one HTTP server for all
 // of them in this process. Nothing of it outlives the process, so there is nothing to adopt or to clean up at the next start.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { KeyedMutex } from "../base/keyed-mutex.ts";
@@ -13,9 +12,11 @@ import { type MetadataPlan, metadataRouters } from "../model/metadata-plan.ts";
 import type { NetworkView, Port } from "../model/network.ts";
 import type { HostFacts } from "./built-in/facts.ts";
 import type { ListenPlace, NamespaceSockets } from "./namespace-sockets.ts";
+import { findInstance } from "./instance.ts";
+import { MetadataFront } from "./metadata-front.ts";
 import { NetworkListeners } from "./network-listeners.ts";
 import { type RateLimit, RateLimiter } from "./rate-limit.ts";
-import { RequestHandler } from "./request-handler.ts";
+import { RequestHandler, type RequestOrigin } from "./request-handler.ts";
 import { Upstream, type UpstreamAddress } from "./upstream.ts";
 
 export interface MetadataProxyOptions {
@@ -61,27 +62,13 @@ interface Entry {
   complaint: string | undefined;
 }
 
-interface Origin {
-  readonly networkId: NetworkId;
-  readonly entry: Entry;
-  readonly place: ListenPlace;
-  source: Promise<string | undefined> | undefined;
-}
-
-const mostHeaderBytes = 8 * 1024;
-const keepAliveMs = 5000;
-/** A guest that is slower with its header only holds a connection. */
-const headersTimeoutMs = 10_000;
-const checkEveryMs = 5000;
-
 export class MetadataProxy {
   readonly #options: MetadataProxyOptions;
   readonly #entries = new Map<NetworkId, Entry>();
   readonly #mutex = new KeyedMutex<NetworkId>();
-  readonly #origins = new WeakMap<Socket, Origin>();
   readonly #upstream: Upstream | undefined;
   readonly #handler: RequestHandler;
-  readonly #http: Server;
+  readonly #front: MetadataFront;
   readonly #hasIpv6 = hasIpv6();
   #opened = 0;
 
@@ -89,22 +76,8 @@ export class MetadataProxy {
     const { log, clock = systemClock, facts, upstream, secret, timeoutMs } = options;
     this.#options = options;
     this.#upstream = upstream === undefined ? undefined : new Upstream({ address: upstream, timeoutMs });
-    const views = options.views ?? (() => this.#views());
-    this.#handler = new RequestHandler({ log, clock, facts, upstream: this.#upstream, secret, views });
-    this.#http = createServer(
-      {
-        maxHeaderSize: mostHeaderBytes,
-        requestTimeout: timeoutMs,
-        headersTimeout: Math.min(timeoutMs, headersTimeoutMs),
-        keepAliveTimeout: keepAliveMs,
-        connectionsCheckingInterval: Math.min(timeoutMs, checkEveryMs),
-      },
-      (incoming, response) => void this.#answer(incoming, response),
-    );
-    // Longer than the upstream may take: else the guest would lose its connection instead of being told.
-    this.#http.timeout = 2 * timeoutMs;
-    // It never listens itself: connections are given to it. Only this event starts its watch over slow requests.
-    this.#http.emit("listening");
+    this.#handler = new RequestHandler({ log, clock, facts, upstream: this.#upstream, secret });
+    this.#front = new MetadataFront({ sockets: options.sockets, handler: this.#handler, log, timeoutMs });
   }
 
   get metrics(): MetadataMetrics {
@@ -151,8 +124,7 @@ export class MetadataProxy {
   /** Closes everything, the way into namespaces included. */
   async close(): Promise<void> {
     await Promise.all([...this.#entries.keys()].map(async (id) => this.remove(id)));
-    // It says that it does not listen, but ends its watch.
-    this.#http.close(() => {});
+    this.#front.close();
     this.#upstream?.close();
     await this.#options.sockets.close();
   }
@@ -160,11 +132,12 @@ export class MetadataProxy {
   #newEntry(desired: DesiredMetadata): Entry {
     const { sockets, runner, log, rateLimit } = this.#options;
     const networkId = desired.view.network.id;
-    const onConnection = (socket: Socket, place: ListenPlace): void => this.#accept(networkId, entry, socket, place);
+    const onConnection = (socket: Socket, place: ListenPlace): void =>
+      this.#front.accept(socket, place, (source) => this.#originOf(entry, source));
     const onListening = (): void => {
       this.#opened += 1;
     };
-    const parts = { sockets, runner, log, networkId, onConnection, onListening };
+    const parts = { sockets, runner, log, subject: { networkId }, onConnection, onListening };
     const listeners = new NetworkListeners(parts);
     const entry: Entry = { listeners, limiter: new RateLimiter(rateLimit), desired, complaint: undefined };
     return entry;
@@ -186,40 +159,23 @@ export class MetadataProxy {
     }
   }
 
-  #accept(networkId: NetworkId, entry: Entry, socket: Socket, place: ListenPlace): void {
-    this.#origins.set(socket, { networkId, entry, place, source: undefined });
-    this.#http.emit("connection", socket);
-  }
-
-  async #answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { socket } = incoming;
-    const origin = this.#origins.get(socket);
-    try {
-      const source = origin === undefined ? undefined : await this.#sourceOf(socket, origin);
-      // Gone already, or from nowhere that we listen at.
-      if (origin === undefined || source === undefined) return void socket.destroy();
-      const { networkId, entry } = origin;
-      const { view, plan } = entry.desired;
-      await this.#handler.handle(incoming, response, {
-        networkId,
-        view,
-        routerId: plan.routerId,
-        source,
-        limiter: entry.limiter,
-      });
-    } catch (err) {
-      this.#options.log.error({ networkId: origin?.networkId, err }, "metadata request failed");
-      socket.destroy();
-    }
-  }
-
-  /** Asked once for each connection. */
-  async #sourceOf(socket: Socket, origin: Origin): Promise<string | undefined> {
-    origin.source ??= this.#options.sockets.peerAddress(socket, origin.place);
-    return origin.source;
+  #originOf({ desired, limiter }: Entry, source: string): RequestOrigin {
+    const { view, plan } = desired;
+    const views = this.#options.views ?? (() => this.#views());
+    const { routerId } = plan;
+    const find = async () => findInstance(routerId === undefined ? [view] : networksOf(routerId, views()), source, views());
+    return { networkId: view.network.id, routerId, source, limiter, find };
   }
 
   *#views(): Generator<NetworkView> {
     for (const { desired } of this.#entries.values()) yield desired.view;
+  }
+}
+
+/** Networks that the router has a port on. */
+function* networksOf(routerId: string, views: Iterable<NetworkView>): Generator<NetworkView> {
+  for (const view of views) {
+    const isJoined = view.ports.some((port) => port.deviceId === routerId && port.deviceOwner.startsWith("network:"));
+    if (isJoined) yield view;
   }
 }

@@ -1,4 +1,4 @@
-// The listeners of one network: opened where they are missing, closed where they are not wanted, left alone where they fit.
+// The listeners of one network, or of one router: opened where they are missing, closed where they are not wanted, left alone where they fit.
 import type { Server, Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { NetloomError } from "../base/errors.ts";
@@ -6,7 +6,7 @@ import type { Logger } from "../base/logger.ts";
 import type { DhcpDevice } from "../drivers/dhcp-driver.ts";
 import { type CommandRunner, runChecked } from "../linux/command-runner.ts";
 import { namespaceInode } from "../linux/netns.ts";
-import type { NetworkId } from "../model/ids.ts";
+import type { NetworkId, RouterId } from "../model/ids.ts";
 import { metadataIpv4, metadataIpv6 } from "../model/metadata-plan.ts";
 import type { ListenPlace, NamespaceSockets } from "./namespace-sockets.ts";
 
@@ -14,10 +14,19 @@ export interface ListenerParts {
   readonly sockets: NamespaceSockets;
   readonly runner: CommandRunner;
   readonly log: Logger;
-  readonly networkId: NetworkId;
+  /** Whose they are, for the log. */
+  readonly subject: { readonly networkId: NetworkId } | { readonly routerId: RouterId };
+  /** The metadata addresses and their port unless told otherwise. */
+  readonly at?: ListenAt | undefined;
   readonly onConnection: (socket: Socket, place: ListenPlace) => void;
   /** A listener was opened. */
   readonly onListening: () => void;
+}
+
+export interface ListenAt {
+  readonly v4: string;
+  readonly v6: string;
+  readonly port: number;
 }
 
 /** What is asked for: IPv4 or IPv6 or both, at a device. */
@@ -36,8 +45,7 @@ interface OpenListener {
 
 type Family = "v4" | "v6";
 
-const addresses = { v4: metadataIpv4, v6: metadataIpv6 } as const;
-const httpPort = 80;
+const metadataPlace: ListenAt = { v4: metadataIpv4, v6: metadataIpv6, port: 80 };
 
 /** One guest network may not take all descriptors of this process. */
 const mostConnections = 256;
@@ -90,7 +98,8 @@ export class NetworkListeners {
   }
 
   async #openOne(family: Family, device: DhcpDevice, key: string): Promise<void> {
-    const place = { namespace: device.namespace, device: device.interfaceName, address: addresses[family], port: httpPort };
+    const at = this.#parts.at ?? metadataPlace;
+    const place = { namespace: device.namespace, device: device.interfaceName, address: at[family], port: at.port };
     const server = family === "v4" ? await this.#parts.sockets.listen(place) : await this.#listenAfterDetection(place, key);
     if (server === undefined) return;
     const sockets = new Set<Socket>();
@@ -101,7 +110,7 @@ export class NetworkListeners {
       socket.once("close", () => sockets.delete(socket));
       this.#parts.onConnection(socket, place);
     });
-    server.on("error", (err) => this.#parts.log.warn({ networkId: this.#parts.networkId, err }, "metadata listener failed"));
+    server.on("error", (err) => this.#parts.log.warn({ ...this.#parts.subject, err }, "metadata listener failed"));
     server.once("close", () => {
       if (this.#open.get(family)?.server === server) this.#open.delete(family);
     });
@@ -139,10 +148,10 @@ export class NetworkListeners {
   }
 
   async #giveUpAddress({ namespace, device }: ListenPlace, key: string): Promise<void> {
-    const { runner, log, networkId } = this.#parts;
+    const { runner, log, subject } = this.#parts;
     await runner.run(["ip", "-n", namespace, "addr", "del", `${metadataIpv6}/64`, "dev", device]);
     this.#lost = { key, atMs: performance.now() };
-    log.warn({ networkId, outcome: "ipv4 only" }, "another host serves metadata over ipv6 on this network");
+    log.warn({ ...subject, outcome: "ipv4 only" }, "another host serves metadata over ipv6 on this network");
   }
 
   /** For a minute; then the other host may have gone. */

@@ -3,6 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { errorText, NetloomError } from "../base/errors.ts";
 import { chooseSockets, type SocketChoice } from "./choose-sockets.ts";
 import { MetadataProxy, type MetadataProxyOptions } from "./metadata-proxy.ts";
+import { RouterMetadataProxy, type RouterProxyOptions } from "./router-proxy.ts";
 import type { UpstreamAddress } from "./upstream.ts";
 
 /** Section `metadata` of the agent's settings, as far as it concerns the proxy. */
@@ -17,23 +18,36 @@ export interface MetadataSettings {
 }
 
 export type ProxyParts = Pick<MetadataProxyOptions, "runner" | "log" | "clock" | "facts" | "views">;
+type RouterProxyParts = Pick<RouterProxyOptions, "runner" | "log" | "clock" | "facts" | "port" | "lookUp">;
 
 /** Throws INVALID for a secret file that cannot be used, UNAVAILABLE when the chosen kind of sockets does not work here. */
 export async function openMetadataProxy(settings: MetadataSettings, parts: ProxyParts): Promise<MetadataProxy> {
+  return new MetadataProxy({ ...parts, ...(await readSettings(settings, parts)) });
+}
+
+/** As `openMetadataProxy`, for instances behind routers. */
+export async function openRouterMetadataProxy(
+  settings: MetadataSettings,
+  parts: RouterProxyParts,
+): Promise<RouterMetadataProxy> {
+  return new RouterMetadataProxy({ ...parts, ...(await readSettings(settings, parts)) });
+}
+
+type Read = Pick<MetadataProxyOptions, "sockets" | "upstream" | "secret" | "rateLimit" | "timeoutMs">;
+
+async function readSettings(settings: MetadataSettings, { runner, log }: Pick<ProxyParts, "runner" | "log">): Promise<Read> {
   const { upstream, sharedSecretFile, sockets, timeoutSeconds, requestsPerSecond, requestBurst } = settings;
-  const { runner, log } = parts;
   const secret = sharedSecretFile === undefined ? undefined : await readSecret(sharedSecretFile);
   if (upstream !== undefined && secret === undefined) {
     log.warn({ outcome: "unsigned" }, "no shared secret: the metadata service cannot know that instance ids are true");
   }
-  return new MetadataProxy({
-    ...parts,
+  return {
     sockets: await chooseSockets({ kind: sockets, runner, log }),
     upstream: upstream === undefined ? undefined : upstreamAddress(upstream),
     secret,
     rateLimit: { perSecond: requestsPerSecond, burst: requestBurst },
     timeoutMs: timeoutSeconds * 1000,
-  });
+  };
 }
 
 function upstreamAddress(text: string): UpstreamAddress {

@@ -1,25 +1,27 @@
 // One request from a guest: how often it may ask, who it is, and who answers. Which network it comes from is told by the
 // listener that took its connection, never by anything that it says.
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { NetloomError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { NetworkId } from "../model/ids.ts";
-import type { NetworkView } from "../model/network.ts";
 import { type Answer, answerBuiltIn } from "./built-in/answer.ts";
 import type { HostFacts } from "./built-in/facts.ts";
-import { findInstance, type Instance } from "./instance.ts";
+import type { Instance } from "./instance.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import { claimsBothIds, upstreamHeaders } from "./request-headers.ts";
 import { hasBody, type Upstream, UpstreamSilence } from "./upstream.ts";
 
 /** Where a request came in, as far as it decides the answer. */
 export interface RequestOrigin {
-  readonly networkId: NetworkId;
-  readonly view: NetworkView;
+  /** Absent where a router took the connection. */
+  readonly networkId?: NetworkId | undefined;
   readonly routerId: string | undefined;
   /** Address of the other end. */
   readonly source: string;
   readonly limiter: RateLimiter;
+  /** Who has that address. Throws a retryable NetloomError when that cannot be told now. */
+  find(): Promise<Instance | undefined>;
 }
 
 export interface HandlerParts {
@@ -28,8 +30,6 @@ export interface HandlerParts {
   readonly facts: HostFacts;
   readonly upstream: Upstream | undefined;
   readonly secret: Buffer | undefined;
-  /** All networks that this host knows. */
-  readonly views: () => Iterable<NetworkView>;
 }
 
 const plainText = "text/plain; charset=utf-8";
@@ -61,8 +61,10 @@ export class RequestHandler {
     } else if (claimsBothIds(incoming.rawHeaders)) {
       this.#send(incoming, response, contradiction);
     } else {
-      const instance = this.#find(origin);
-      if (instance === undefined || (upstream !== undefined && !instance.hasDeviceId)) {
+      const instance = await this.#find(origin);
+      if (instance === "unknown") {
+        this.#send(incoming, response, unavailable, { "retry-after": "1" });
+      } else if (instance === undefined || (upstream !== undefined && !instance.hasDeviceId)) {
         this.#send(incoming, response, unknownInstance);
       } else if (upstream === undefined) {
         const { method = "GET", url = "/" } = incoming;
@@ -73,9 +75,15 @@ export class RequestHandler {
     }
   }
 
-  #find({ view, routerId, source }: RequestOrigin): Instance | undefined {
-    const { views } = this.#parts;
-    return findInstance(routerId === undefined ? [view] : networksOf(routerId, views()), source, views());
+  async #find(origin: RequestOrigin): Promise<Instance | "unknown" | undefined> {
+    try {
+      return await origin.find();
+    } catch (thrown) {
+      if (!(thrown instanceof NetloomError) || !thrown.retryable) throw thrown;
+      const { networkId, routerId } = origin;
+      this.#parts.log.warn({ networkId, routerId, err: thrown.message }, "nobody can tell whose address asks for metadata");
+      return "unknown";
+    }
   }
 
   async #forward(
@@ -84,13 +92,14 @@ export class RequestHandler {
     response: ServerResponse,
     { networkId, routerId, source, instance }: RequestOrigin & { readonly instance: Instance },
   ): Promise<void> {
-    const claim = { networkId, routerId, instance, source, secret: this.#parts.secret };
+    const [{ view }] = instance.ports;
+    const claim = { networkId: networkId ?? view.network.id, routerId, instance, source, secret: this.#parts.secret };
     try {
       await upstream.forward(incoming, response, upstreamHeaders(incoming.rawHeaders, claim));
       this.#count(response.statusCode);
     } catch (err) {
       if (!(err instanceof UpstreamSilence)) throw err;
-      this.#parts.log.warn({ networkId, instanceId: instance.id, err }, "metadata service did not answer");
+      this.#parts.log.warn({ networkId, routerId, instanceId: instance.id, err }, "metadata service did not answer");
       this.#send(incoming, response, unavailable);
     }
   }
@@ -113,13 +122,5 @@ export class RequestHandler {
 
   #count(status: number): void {
     this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + 1);
-  }
-}
-
-/** Networks that the router has a port on. */
-function* networksOf(routerId: string, views: Iterable<NetworkView>): Generator<NetworkView> {
-  for (const view of views) {
-    const isJoined = view.ports.some((port) => port.deviceId === routerId && port.deviceOwner.startsWith("network:"));
-    if (isJoined) yield view;
   }
 }

@@ -81,6 +81,10 @@ suite("a router", { skip: skipWithoutRoot }, () => {
     assert.equal(l3?.["alive"], true);
     assert.equal(l3?.["host"], up.host);
 
+    const url = "http://169.254.169.254/openstack/latest/meta_data.json";
+    const told = await sh("ip", "netns", "exec", one.guest.namespace, "curl", "-sf", "-m", "5", url);
+    assert.equal((JSON.parse(told) as { name: string }).name, "host-" + one.guest.address.replaceAll(".", "-"));
+
     assert.equal(await up.stop(), 0);
     await ping(one.guest.namespace, outside.address);
     await up.start();

@@ -1,9 +1,6 @@
 // The rules of every router, the same for all; what varies is in sets and maps. One line of nft's language: one transaction.
-import { floatingIpObjects, routerTable } from "../l3-layout.ts";
+import { floatingIpObjects, routerMetadataPort as metadataPort, routerTable } from "../l3-layout.ts";
 import type { RouterSets } from "./router-sets.ts";
-
-/** Where instances' requests for metadata are taken in, in the router's namespace. */
-export const metadataPort = 9697;
 
 const ownObjects = [
   "set gw_ip { type ipv4_addr; }",
