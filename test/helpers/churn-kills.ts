@@ -55,6 +55,17 @@ export class ChurnKills {
     );
   }
 
+  /** What was dead in this time, in milliseconds from its beginning. */
+  describe(networkId: string, fromAt: number, toAt: number): string {
+    const spans = (name: string, downtimes: readonly Downtime[]): readonly string[] =>
+      downtimes
+        .filter((one) => overlaps(one, fromAt, toAt))
+        .map(
+          (one) => `${name} dead from ${(one.fromAt - fromAt).toFixed(0)} to ${((one.toAt ?? Infinity) - fromAt).toFixed(0)}`,
+        );
+    return [...spans("server", this.#servers.get(networkId) ?? []), ...spans("agent", this.#agent)].join(", ");
+  }
+
   /** Looks when what was killed is there again. */
   async follow(isOver: () => boolean): Promise<void> {
     while (!isOver()) {

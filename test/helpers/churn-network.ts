@@ -121,7 +121,7 @@ export class ChurnNetwork {
     const fault = this.ledger.judge(heard);
     if (fault === undefined) return;
     if (address === undefined && kills.wereBothDown(this.id, askedAt, answeredAt)) this.excused += 1;
-    else this.faults.push(`network ${this.id}: ${fault}`);
+    else this.faults.push(`network ${this.id}: ${fault}; ${kills.describe(this.id, askedAt, answeredAt)}`);
   }
 
   /** A client's whole exchange; one that is refused asks anew, as clients do. */
