@@ -327,6 +327,8 @@ export class DhcpAgent implements StreamSink, Fenced {
   }
 
   #forget(id: NetworkId): void {
+    // Nothing of it is here any more that the server's word would be needed for.
+    this.#lost.delete(id);
     this.#ready.forget(id);
     this.#supervision.forget(id);
   }

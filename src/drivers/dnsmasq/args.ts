@@ -23,6 +23,19 @@ export interface ArgumentContext {
   readonly logFile?: string | undefined;
 }
 
+const authoritativeArgument = "--dhcp-authoritative";
+
+/**
+ * A server that runs does not become authoritative when it is alone again: the other, which was taken away at the same moment,
+ * may still answer. The next one that is started does.
+ *
+ * @param running vector of the server that runs, joined by NUL
+ */
+export function keepModest(wanted: readonly string[], running: string): readonly string[] {
+  const modest = wanted.filter((word) => word !== authoritativeArgument);
+  return modest.join("\0") === running ? modest : wanted;
+}
+
 export const pidFileArgument = (directory: string): string => `--pid-file=${join(directory, "pid")}`;
 
 export function buildArguments(context: ArgumentContext): readonly string[] {
@@ -52,7 +65,7 @@ export function buildArguments(context: ArgumentContext): readonly string[] {
     ...options.dnsServers.map((server) => `--server=${server}`),
     ...(domain === "" ? [] : [`--domain=${domain}`]),
     ...(options.isBroadcastReply ? ["--dhcp-broadcast"] : []),
-    ...(options.isAuthoritative && countServingHosts(view) <= 1 ? ["--dhcp-authoritative"] : []),
+    ...(options.isAuthoritative && countServingHosts(view) <= 1 ? [authoritativeArgument] : []),
     ...(user === undefined ? [] : [`--user=${user}`]),
   ];
 }

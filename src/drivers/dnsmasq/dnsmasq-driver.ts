@@ -13,6 +13,7 @@ import { ensureInotifyInstances } from "../../linux/sysctl.ts";
 import { isUuid, type NetworkId, networkId } from "../../model/ids.ts";
 import type { DesiredDhcp, DhcpDriver, DhcpOutcome, DriverFigures } from "../dhcp-driver.ts";
 import type { LeaseControl } from "../lease-control.ts";
+import { keepModest } from "./args.ts";
 import { DesiredFilesBuilder } from "./desired-files.ts";
 import { defaultDnsmasqOptions, type DnsmasqOptions } from "./dnsmasq-options.ts";
 import { currentFeatures, type DnsmasqFeatures } from "./dnsmasq-version.ts";
@@ -116,11 +117,12 @@ export class DnsmasqDriver implements DhcpDriver {
     const { id } = view.network;
     const files = this.#filesOf(id);
     const target = this.#builder.build(desired);
-    const argv = await this.#servers.argumentsFor(desired, files, target.domain);
+    const wanted = await this.#servers.argumentsFor(desired, files, target.domain);
     const known = this.#pictures.get(id);
+    const knownArgv = keepModest(wanted, known?.argvText ?? "");
     const isKnownRight =
       known !== undefined &&
-      known.argvText === argv.join("\0") &&
+      known.argvText === knownArgv.join("\0") &&
       known.namespace === device.namespace &&
       known.namespaceInode === namespaceInode(device.namespace);
     const features = this.#features;
@@ -128,10 +130,11 @@ export class DnsmasqDriver implements DhcpDriver {
       const { loaded, server } = known;
       const isIdle = this.#clock.monotonicMs() - known.changedAtMs >= idleMs;
       const plan = planDnsmasq(target, loaded, "fits", { isIdle, features });
-      return { plan, work: { desired, files, argv, target, loaded, server, isTagged: loaded.hosts.isTagged } };
+      return { plan, work: { desired, files, argv: knownArgv, target, loaded, server, isTagged: loaded.hosts.isTagged } };
     }
     this.#pictures.delete(id);
     const { server, loaded, isTagged } = findRunning(files);
+    const argv = keepModest(wanted, server?.argv.join("\0") ?? "");
     const work: Work = { desired, files, argv, target, loaded, server, isTagged };
     const isWatching = server === undefined || files.hasWatchedDirectories();
     // Directories that were made anew are not the ones that it watches.
@@ -207,6 +210,8 @@ export class DnsmasqDriver implements DhcpDriver {
     const { id } = desired.view.network;
     this.#pictures.delete(id);
     this.#pacer.forget(id);
+    // Of one that runs the others have heard.
+    if (work.server === undefined) await this.#servers.checkOthers(desired);
     // While the note still tells which process is meant; a note that says less makes it look at all of them.
     await this.#servers.stop(files);
     await files.markChanging(work.isTagged);

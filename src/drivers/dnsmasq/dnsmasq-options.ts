@@ -20,7 +20,7 @@ export interface DnsmasqOptions {
    * Answer clients that renew a lease which this server does not know. Off: with a second agent on the network an
    * authoritative server refuses the clients of the other (NAK), even known ones, and it refuses every stranger on the
    * wire; the kept lease file already covers a restart. On is right where one agent serves each network and lease files
-   * may be lost. Has no effect on a network with more than one DHCP port.
+   * may be lost. Has no effect on a network with more than one DHCP port, nor on a server that runs before its next start.
    */
   readonly isAuthoritative: boolean;
   /** Ask clients to take replies by broadcast. */

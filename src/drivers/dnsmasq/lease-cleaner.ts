@@ -5,7 +5,7 @@ import { NetloomError } from "../../base/errors.ts";
 import { isInCidr } from "../../linux/addresses.ts";
 import type { CommandRunner } from "../../linux/command-runner.ts";
 import type { DnsmasqLease } from "../../linux/dnsmasq-leases.ts";
-import type { ProcessIdentity } from "../../linux/process-table.ts";
+import { isAlive, type ProcessIdentity } from "../../linux/process-table.ts";
 import type { DesiredDhcp } from "../dhcp-driver.ts";
 import type { LeaseControl } from "../lease-control.ts";
 import type { DesiredFiles } from "./desired-files.ts";
@@ -68,7 +68,8 @@ export class LeaseCleaner {
     }
     const isKept = keptTest(work);
     const stale = (): readonly DnsmasqLease[] => work.files.readLeases().filter((one) => !isKept(one));
-    for (let attempt = 0; attempt < attempts; attempt += 1) {
+    // One that has died obeys nobody, and its network waits for the next.
+    for (let attempt = 0; attempt < attempts && isAlive(server); attempt += 1) {
       const leases = stale();
       const left = new Set(
         await this.#deleteAll(
@@ -78,7 +79,7 @@ export class LeaseCleaner {
       );
       // What the server claims to have done over the bus and has not is asked of it once more as by the client.
       if (left.size > 0 || attempt > 0) await this.#sendPackets(work, leases);
-      for (const endsAtMs = performance.now() + attemptMs; performance.now() < endsAtMs; await delay(10)) {
+      for (const endsAtMs = performance.now() + attemptMs; performance.now() < endsAtMs && isAlive(server); await delay(10)) {
         if (stale().length === 0) return true;
       }
     }

@@ -31,6 +31,24 @@ export function buildRelease4(lease: DnsmasqLease, serverAddress: string, transa
   ]);
 }
 
+/**
+ * A DHCPREQUEST (RFC 2131 §4.3.2) of a client that nobody knows, answering an OFFER of the server with this address: any other
+ * server has to be silent, and an authoritative dnsmasq is not.
+ */
+export function buildRefusable(serverAddress: string, transactionId: number): Buffer {
+  const header = Buffer.alloc(240);
+  header.set([1, 1, 6, 0]);
+  header.writeUInt32BE(transactionId, 4);
+  // Locally administered, so nobody's; answers by broadcast.
+  header.set([0x80], 10);
+  header.set([0x02, 0x6e, 0x6c], 28);
+  header.writeUIntBE(transactionId & 0xff_ffff, 31, 3);
+  header.writeUInt32BE(0x63825363, 236);
+  const address = bytesOfAddress(serverAddress);
+  const options = [Buffer.from([53, 1, 3, 50, 4]), address, Buffer.from([54, 4]), address, Buffer.from([255])];
+  return Buffer.concat([header, ...options]);
+}
+
 const option6 = (code: number, value: Uint8Array): Buffer => {
   const header = Buffer.alloc(4);
   header.writeUInt16BE(code, 0);

@@ -6,6 +6,9 @@ import type { CommandRunner } from "../../linux/command-runner.ts";
 import type { ProcessState } from "../../linux/process-table.ts";
 import type { DesiredDhcp } from "../dhcp-driver.ts";
 import type { LeaseControl } from "../lease-control.ts";
+import { ipVersionOf } from "../../linux/addresses.ts";
+import { refuseBesideAuthority } from "./authority-check.ts";
+import { countServingHosts } from "./lease-seed.ts";
 import { buildArguments } from "./args.ts";
 import type { DnsmasqOptions } from "./dnsmasq-options.ts";
 import type { DnsmasqFeatures } from "./dnsmasq-version.ts";
@@ -47,6 +50,18 @@ export class ServerControl {
     const argv = buildArguments({ view, directory: files.directory, domain, options, user, features, interfaceName, logFile });
     const bus = features.hasDbus ? leases?.access(id) : undefined;
     return bus === undefined ? argv : [...argv, `--enable-dbus=${bus.busName}`];
+  }
+
+  /**
+   * Before a first server is started here, where servers may be authoritative.
+   *
+   * @throws UNAVAILABLE while another host's is, because it would refuse clients of this one
+   */
+  async checkOthers({ view, device, dhcpPort }: DesiredDhcp): Promise<void> {
+    const { runner, options } = this.#parts;
+    if (!options.isAuthoritative || countServingHosts(view) < 2) return;
+    const serverAddress = dhcpPort.fixedIps.find(({ ipAddress }) => ipVersionOf(ipAddress) === 4)?.ipAddress;
+    if (serverAddress !== undefined) await refuseBesideAuthority({ runner, ...device, serverAddress });
   }
 
   async start({ view, device }: DesiredDhcp, files: NetworkFiles, argv: readonly string[]): Promise<ProcessState> {

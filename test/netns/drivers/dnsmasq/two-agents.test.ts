@@ -176,3 +176,41 @@ describe("two agents on one network, of which one comes later", { skip: skipWith
     assert.doesNotMatch(await readFile(pair.first.file("leases"), "utf8"), /^0 /m);
   });
 });
+
+describe("two agents on one network whose servers may be authoritative", { skip: skipWithoutRoot }, () => {
+  let pair: Pair;
+  afterEach(async () => pair.close());
+  const isAuthoritative = async (bench: DhcpBench): Promise<boolean> =>
+    readProcess(await bench.pid())?.argv.includes("--dhcp-authoritative") ?? false;
+
+  test("the second starts when the first is authoritative no more, and not before", async () => {
+    pair = await Pair.create("packets", { isAuthoritative: true });
+    const port = makePort(pair.first.subnets, ["10.20.0.5"]);
+    await pair.first.apply([port]);
+    assert.equal(await isAuthoritative(pair.first), true);
+
+    await assert.rejects(pair.applySecond([port]), { code: "UNAVAILABLE", message: /authoritative/ });
+    await assert.rejects(pair.second.pid(), { code: "ENOENT" }, "no server was started");
+
+    assert.equal(await pair.applyFirst([port]), "restarted");
+    assert.equal(await isAuthoritative(pair.first), false);
+    assert.equal(await pair.applySecond([port]), "started");
+    assert.equal(await isAuthoritative(pair.second), false);
+  });
+
+  test("the one that is left does not become authoritative while it runs, only at its next start", async () => {
+    pair = await Pair.create("packets", { isAuthoritative: true });
+    const port = makePort(pair.first.subnets, ["10.20.0.5"]);
+    await pair.applyFirst([port]);
+    const pid = await pair.first.pid();
+
+    assert.equal(await pair.first.apply([port]), "reloaded", "the other is no name server any more");
+    pair.first.driver = pair.first.newDriver();
+    assert.equal(await pair.first.apply([port]), "unchanged", "nor for the next agent");
+    assert.equal(await pair.first.pid(), pid);
+
+    await pair.endFirst();
+    await pair.first.apply([port]);
+    assert.equal(await isAuthoritative(pair.first), true);
+  });
+});
