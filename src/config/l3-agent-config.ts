@@ -5,6 +5,15 @@ import { metadataService } from "./metadata-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
 
+const haAdvertMs = z
+  .int()
+  .min(100)
+  .max(40_000)
+  .default(1000)
+  .describe(
+    "Time between two advertisements of an HA router's primary; others take over after three to four. The same on all hosts",
+  );
+
 export const l3AgentSchema = z
   .strictObject({
     host: keys.host,
@@ -13,7 +22,7 @@ export const l3AgentSchema = z
     availabilityZone: keys.availabilityZone,
     namespacePrefix: keys.namespacePrefix,
     logLevel: keys.logLevel,
-    l3: z.strictObject(keys.agentL3).prefault({}),
+    l3: z.strictObject({ ...keys.agentL3, haAdvertMs }).prefault({}),
     dhcp: z.strictObject({ dnsDomain }).prefault({}),
     metadata: z.strictObject(metadataService).prefault({}),
     interfaceDriver: keys.interfaceDriver,

@@ -90,9 +90,23 @@ export interface RouterReady {
   readonly gatewayPortId: PortId | null;
   /** Of `gatewayDevice`; source of ARP announcements. */
   readonly gatewayMac: string | null;
+  /**
+   * Of a router of high availability; absent otherwise. Elements and local routes are the same in every state: the hook of the
+   * VRRP process makes the gateway device answer for them or not. Only a primary may announce anything.
+   */
+  readonly haState?: HaState | undefined;
 }
 
 export const readyDirectory = (stateDir: string): string => join(stateDir, "l3", "ready");
 
 /** JSON of `RouterReady`. */
 export const readyFile = (stateDir: string, router: RouterId): string => join(readyDirectory(stateDir), `${router}.json`);
+
+/** Whether a router of high availability forwards on this host. `unknown`: its VRRP process has not said anything yet. */
+export type HaState = "primary" | "backup" | "unknown";
+
+/** Whoever watches it hears of every transition with one watch. */
+export const haStateDirectory = (stateDir: string): string => join(stateDir, "l3", "ha-state");
+
+/** One word, `primary` or `backup`: replaced whole at each transition by the VRRP process' hook, also while no agent runs. */
+export const haStateFile = (stateDir: string, router: RouterId): string => join(haStateDirectory(stateDir), router);

@@ -1,4 +1,5 @@
 // What the L3 agent asks of whatever makes routers. The agent knows no more than this.
+import type { HaState } from "./l3-layout.ts";
 import type { RouterId } from "../model/ids.ts";
 import type { Router } from "../model/router.ts";
 
@@ -16,6 +17,8 @@ export interface AppliedRouter {
   readonly foreignChanges: number;
   /** What the kernel does not take at the moment (a next hop that cannot be reached): the rest is as asked. */
   readonly warnings: readonly string[];
+  /** Of a router of high availability: what it is on this host. */
+  readonly haState?: HaState | undefined;
 }
 
 /** Where the metadata of a router's instances are asked for. */

@@ -21,6 +21,7 @@ const readySchema = z.object({
     .string()
     .regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/)
     .nullable(),
+  haState: z.enum(["primary", "backup", "unknown"]).optional(),
 }) satisfies z.ZodType<RouterReady>;
 
 export class RouterPlaces {

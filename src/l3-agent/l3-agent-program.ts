@@ -13,6 +13,7 @@ import { ReportQueue } from "../runtime/report-queue.ts";
 import type { Stop } from "../runtime/stop.ts";
 import type { Timers } from "../runtime/timers.ts";
 import { type RouterItem, routerStreamMessageSchema, type RouterSyncReply } from "../types/l3-messages.ts";
+import { type HaStateReport, HaStates } from "./ha-states.ts";
 import { L3Agent, type RouterMetadata } from "./l3-agent.ts";
 import { type DescribedSettings, L3AgentReport } from "./l3-agent-report.ts";
 import { formatL3Metrics } from "./l3-metrics.ts";
@@ -25,6 +26,8 @@ export interface L3AgentSettings extends DescribedSettings {
   readonly concurrency: number;
   readonly resyncThrottleMs: number;
   readonly resyncIntervalMs: number;
+  /** So long a state of high availability must last before it is told; an advertisement's interval. */
+  readonly haConfirmMs?: number | undefined;
 }
 
 export interface L3AgentEnvironment {
@@ -49,6 +52,8 @@ export interface RunningL3Agent {
 }
 
 const reportBatch = 256;
+/** One advertisement. */
+const usualHaConfirmMs = 1000;
 
 /** Starts everything; what was started is closed in the reverse order by `stop`. */
 export async function startL3Agent(environment: L3AgentEnvironment): Promise<RunningL3Agent> {
@@ -59,8 +64,17 @@ export async function startL3Agent(environment: L3AgentEnvironment): Promise<Run
     send: (routers) => api.reportStatus({ routers: [...routers] }),
     ...{ batch: reportBatch, timers, log, random },
   });
+  const haReports = new ReportQueue<HaStateReport>({
+    send: (haStates) => api.reportStatus({ haStates: [...haStates] }),
+    ...{ batch: reportBatch, timers, log },
+  });
+  const haStates = new HaStates({
+    ...{ stateDir: settings.stateDir, timers, log, confirmMs: settings.haConfirmMs ?? usualHaConfirmMs },
+    report: (state) => haReports.add(state.routerId, state),
+  });
   const agent = new L3Agent({
     ...environment,
+    haStates,
     report: (status) => reports.add(status.id, status),
     concurrency: settings.concurrency,
     verifyEveryMs: settings.resyncIntervalMs,
@@ -87,8 +101,12 @@ export async function startL3Agent(environment: L3AgentEnvironment): Promise<Run
       }),
     status: () => ({ host, phase: heartbeat.phase, seen: stream.seen, routers: Object.fromEntries(agent.journal.status) }),
   });
-  bus.onReconnect(() => reports.retryNow());
-  closeOnStop(environment, { agent, reports, stream, health, heartbeat });
+  bus.onReconnect(() => {
+    reports.retryNow();
+    haReports.retryNow();
+  });
+  closeOnStop(environment, { agent, reports: [reports, haReports], haStates, stream, health, heartbeat });
+  await haStates.start((router) => agent.haChanged(router));
   heartbeat.start();
   heartbeat.setPhase("syncing");
   agent.start();
@@ -99,18 +117,23 @@ export async function startL3Agent(environment: L3AgentEnvironment): Promise<Run
 
 interface Opened {
   readonly agent: L3Agent;
-  readonly reports: ReportQueue<RouterStatus>;
+  readonly reports: readonly { close(): Promise<void> }[];
+  readonly haStates: HaStates;
   readonly stream: ItemStream<RouterItem>;
   readonly health: { close(): Promise<void> };
   readonly heartbeat: Heartbeat;
 }
 
 function closeOnStop({ stop, bus, timers }: L3AgentEnvironment, opened: Opened): void {
-  const { agent, reports, stream, health, heartbeat } = opened;
+  const { agent, reports, haStates, stream, health, heartbeat } = opened;
   stop.onStop("agent", () => agent.close());
+  stop.onStop("states", () => haStates.close());
   // Whoever still waits for an answer would hold up the agent's end.
   stop.onStop("bus", () => bus.close());
-  stop.onStop("reports", () => Promise.race([reports.close(), new Promise<void>((resolve) => timers.after(500, resolve))]));
+  stop.onStop("reports", async () => {
+    const sent = Promise.all(reports.map((one) => one.close()));
+    await Promise.race([sent, new Promise<void>((resolve) => timers.after(500, resolve))]);
+  });
   stop.onStop("stream", () => stream.close());
   stop.onStop("health socket", () => health.close());
   stop.onStop("heartbeat", () => {

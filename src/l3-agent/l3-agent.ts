@@ -2,7 +2,7 @@
 // change the cache, mark routers; `reconcile` is the only way in which anything on the host changes.
 import { performance } from "node:perf_hooks";
 import type { Clock } from "../base/clock.ts";
-import { errorText, NetloomError } from "../base/errors.ts";
+import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { createTrace, parseTraceparent, withTrace } from "../base/trace-context.ts";
 import type { AppliedRouter, RouterDriver, RouterPlace } from "../drivers/router-driver.ts";
@@ -13,6 +13,7 @@ import { type Lane, type QueueStats, ReconcileQueue } from "../runtime/reconcile
 import type { Timers } from "../runtime/timers.ts";
 import type { ControlMessage } from "../types/agent-messages.ts";
 import type { RouterItem } from "../types/l3-messages.ts";
+import type { HaStates } from "./ha-states.ts";
 import { RouterCache } from "./router-cache.ts";
 import { type ReconcileOutcome, RouterJournal } from "./router-journal.ts";
 import { RouterSupervision } from "./router-supervision.ts";
@@ -29,6 +30,8 @@ export interface RouterMetadata {
 export interface L3AgentParts {
   readonly driver: RouterDriver;
   readonly metadata?: RouterMetadata | undefined;
+  /** Of routers of high availability. */
+  readonly haStates?: Pick<HaStates, "served" | "forget" | "forgetAll" | "missed"> | undefined;
   readonly report: (status: RouterStatus) => void;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -125,7 +128,13 @@ export class L3Agent implements ItemSink<RouterItem> {
 
   /** Looks for what was removed by hand, and at those whose turn it is. */
   async sweep(): Promise<void> {
+    for (const id of this.#parts.haStates?.missed() ?? []) this.haChanged(id);
     await this.#supervision.sweep();
+  }
+
+  /** The state of a router of high availability was written. */
+  haChanged(id: RouterId): void {
+    if (this.#cache.find(id)?.isHa === true) this.#mark(id, "event");
   }
 
   // ---- what the stream calls
@@ -162,6 +171,7 @@ export class L3Agent implements ItemSink<RouterItem> {
     const gone = this.#cache.endSnapshot();
     this.#setFullView();
     this.#statuses.forgetAll();
+    this.#parts.haStates?.forgetAll();
     this.#releaseHeld();
     this.#lookAtAll(gone);
   }
@@ -209,12 +219,14 @@ export class L3Agent implements ItemSink<RouterItem> {
 
   async #bring(id: RouterId, router: Router | undefined): Promise<Done> {
     if (router === undefined || !this.#isServed(router)) return this.#remove(id);
-    // What it was before is not it any more.
-    if (router.isHa) await this.#remove(id);
+    const { metadata, driver, haStates } = this.#parts;
     const applied = await this.#apply(router);
     this.#supervision.verifyPlan.addServed(id);
-    const { metadata, driver } = this.#parts;
-    await metadata?.apply(router, driver.placeOf(id));
+    if (applied.haState === undefined) haStates?.forget(id);
+    else haStates?.served(id);
+    const isForwarding = applied.haState === undefined || applied.haState === "primary";
+    if (isForwarding) await metadata?.apply(router, driver.placeOf(id));
+    else await metadata?.remove(id);
     return { ...applied, isServed: true };
   }
 
@@ -222,7 +234,6 @@ export class L3Agent implements ItemSink<RouterItem> {
     const { id, revision } = router;
     const verify = this.#supervision.verifyPlan.takeWanted(id);
     try {
-      if (router.isHa) throw new NetloomError("INVALID", "this agent has no routers of high availability");
       const applied = await this.#parts.driver.apply(router, { verify });
       this.#statuses.tell({ id, revision, status: "ACTIVE", reason: null });
       return applied;
@@ -236,6 +247,7 @@ export class L3Agent implements ItemSink<RouterItem> {
     const { driver, metadata } = this.#parts;
     this.#supervision.verifyPlan.forget(id);
     this.#statuses.forget(id);
+    this.#parts.haStates?.forget(id);
     const isPresent = (await driver.list()).includes(id);
     await metadata?.remove(id);
     await driver.remove(id);

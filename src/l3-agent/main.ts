@@ -5,11 +5,13 @@ import { createLogger, type Logger } from "../base/logger.ts";
 import { type L3AgentConfig, loadL3AgentConfig } from "../config/l3-agent-config.ts";
 import { chooseInterfaceDriver } from "../device-manager/interface-drivers.ts";
 import { routerMetadataPort } from "../drivers/l3-layout.ts";
+import { KeepalivedDriver } from "../drivers/keepalived/keepalived-driver.ts";
 import { NftRouterDriver } from "../drivers/nft-router/nft-router-driver.ts";
 import { type CommandRunner, processRunner } from "../linux/command-runner.ts";
 import { ForkServer } from "../linux/fork-server.ts";
 import { NamespaceWorker } from "../linux/namespace-worker.ts";
 import { NftShellPool } from "../linux/nft-shell-pool.ts";
+import { isInSearchPath } from "../linux/search-path.ts";
 import { hasIpv6 } from "../linux/sysctl.ts";
 import type { Bus } from "../messaging/bus.ts";
 import { openRouterMetadataProxy } from "../metadata-proxy/open-proxy.ts";
@@ -43,10 +45,12 @@ export async function main(argv: readonly string[]): Promise<void> {
     await lock.undo();
     throw thrown;
   });
+  const hasKeepalived = isInSearchPath("keepalived", process.env["PATH"] ?? "");
   const driver = new NftRouterDriver({
     ...{ runner, worker, nft, stateDir, namespacePrefix },
     ...{ bridgeMappings: l3.bridgeMappings, hasIpv6: hasIpv6(), hasRadvd: limits.length === 0 },
     interfaceDriver: chooseInterfaceDriver(settings),
+    ha: hasKeepalived ? new KeepalivedDriver({ stateDir, runner, advertMs: l3.haAdvertMs }) : undefined,
   });
   stop.onStop("driver", () => driver.close());
   const metadata = await openMetadata(settings, { runner, log, bus, stop });
@@ -55,9 +59,13 @@ export async function main(argv: readonly string[]): Promise<void> {
     interface_driver: settings.interfaceDriver,
     bridge_mappings: Object.fromEntries(l3.bridgeMappings),
     router_advertisements: limits.length === 0,
+    high_availability: hasKeepalived,
   };
   const { ready } = await startL3Agent({
-    settings: { ...settings, handleInternalOnlyRouters: l3.handleInternalOnlyRouters, capabilities },
+    settings: {
+      ...settings,
+      ...{ handleInternalOnlyRouters: l3.handleInternalOnlyRouters, haConfirmMs: l3.haAdvertMs, capabilities },
+    },
     ...{ bus, driver, metadata, log, clock: systemClock, timers: systemTimers, stop },
     countForks: () => runner.commands + nft.starts + worker.starts,
   });

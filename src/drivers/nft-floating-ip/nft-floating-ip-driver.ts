@@ -69,7 +69,9 @@ export class NftFloatingIpDriver implements FloatingIpDriver {
 
   async announce(place: RouterReady, addresses: readonly string[]): Promise<void> {
     const { namespace, gatewayDevice: device, gatewayMac } = place;
-    if (device === null || gatewayMac === null) return;
+    // Of a router of high availability the backup stays silent; the hook of a take-over announces what is there then.
+    const isSilent = place.haState !== undefined && place.haState !== "primary";
+    if (device === null || gatewayMac === null || isSilent) return;
     for (let at = 0; at < addresses.length; at += mostFramesOfJob) {
       const some = addresses.slice(at, at + mostFramesOfJob);
       const frames = some.map((address) => arpAnnouncement(gatewayMac, address));

@@ -4,6 +4,7 @@ import type { DeviceAddress } from "../../linux/ip.ts";
 import { type NamespaceOperation, netlink } from "../../linux/namespace-worker.ts";
 import { addAddress, deleteAddress, deleteLink, setLink } from "../../linux/netlink.ts";
 import { deleteStaticRoute, isSameRoute, replaceStaticRoute, type StaticRoute } from "../../linux/netlink-route.ts";
+import { answersNobody } from "./ha-spec.ts";
 import type { PortSpec, RouterSpec } from "./router-spec.ts";
 
 export interface InsideDevice {
@@ -58,7 +59,12 @@ export const forwardingSettings: readonly NamespaceOperation[] = [
   set("ipv6/conf/all/forwarding", 1),
 ];
 
-function deviceSettings({ device, isGateway, acceptRa }: PortSpec): readonly NamespaceOperation[] {
+/** Beside what the hook of the VRRP process sets at each change of state. */
+export const haForwardingSettings: readonly NamespaceOperation[] = [set("ipv4/ip_forward", 1)];
+
+function deviceSettings(port: PortSpec): readonly NamespaceOperation[] {
+  const { device, isGateway, acceptRa, isElected } = port;
+  if (isElected === true && isGateway) return [set(`ipv6/conf/${device}/accept_dad`, 0)];
   return [
     // The gateway answers for floating IPs, which are local routes and not addresses of the device.
     set(`ipv4/conf/${device}/arp_ignore`, isGateway ? 0 : 1),
@@ -68,13 +74,19 @@ function deviceSettings({ device, isGateway, acceptRa }: PortSpec): readonly Nam
   ];
 }
 
+/** Of a device that is new, as on a backup: it says nothing by itself. */
+function electedSettings({ device, isGateway }: PortSpec): readonly NamespaceOperation[] {
+  const addressless = set(`ipv6/conf/${device}/addr_gen_mode`, 1);
+  return isGateway ? [addressless, set(`ipv4/conf/${device}/arp_ignore`, answersNobody)] : [addressless];
+}
+
 /** Settings that nothing shows: written whenever somebody looks. */
 export const allSettings = (spec: RouterSpec): readonly NamespaceOperation[] => [
   ...namespaceSettings,
   ...spec.ports.flatMap(deviceSettings),
 ];
 
-const isRouterDevice = (name: string): boolean => /^q[rg]-/.test(name);
+const isRouterDevice = (name: string): boolean => /^(q[rg]|ha)-/.test(name);
 const isGatewayDevice = ({ name }: InsideDevice): boolean => name.startsWith("qg-");
 
 /** Only what differs. */
@@ -108,7 +120,8 @@ export function planInside(spec: RouterSpec, actual: InsideState): InsidePlan {
 
 function planLink(port: PortSpec, present: InsideDevice | undefined): readonly NamespaceOperation[] {
   const { device, macAddress, mtuBytes } = port;
-  if (present === undefined) return [...deviceSettings(port), netlink(setLink(device, { isUp: true }))];
+  const own = port.isElected === true ? electedSettings(port) : [];
+  if (present === undefined) return [...deviceSettings(port), ...own, netlink(setLink(device, { isUp: true }))];
   const hasMac = present.macAddress === macAddress;
   const hasMtu = mtuBytes === 0 || present.mtuBytes === mtuBytes;
   if (hasMac && hasMtu && present.isUp) return [];

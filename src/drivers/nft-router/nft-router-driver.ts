@@ -17,11 +17,14 @@ import { routerNamespaceName } from "../../model/device-names.ts";
 import type { RouterId } from "../../model/ids.ts";
 import type { Router } from "../../model/router.ts";
 import type { AppliedRouter, ApplyRouterOptions, RouterDriver, RouterOutcome, RouterPlace } from "../router-driver.ts";
+import type { RouterHaDriver } from "../router-ha.ts";
 import { Announcer } from "./announcer.ts";
 import { checkBridge, ensureOnHost, type HostDrivers, type HostLook, lookAtHost, unplugTaps } from "./host-side.ts";
+import { HaPart } from "./ha-part.ts";
 import {
   allSettings,
   forwardingSettings,
+  haForwardingSettings,
   type InsidePlan,
   type InsideState,
   nothingInside,
@@ -50,6 +53,8 @@ export interface NftRouterOptions {
   readonly hasIpv6: boolean;
   /** Whether routers can advertise themselves; true when not given. */
   readonly hasRadvd?: boolean | undefined;
+  /** Decides for routers of high availability; without it this host has none. */
+  readonly ha?: RouterHaDriver | undefined;
 }
 
 type Ready = NonNullable<RouterMark["ready"]>;
@@ -81,6 +86,7 @@ export class NftRouterDriver implements RouterDriver {
   readonly #table: RouterTable;
   readonly #radvd: Radvd;
   readonly #announcer: Announcer;
+  readonly #ha: HaPart;
   /** What this process made or found complete. */
   readonly #known = new Map<RouterId, Known>();
 
@@ -96,6 +102,7 @@ export class NftRouterDriver implements RouterDriver {
     this.#table = new RouterTable(runner, nft);
     this.#radvd = new Radvd(stateDir, runner);
     this.#announcer = new Announcer(worker);
+    this.#ha = new HaPart(options.ha, options);
   }
 
   placeOf(id: RouterId): RouterPlace {
@@ -111,18 +118,21 @@ export class NftRouterDriver implements RouterDriver {
     for (const [id, { spec, ready }] of this.#known) {
       const isThere = namespaceInode(spec.namespace) === ready.namespaceInode && spec.ports.every(({ tap }) => hasDevice(tap));
       const lacksRadvd = spec.advertisements !== undefined && (await this.#radvd.find(id, spec.namespace)) === undefined;
-      if (!isThere || lacksRadvd) broken.push(id);
+      if (!isThere || lacksRadvd || !(await this.#ha.isRunning(spec))) broken.push(id);
     }
     return broken;
   }
 
   async apply(router: Router, { verify }: ApplyRouterOptions): Promise<AppliedRouter> {
     const { namespacePrefix = "", bridgeMappings = new Map(), hasIpv6, hasRadvd = true } = this.#options;
-    const spec = buildRouterSpec(router, { namespacePrefix, bridgeMappings, hasIpv6, hasRadvd });
+    const common = buildRouterSpec(router, { namespacePrefix, bridgeMappings, hasIpv6, hasRadvd });
+    const spec = await this.#ha.specOf(common, router);
     for (const port of spec.ports) checkBridge(port);
     const limits = hasRadvd || !hasIpv6 ? [] : limitsWithoutRadvd(router);
+    if (await this.#ha.isOtherKind(router, this.#known.get(router.id)?.spec)) await this.remove(router.id);
     const applied = await this.#bring(spec, verify);
-    return { ...applied, warnings: [...applied.warnings, ...limits] };
+    const state = spec.ha === undefined ? {} : { haState: spec.ha.state };
+    return { ...applied, ...state, warnings: [...applied.warnings, ...limits] };
   }
 
   async #bring(spec: RouterSpec, verify: boolean): Promise<AppliedRouter> {
@@ -143,9 +153,10 @@ export class NftRouterDriver implements RouterDriver {
     this.#announcer.forget(id);
     const { namespace } = this.placeOf(id);
     const mark = await readRouterMark(stateDir, id, namespace);
+    if (mark !== undefined) await removeReadyFile(stateDir, id);
+    await this.#ha.remove(id);
     // Without our mark a namespace of that name is somebody else's.
     if (mark === undefined) return;
-    await removeReadyFile(stateDir, id);
     await this.#radvd.remove(id);
     await nft.forget(mark.namespace);
     if (isNamespace(mark.namespace)) {
@@ -172,6 +183,9 @@ export class NftRouterDriver implements RouterDriver {
     if (namespaceInode(namespace) !== ready.namespaceInode) return undefined;
     if (!spec.ports.every(({ tap, bridge }) => hasDevice(tap) && hasDevice(bridge))) return undefined;
     if (spec.advertisements !== undefined && (await this.#radvd.find(routerId, namespace)) === undefined) return undefined;
+    if (!(await this.#ha.isRunning(spec))) return undefined;
+    // An earlier program may have put its files elsewhere.
+    if (known === undefined) await this.#ha.ensure(spec, false);
     if (!(await isReadyFile(stateDir, spec, ready))) await writeReadyFile(stateDir, spec, ready);
     if (known === undefined) this.#known.set(routerId, { spec, ready, warnings: [] });
     return known === undefined ? "adopted" : "unchanged";
@@ -187,6 +201,8 @@ export class NftRouterDriver implements RouterDriver {
     const wasAsked = before?.fingerprint === fingerprint;
     if (count > 0 || !wasAsked) await this.#writeIntent(spec, mark, changes);
     const warnings = await this.#execute(spec, changes);
+    const isRemade = changes.look.isNew || changes.look.host.includes("absent");
+    const hasNewHa = await this.#ha.ensure(spec, isRemade);
     const hasNewRadvd = await this.#advertise(spec);
     const isKept = before !== undefined && !losesElements(changes) && before.namespaceInode === namespaceInode(namespace);
     const ready: Ready = {
@@ -199,7 +215,7 @@ export class NftRouterDriver implements RouterDriver {
     this.#known.set(routerId, { spec, ready, warnings });
     this.#announcer.announce(routerId, namespace, framesOf(changes.inside));
     // What was refused is as it was.
-    const total = count - warnings.length + (hasNewRadvd ? 1 : 0);
+    const total = count - warnings.length + (hasNewRadvd ? 1 : 0) + (hasNewHa ? 1 : 0);
     const outcome = changes.look.isNew ? "created" : total > 0 || !wasAsked ? "changed" : "unchanged";
     // An agent that was killed half way left a mark without `ready`: then nobody knows whose change it was.
     return { outcome, foreignChanges: wasAsked ? total : 0, warnings };
@@ -208,10 +224,10 @@ export class NftRouterDriver implements RouterDriver {
   async #plan(spec: RouterSpec, mark: RouterMark | undefined): Promise<Changes> {
     const { worker, hasIpv6 } = this.#options;
     const isNew = !isNamespace(spec.namespace);
-    const settings = allSettings(spec);
+    const settings = [...allSettings(spec), ...forwardingOf(spec)];
     const [host, inside, table] = await Promise.all([
       Promise.all(spec.ports.map((port) => lookAtHost(this.#drivers, port))),
-      isNew ? nothingInside : readInside(worker, spec.namespace, { settings: [...settings, ...forwardingSettings], hasIpv6 }),
+      isNew ? nothingInside : readInside(worker, spec.namespace, { settings, hasIpv6 }),
       this.#table.plan(spec, { isNew, rulesHash: mark?.ready?.rulesHash ?? undefined }),
     ]);
     // One end without the other is of no use, and what the pair is made anew for is not there yet.
@@ -253,7 +269,7 @@ export class NftRouterDriver implements RouterDriver {
     await worker.run(namespace, inside.operations);
     const warnings = inside.routes.length === 0 ? [] : await changeRoutes(worker, namespace, inside.routes);
     if (table.kind !== "create") await this.#table.apply(spec, table);
-    if (look.isNew) await worker.run(namespace, forwardingSettings);
+    if (look.isNew) await worker.run(namespace, forwardingOf(spec));
     if (staleTaps.length > 0) await unplugTaps(this.#drivers, staleTaps, { areVanishing: false });
     // Last: until the rules are new, flows may still begin with an address that goes.
     await worker.run(namespace, inside.lostSources.map(deleteFlowsAnsweredTo));
@@ -292,8 +308,13 @@ export class NftRouterDriver implements RouterDriver {
   }
 }
 
-function fingerprintOf(spec: RouterSpec): string {
-  return createHash("sha256").update(JSON.stringify(spec)).update(rulesetText).digest("hex").slice(0, 32);
+const forwardingOf = ({ ha }: RouterSpec): readonly NamespaceOperation[] =>
+  ha === undefined ? forwardingSettings : haForwardingSettings;
+
+/** The name of a state is nothing that has to be made. */
+function fingerprintOf({ ha, ...rest }: RouterSpec): string {
+  const text = JSON.stringify({ ...rest, ...(ha === undefined ? {} : { ha: ha.plan }) });
+  return createHash("sha256").update(text).update(rulesetText).digest("hex").slice(0, 32);
 }
 
 const limitsWithoutRadvd = ({ interfaces }: Router): readonly string[] =>

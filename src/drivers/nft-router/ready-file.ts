@@ -9,12 +9,13 @@ interface Made {
   readonly epoch: string;
 }
 
-function textOf({ routerId, namespace, gateway }: RouterSpec, { namespaceInode, epoch }: Made): string {
+function textOf({ routerId, namespace, gateway, ha }: RouterSpec, { namespaceInode, epoch }: Made): string {
   const ready: RouterReady = {
     ...{ routerId, namespace, namespaceInode, epoch },
     gatewayDevice: gateway?.device ?? null,
     gatewayPortId: gateway?.portId ?? null,
     gatewayMac: gateway?.macAddress ?? null,
+    ...(ha === undefined ? {} : { haState: ha.state }),
   };
   return `${JSON.stringify(ready)}\n`;
 }

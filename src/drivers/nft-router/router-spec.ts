@@ -5,6 +5,8 @@ import { NetloomError } from "../../base/errors.ts";
 import { bridgeName, gatewayDeviceName, routerDeviceName, routerNamespaceName, tapName } from "../../model/device-names.ts";
 import type { NetworkId, PortId, RouterId } from "../../model/ids.ts";
 import type { Router, RouterAddress, RouterGateway, RouterInterface } from "../../model/router.ts";
+import type { HaState } from "../l3-layout.ts";
+import type { HaPlan } from "../router-ha.ts";
 import { buildAdvertisements } from "./radvd-config.ts";
 import { buildSets, type RouterSets } from "./router-sets.ts";
 
@@ -24,6 +26,8 @@ export interface PortSpec {
   readonly isGateway: boolean;
   /** 0: router advertisements are not believed; 2: they are, though this is a router. */
   readonly acceptRa: 0 | 2;
+  /** Of a router of high availability: its addresses, and what depends on them, are the primary's only. */
+  readonly isElected?: boolean | undefined;
 }
 
 export interface RouterSpec {
@@ -35,6 +39,8 @@ export interface RouterSpec {
   readonly sets: RouterSets;
   /** Of radvd; undefined: there is nothing to advertise. */
   readonly advertisements: string | undefined;
+  /** Of a router of high availability. */
+  readonly ha?: { readonly plan: HaPlan; readonly state: HaState } | undefined;
 }
 
 export interface SpecOptions {

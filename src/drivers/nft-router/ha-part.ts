@@ -1,0 +1,54 @@
+// What a router of high availability needs beside its namespace: who is the primary, and that it is decided.
+import { NetloomError } from "../../base/errors.ts";
+import type { RouterId } from "../../model/ids.ts";
+import type { Router } from "../../model/router.ts";
+import type { RouterHaDriver } from "../router-ha.ts";
+import { specInState } from "./ha-spec.ts";
+import type { RouterSpec } from "./router-spec.ts";
+
+export class HaPart {
+  readonly #driver: RouterHaDriver | undefined;
+  readonly #hasIpv6: boolean;
+
+  constructor(driver: RouterHaDriver | undefined, { hasIpv6 }: { readonly hasIpv6: boolean }) {
+    this.#driver = driver;
+    this.#hasIpv6 = hasIpv6;
+  }
+
+  /**
+   * The spec as the router's state on this host has it. Of one that nobody decides for, the backup's: whoever starts again begins
+   * there.
+   *
+   * @throws NetloomError INVALID when this host cannot have such a router
+   */
+  async specOf(spec: RouterSpec, router: Router): Promise<RouterSpec> {
+    if (!router.isHa) return spec;
+    const { ha } = router;
+    if (ha === null) throw new NetloomError("INVALID", "this host has no port on the HA network of the router");
+    const driver = this.#driver;
+    if (driver === undefined) throw new NetloomError("INVALID", "no high availability: keepalived is not installed");
+    const isDecided = await driver.isRunning(router.id, spec.namespace);
+    const state = isDecided ? await driver.stateOf(router.id) : "unknown";
+    return specInState(spec, { router, ha, state, hasIpv6: this.#hasIpv6 });
+  }
+
+  /** Whether the router was of the other kind when it was made: nothing of that fits. */
+  async isOtherKind(router: Router, known: RouterSpec | undefined): Promise<boolean> {
+    if (known !== undefined) return (known.ha !== undefined) !== router.isHa;
+    return (await this.#driver?.has(router.id)) !== router.isHa && this.#driver !== undefined;
+  }
+
+  /** @returns whether anything had to be done */
+  async ensure({ ha }: RouterSpec, isRemade: boolean): Promise<boolean> {
+    if (ha === undefined) return false;
+    return (await this.#driver?.ensure(ha.plan, { isRemade })) === true;
+  }
+
+  async isRunning({ ha, routerId, namespace }: RouterSpec): Promise<boolean> {
+    return ha === undefined || (await this.#driver?.isRunning(routerId, namespace)) === true;
+  }
+
+  async remove(id: RouterId): Promise<void> {
+    await this.#driver?.remove(id);
+  }
+}
