@@ -72,6 +72,7 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
   const reporter = new StatusReporter({ send: (report) => api.reportStatus(report), timers, log });
   const agent = new DhcpAgent({
     ...environment,
+    host,
     cache,
     api,
     reporter,

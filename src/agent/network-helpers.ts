@@ -49,6 +49,8 @@ export interface MetadataService {
 }
 
 export interface HelperParts {
+  /** As in binding:host_id. */
+  readonly host: string;
   readonly cache: NetworkCache;
   readonly driver: DhcpDriver;
   readonly deviceManager: DhcpDeviceManager;
@@ -199,14 +201,14 @@ export class NetworkHelpers {
 
   /** @param view `undefined` when the network is gone or not ours any more; then the server has taken care of the port. */
   async disableDhcpHelper(id: NetworkId, view: NetworkView | undefined): Promise<ReconcileOutcome> {
-    const { deviceManager, api } = this.#parts;
+    const { api } = this.#parts;
     this.#refusals.delete(id);
     this.#leftOut.delete(id);
     this.#served.delete(id);
     if (!this.#hasInventory) await this.findPresent();
     const wasPresent = this.#present.has(id);
     if (wasPresent) await this.#removeDhcp(id);
-    const ownPort = view === undefined ? undefined : findOwnPort(view, deviceManager.getDeviceId(id));
+    const ownPort = view === undefined ? undefined : this.#findOwnPort(view);
     if (ownPort !== undefined) await api.releaseDhcpPort(id);
     return wasPresent ? "disabled" : "absent";
   }
@@ -214,7 +216,7 @@ export class NetworkHelpers {
   /** Our port with an address on each DHCP subnet, claimed if necessary; `undefined` when there is nothing to serve with. */
   async #ensureOwnPort(view: NetworkView): Promise<OwnPort | undefined> {
     const { id } = view.network;
-    const present = findOwnPort(view, this.#parts.deviceManager.getDeviceId(id));
+    const present = this.#findOwnPort(view);
     const lacking = lackingSubnets(view, present);
     if (present !== undefined && lacking.length === 0 && !hasNeedlessAddress(view, present)) {
       this.#refusals.delete(id);
@@ -228,7 +230,7 @@ export class NetworkHelpers {
   #portWithGaps(id: NetworkId): OwnPort | undefined {
     const view = this.#parts.cache.view(id);
     if (view === undefined) return undefined;
-    const dhcpPort = findOwnPort(view, this.#parts.deviceManager.getDeviceId(id));
+    const dhcpPort = this.#findOwnPort(view);
     const unserved = lackingSubnets(view, dhcpPort);
     if (dhcpPort === undefined || !wantsDhcp(withoutDhcpOn(view, unserved))) return undefined;
     return { view, dhcpPort, unserved };
@@ -274,11 +276,16 @@ export class NetworkHelpers {
     }
   }
 
+  #findOwnPort(view: NetworkView): Port | undefined {
+    const { deviceManager, host } = this.#parts;
+    return findOwnPort(view, deviceManager.getDeviceId(view.network.id), host);
+  }
+
   /** What the cache says after a claim, since an event may have overtaken the answer; `undefined` when a newer event will decide. */
   #claimedPort(id: NetworkId): OwnPort | undefined {
     const view = this.#parts.cache.view(id);
     if (view === undefined) return undefined;
-    const dhcpPort = findOwnPort(view, this.#parts.deviceManager.getDeviceId(id));
+    const dhcpPort = this.#findOwnPort(view);
     if (dhcpPort === undefined || lackingSubnets(view, dhcpPort).length > 0) return undefined;
     return { view, dhcpPort, unserved: [] };
   }

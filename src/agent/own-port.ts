@@ -1,5 +1,5 @@
 // Which port of a network is this agent's own, and what it lacks. Pure.
-import { deviceOwners } from "../model/device-names.ts";
+import { deviceOwners, dhcpDeviceId } from "../model/device-names.ts";
 import type { SubnetId } from "../model/ids.ts";
 import type { NetworkView, Port } from "../model/network.ts";
 
@@ -8,9 +8,16 @@ export function wantsDhcp(view: NetworkView): boolean {
   return view.network.adminStateUp && view.subnets.some((subnet) => subnet.enableDhcp);
 }
 
-/** @param deviceId what the device manager calls this host's port on the network. */
-export function findOwnPort(view: NetworkView, deviceId: string): Port | undefined {
-  return view.ports.find((port) => port.deviceOwner === deviceOwners.dhcp && port.deviceId === deviceId);
+/**
+ * The device id has the short name of the host only: a.x and a.y have the same, and then it is the binding that tells.
+ *
+ * @param deviceId what the device manager calls this host's port on the network
+ * @param host as in binding:host_id
+ */
+export function findOwnPort(view: NetworkView, deviceId: string, host: string): Port | undefined {
+  const isNamesakes = ({ bindingHost }: Port): boolean =>
+    bindingHost !== host && bindingHost !== "" && dhcpDeviceId(bindingHost, view.network.id) === deviceId;
+  return view.ports.find((port) => port.deviceOwner === deviceOwners.dhcp && port.deviceId === deviceId && !isNamesakes(port));
 }
 
 export function dhcpSubnetIds(view: NetworkView): readonly SubnetId[] {

@@ -82,7 +82,7 @@ export class AgentRig {
     this.reporter = new StatusReporter({ send: (report) => api.reportStatus(report), timers: clock, log, random: () => 0.5 });
     this.agent = new DhcpAgent({
       ...{ cache: this.cache, driver: this.driver, deviceManager: this.deviceManager, api, reporter: this.reporter },
-      ...{ metadata: this.metadata, clock, timers: clock, log, concurrency: 4, random: () => 0.5 },
+      ...{ host: rigHost, metadata: this.metadata, clock, timers: clock, log, concurrency: 4, random: () => 0.5 },
     });
     this.consumer = new StreamConsumer({
       ...{ bus, role: "dhcp" as const, host: rigHost, sink: this.agent, describe: describeRigAgent },

@@ -151,9 +151,11 @@ export class FakeServer {
     const failure = this.claimFailures.shift();
     if (failure !== undefined) throw failure;
     if (!this.truth.has(networkId) || subnetIds.some((id) => !this.truth.has(id))) return { port: null };
-    const deviceId = dhcpDeviceId(this.#options.host, networkId);
+    const { host } = this.#options;
+    const deviceId = dhcpDeviceId(host, networkId);
     const present = [...this.truth.values()].find(
-      (item) => item.op === "upsert" && item.kind === "port" && item.body.deviceId === deviceId,
+      (item) =>
+        item.op === "upsert" && item.kind === "port" && item.body.deviceId === deviceId && item.body.bindingHost === host,
     );
     const n = this.#dhcpPorts.get(networkId) ?? this.#nextDhcpPort++;
     this.#dhcpPorts.set(networkId, n);
@@ -167,7 +169,9 @@ export class FakeServer {
     }));
     // Device names are cut from the id, so that it has to be random where devices are real.
     const id = portId(present?.id ?? randomUUID());
-    const item = portItem(makeDhcpPort(n, networkId, 0, deviceId, { id, fixedIps, revision: (present?.revision ?? 0) + 1 }));
+    const item = portItem(
+      makeDhcpPort(n, networkId, 0, deviceId, { id, fixedIps, bindingHost: host, revision: (present?.revision ?? 0) + 1 }),
+    );
     this.commit([item]);
     return { port: item.op === "upsert" ? item.body : null, fullSubnetIds };
   }

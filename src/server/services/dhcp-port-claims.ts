@@ -78,7 +78,7 @@ export class DhcpPortClaims {
   /** Absent is success. */
   async release(agent: AgentRow, networkId: NetworkId): Promise<void> {
     await this.#store.transaction(async (trx) => {
-      for (const id of await findPorts(trx, networkId, dhcpDeviceId(agent.host, networkId))) {
+      for (const id of await findOwnPorts(trx, networkId, agent.host)) {
         await unlessGone(removePortInTransaction(trx, this.#deps, id));
       }
     });
@@ -99,7 +99,7 @@ export class DhcpPortClaims {
     const own = dhcpDeviceId(agent.host, networkId);
     const fixed_ips = wanted.map((subnet_id) => ({ subnet_id }));
     const identity = { device_id: own, "binding:host_id": agent.host, fixed_ips };
-    const [held] = await findPorts(trx, networkId, own);
+    const [held] = await findOwnPorts(trx, networkId, agent.host);
     const id = held ?? (await lockReservedPort(trx, networkId));
     if (id !== undefined) return updatePortInTransaction(trx, this.#deps, id, identity);
     const body = { ...identity, network_id: networkId, name: "", device_owner: deviceOwners.dhcp, admin_state_up: true };
@@ -125,7 +125,7 @@ export async function reserveDhcpPort(
   deps: ServiceDeps,
   { networkId, host }: { readonly networkId: NetworkId; readonly host: string },
 ): Promise<void> {
-  for (const id of await findPorts(trx, networkId, dhcpDeviceId(host, networkId))) {
+  for (const id of await findOwnPorts(trx, networkId, host)) {
     await unlessGone(updatePortInTransaction(trx, deps, id, { device_id: reservedDhcpDeviceId, "binding:host_id": "" }));
   }
 }
@@ -139,8 +139,20 @@ async function unlessGone(work: Promise<unknown>): Promise<void> {
   }
 }
 
-async function findPorts(trx: Trx, networkId: string, deviceId: string): Promise<readonly string[]> {
-  const rows = await portsOf(trx, networkId, deviceId).execute();
+/**
+ * The device id has the short name of the host only, as is usual: a.x and a.y have the same. So a port that is bound to
+ * another host which serves the network too is that host's; any other with our device id is ours, whatever it is bound to.
+ */
+async function findOwnPorts(trx: Trx, networkId: NetworkId, host: string): Promise<readonly string[]> {
+  const others = trx
+    .selectFrom("network_dhcp_agents as bound")
+    .innerJoin("agents", "agents.id", "bound.agent_id")
+    .select("agents.host")
+    .where("bound.network_id", "=", networkId)
+    .where("agents.host", "!=", host);
+  const rows = await portsOf(trx, networkId, dhcpDeviceId(host, networkId))
+    .where("binding_host_id", "not in", others)
+    .execute();
   return rows.map(({ id }) => id);
 }
 

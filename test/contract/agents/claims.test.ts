@@ -80,6 +80,45 @@ forEachDatabase((_name, openFresh) => {
     );
   });
 
+  test("hosts with the same name up to the first dot have a port each, and give back their own only", async () => {
+    const rig = await start({ agentsPerNetwork: 2 });
+    const [one, two] = [rig.agent("node.a.example"), rig.agent("node.b.example")];
+    await one.sync();
+    await two.sync();
+    const { networkId, subnetId } = await rig.network();
+
+    const [first, second] = [await claimed(one, networkId, [subnetId]), await claimed(two, networkId, [subnetId])];
+
+    assert.notEqual(first.id, second.id);
+    assert.notDeepEqual(first.fixedIps, second.fixedIps);
+    assert.equal((await claimed(one, networkId, [subnetId])).id, first.id);
+    assert.equal((await claimed(two, networkId, [subnetId])).id, second.id);
+    await one.call("releaseDhcpPort", { networkId });
+    const left = await rig.parts.services.ports.list(admin, everything);
+    assert.deepEqual(
+      left.map(({ id }) => id),
+      [second.id],
+    );
+    const again = await claimed(one, networkId, [subnetId]);
+    await rig.parts.services.agents.removeNetwork(admin, String((await rig.agentOf("node.b.example"))["id"]), networkId);
+    assert.equal((await rig.showPort(second.id))["device_id"], "reserved_dhcp_port");
+    assert.equal((await rig.showPort(again.id))["binding:host_id"], "node.a.example");
+  });
+
+  test("DA-190: a host that is named by its full name from now on keeps its port, as does one whose port was bound away", async () => {
+    const rig = await start();
+    const agent = rig.agent("node-1.example");
+    await agent.sync();
+    const { networkId, subnetId } = await rig.network();
+    const before = await claimed(agent, networkId, [subnetId]);
+
+    for (const host of ["node-1", "", "somewhere"]) {
+      await rig.store.db.updateTable("ports").set({ binding_host_id: host }).where("id", "=", before.id).execute();
+      const after = await claimed(agent, networkId, [subnetId]);
+      assert.deepEqual([after.id, after.fixedIps, after.bindingHost], [before.id, before.fixedIps, "node-1.example"]);
+    }
+  });
+
   test("DA-212: a subnet that is gone or without DHCP, and a network that is gone, are answered with nothing", async () => {
     const rig = await start();
     const agent = rig.agent("node-1");

@@ -25,7 +25,7 @@ async function startRealAgent(rig: ServerRig, host: string): Promise<() => Promi
   const reporter = new StatusReporter({ send: (report) => api.reportStatus(report), timers, log });
   const cache = new NetworkCache({ clock });
   const [driver, deviceManager] = [new FakeDhcpDriver(kernel), new FakeDeviceManager(kernel, host)];
-  const agent = new DhcpAgent({ cache, driver, deviceManager, api, reporter, clock, timers, log, concurrency: 2 });
+  const agent = new DhcpAgent({ host, cache, driver, deviceManager, api, reporter, clock, timers, log, concurrency: 2 });
   const describe = () => rig.agent(host).description;
   const wire = { bus, role: "dhcp", host, sink: agent, describe, clock, timers, log } as const;
   const consumer = new StreamConsumer({ ...wire, sync: (request) => api.sync(request) });

@@ -118,7 +118,12 @@ class ProbedAgent {
     this.own = own;
     this.probe = probe;
     this.agent = new DhcpAgent({
-      ...{ cache: new NetworkCache({ clock: systemClock }), driver: bench.driver, deviceManager: bench.devices },
+      ...{
+        host: own.bindingHost,
+        cache: new NetworkCache({ clock: systemClock }),
+        driver: bench.driver,
+        deviceManager: bench.devices,
+      },
       ...{ concurrency: 2, log: silentLogger, clock: systemClock, timers: systemTimers },
       reporter: { addReadyPorts: (ports) => this.#ask(ports), addEvent: () => {} },
       api: { claimDhcpPort: async () => ({ port: null, fullSubnetIds: [] }), releaseDhcpPort: async () => {} },

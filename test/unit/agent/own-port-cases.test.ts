@@ -95,6 +95,24 @@ describe("the agent's own port", () => {
     assert.equal(rig.agent.queueStats.dirty, 0);
   });
 
+  test("that a host has whose name is the same up to the first dot is not taken for it", async () => {
+    const sameId = dhcpDeviceId(rigHost, blue);
+    const namesake = makeDhcpPort(0xd1, blue, 1, sameId, { bindingHost: `${rigHost}.elsewhere.example` });
+    const rig = await startedRig(...bareItems(1), portItem(namesake));
+
+    assert.deepEqual(rig.server.claims, [blue]);
+    assert.notEqual(rig.host.devices.get(blue)?.id, namesake.id);
+  });
+
+  test("that is bound to no host, or to one that cannot have it, is ours by its device id", async () => {
+    for (const bindingHost of ["", "other"]) {
+      const rig = await startedRig(...bareItems(1), portItem({ ...own, bindingHost }));
+
+      assert.deepEqual(rig.server.claims, [], bindingHost);
+      assert.equal(rig.host.devices.get(blue)?.id, own.id);
+    }
+  });
+
   test("DA-017: that another host has is not taken for it", async () => {
     const foreign = makeDhcpPort(0xd1, blue, 1, dhcpDeviceId("host-2", blue));
     const rig = await startedRig(...bareItems(1), portItem(foreign));
