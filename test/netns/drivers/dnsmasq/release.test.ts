@@ -5,6 +5,7 @@ import { appendFile, readFile } from "node:fs/promises";
 import { afterEach, describe, test } from "node:test";
 import { silentLogger } from "../../../../src/base/logger.ts";
 import { processRunner } from "../../../../src/linux/command-runner.ts";
+import { isAlive, readProcess, sendSignal } from "../../../../src/linux/process-table.ts";
 import type { LeaseControl } from "../../../../src/drivers/lease-control.ts";
 import { NetworkFiles } from "../../../../src/drivers/dnsmasq/network-files.ts";
 import { DhcpBench, type DhcpBenchOptions, leaseModes } from "../../../helpers/dhcp-bench.ts";
@@ -294,6 +295,34 @@ describe("the release of leases where a helper fails", { skip: skipWithoutRoot }
     await bench.apply([]);
 
     assert.doesNotMatch(await leases(), /10\.20\.0\.5 /);
+  });
+
+  test("a server that dies while leases are released is followed by the next one, and nobody waits for it to obey", async () => {
+    const leaseControl = (): LeaseControl => ({
+      access: () => undefined,
+      deleteLease: async () => {
+        const server = readProcess(await bench.pid());
+        if (server !== undefined) sendSignal(server, "SIGKILL");
+        await waitFor(() => server === undefined || !isAlive(server), { limitMs: 10_000, what: "the end of dnsmasq" });
+        return undefined;
+      },
+    });
+    bench = await DhcpBench.create({ leaseControl });
+    const [gone, kept] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
+    await bench.apply([gone, kept]);
+    await lease(gone.macAddress);
+    const pid = await bench.pid();
+    bench.children.length = 0;
+
+    assert.equal(await bench.apply([kept]), "restarted");
+
+    assert.notEqual(await bench.pid(), pid);
+    assert.deepEqual(
+      bench.children.filter((argv) => argv.includes("perl")),
+      [],
+    );
+    assert.doesNotMatch(await leases(), /10\.20\.0\.5 /);
+    await lease(kept.macAddress);
   });
 
   for (const answer of [true, false])
