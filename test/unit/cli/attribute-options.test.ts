@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { attributeOptions } from "../../../src/cli/attribute-options.ts";
 import { type AttributeOption, attributeValue, placeholder } from "../../../src/cli/attribute-values.ts";
+import { floatingIpResource } from "../../../src/types/resources/floating-ips.ts";
 import { networkResource } from "../../../src/types/resources/networks.ts";
+import { portForwardingResource } from "../../../src/types/resources/port-forwardings.ts";
 import { portResource } from "../../../src/types/resources/ports.ts";
+import { routerResource } from "../../../src/types/resources/routers.ts";
 import { subnetResource } from "../../../src/types/resources/subnets.ts";
 
 const blue = "01930000-0000-7000-8000-000000000001";
@@ -16,7 +19,8 @@ function option(options: readonly AttributeOption[], flag: string): AttributeOpt
 }
 
 test("every attribute that POST takes has an option, under its first name only", () => {
-  for (const resource of [networkResource, subnetResource, portResource]) {
+  const kinds = [networkResource, subnetResource, portResource, routerResource, floatingIpResource, portForwardingResource];
+  for (const resource of kinds) {
     const expected = Object.entries(resource.attributes).filter(([, one]) => one.post && one.aliasOf === undefined);
 
     const options = attributeOptions(resource, "post");
@@ -27,6 +31,15 @@ test("every attribute that POST takes has an option, under its first name only",
     );
     assert.equal(new Set(options.map((one) => one.flag)).size, options.length, "two attributes share a flag");
   }
+});
+
+test("a port forwarding names its port by --port, and the port number inside by --internal-port", async () => {
+  const options = attributeOptions(portForwardingResource, "post");
+
+  assert.equal(option(options, "port").attribute, "internal_port_id");
+  assert.equal(await attributeValue(option(options, "port"), "web", resolve), "port:web");
+  assert.equal(await attributeValue(option(options, "internal-port"), "8080", resolve), 8080);
+  assert.equal(option(attributeOptions(floatingIpResource, "post"), "network").isRequired, true);
 });
 
 test("names of options have dashes, and lists are named for one item", () => {

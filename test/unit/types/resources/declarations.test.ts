@@ -2,13 +2,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import { agentResource } from "../../../../src/types/resources/agents.ts";
+import { availabilityZoneResource } from "../../../../src/types/resources/availability-zones.ts";
 import { attributeOf } from "../../../../src/types/resources/declaration.ts";
+import { floatingIpResource } from "../../../../src/types/resources/floating-ips.ts";
 import { leaseResource } from "../../../../src/types/resources/leases.ts";
 import { networkResource } from "../../../../src/types/resources/networks.ts";
+import { portForwardingResource } from "../../../../src/types/resources/port-forwardings.ts";
 import { portResource } from "../../../../src/types/resources/ports.ts";
+import { routerResource } from "../../../../src/types/resources/routers.ts";
 import { subnetResource } from "../../../../src/types/resources/subnets.ts";
 
-const resources = [networkResource, subnetResource, portResource, agentResource, leaseResource];
+const resources = [
+  ...[networkResource, subnetResource, portResource, agentResource, leaseResource],
+  ...[routerResource, floatingIpResource, portForwardingResource, availabilityZoneResource],
+];
 const attributes = resources.flatMap((resource) =>
   Object.entries(resource.attributes).map(([name, attribute]) => ({ resource, name, attribute })),
 );
