@@ -25,6 +25,15 @@ export const l3AgentSchema = z
     l3: z.strictObject({ ...keys.agentL3, haAdvertMs }).prefault({}),
     dhcp: z.strictObject({ dnsDomain }).prefault({}),
     metadata: z.strictObject(metadataService).prefault({}),
+    floatingIps: z
+      .strictObject({
+        beside: z
+          .boolean()
+          .default(false)
+          .describe("Be the floating IP agent too, in this process, in place of `netloom floating-ip-agent`"),
+        nkeySeedFile: keys.nkeySeedFile.describe("File (mode 0600) with the nkey seed of the floating IP agent"),
+      })
+      .prefault({}),
     interfaceDriver: keys.interfaceDriver,
     ovs: keys.ovs,
     reportIntervalMs: z.int().min(100).default(5000).describe("Time between heartbeats"),

@@ -4,10 +4,12 @@ import { systemClock } from "../base/clock.ts";
 import { createLogger, type Logger } from "../base/logger.ts";
 import { type L3AgentConfig, loadL3AgentConfig } from "../config/l3-agent-config.ts";
 import { chooseInterfaceDriver } from "../device-manager/interface-drivers.ts";
-import { routerMetadataPort } from "../drivers/l3-layout.ts";
 import { KeepalivedDriver } from "../drivers/keepalived/keepalived-driver.ts";
+import { routerMetadataPort } from "../drivers/l3-layout.ts";
+import { NftFloatingIpDriver } from "../drivers/nft-floating-ip/nft-floating-ip-driver.ts";
 import { NftRouterDriver } from "../drivers/nft-router/nft-router-driver.ts";
 import { type CommandRunner, processRunner } from "../linux/command-runner.ts";
+import { startFloatingIpAgentBeside } from "../floating-ip-agent/beside.ts";
 import { ForkServer } from "../linux/fork-server.ts";
 import { NamespaceWorker } from "../linux/namespace-worker.ts";
 import { NftShellPool } from "../linux/nft-shell-pool.ts";
@@ -61,6 +63,13 @@ export async function main(argv: readonly string[]): Promise<void> {
     router_advertisements: limits.length === 0,
     high_availability: hasKeepalived,
   };
+  const floatingIps = settings.floatingIps.beside
+    ? await startFloatingIpAgentBeside({
+        settings: { ...settings, nats: { url: settings.nats.url, nkeySeedFile: settings.floatingIps.nkeySeedFile } },
+        driver: new NftFloatingIpDriver({ nft, worker, log }),
+        ...{ log, clock: systemClock, timers: systemTimers, stop },
+      })
+    : undefined;
   const { ready } = await startL3Agent({
     settings: {
       ...settings,
@@ -70,6 +79,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     countForks: () => runner.commands + nft.starts + worker.starts,
   });
   await ready;
+  await floatingIps?.ready;
   process.send?.({ type: "ready" });
   // Node writes it at an orderly exit; a successor of a killed agent should not have to compile everything again.
   flushCompileCache();

@@ -3,7 +3,7 @@
 import { errorText, NetloomError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { arpAnnouncement } from "../../linux/arp.ts";
-import { type NamespaceRunner, netlink } from "../../linux/namespace-worker.ts";
+import { type NamespaceOperation, type NamespaceRunner, netlink } from "../../linux/namespace-worker.ts";
 import { parseLinks } from "../../linux/netlink-answer.ts";
 import { getLink } from "../../linux/netlink.ts";
 import { deleteLocalRoute, listAllRoutes, parseLocalRoutes, replaceLocalRoute } from "../../linux/netlink-local-route.ts";
@@ -132,14 +132,13 @@ export class NftFloatingIpDriver implements FloatingIpDriver {
     const { elements } = state;
     const changes = elements.planElements();
     const { add, remove } = elements.planRoutes();
+    const changing = [this.#changeElements(place, state, changes), this.#changeRoutes(place, state, { add: [], remove })];
+    // Meanwhile: thousands of messages take a while.
+    const adding = routeOperations(place, { add, remove: [] });
     // Both are waited for: what one of them does after the other has failed would not be known.
-    const outcomes = await Promise.allSettled([
-      this.#changeElements(place, state, changes),
-      this.#changeRoutes(place, state, { add: [], remove }),
-    ]);
-    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    for (const outcome of await Promise.allSettled(changing)) if (outcome.status === "rejected") throw outcome.reason;
     // Last: with the route alone the router would answer in the instance's place.
-    await this.#changeRoutes(place, state, { add, remove: [] });
+    await this.#changeRoutes(place, state, { add, remove: [] }, adding);
     elements.settle();
     return outcomeOf(state, elements.refusals, foreignChanges);
   }
@@ -186,18 +185,26 @@ export class NftFloatingIpDriver implements FloatingIpDriver {
     }
   }
 
-  async #changeRoutes(place: RouterReady, state: RouterState, changes: RouteChanges): Promise<void> {
-    const { namespace, gatewayDevice } = place;
-    const { add, remove } = changes;
-    if (gatewayDevice === null || add.length + remove.length === 0) return;
-    await this.#parts.worker.run(namespace, [
-      ...remove.map((address) => netlink(deleteLocalRoute(gatewayDevice, address))),
-      ...add.map((address) => netlink(replaceLocalRoute(gatewayDevice, address))),
-    ]);
+  async #changeRoutes(
+    place: RouterReady,
+    state: RouterState,
+    changes: RouteChanges,
+    operations: readonly NamespaceOperation[] = routeOperations(place, changes),
+  ): Promise<void> {
+    if (operations.length === 0) return;
+    await this.#parts.worker.run(place.namespace, operations);
     state.elements.commitRoutes(changes);
-    for (const address of add) state.added.add(address);
-    for (const address of remove) state.added.delete(address);
+    for (const address of changes.add) state.added.add(address);
+    for (const address of changes.remove) state.added.delete(address);
   }
+}
+
+function routeOperations({ gatewayDevice }: RouterReady, { add, remove }: RouteChanges): readonly NamespaceOperation[] {
+  if (gatewayDevice === null) return [];
+  return [
+    ...remove.map((address) => netlink(deleteLocalRoute(gatewayDevice, address))),
+    ...add.map((address) => netlink(replaceLocalRoute(gatewayDevice, address))),
+  ];
 }
 
 function outcomeOf({ added }: RouterState, failed: ReadonlyMap<string, string>, foreignChanges: number): ApplyOutcome {
