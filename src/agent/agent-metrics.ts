@@ -5,7 +5,7 @@ import type { DriverFigures } from "../drivers/dhcp-driver.ts";
 import type { LeaseFigures } from "../leases/agent-leases.ts";
 import type { MetadataMetrics } from "../metadata-proxy/metadata-proxy.ts";
 import type { QueueStats } from "../runtime/reconcile-queue.ts";
-import type { ReconcileJournal } from "./reconcile-journal.ts";
+import type { NetworkStatus, ReconcileJournal } from "./reconcile-journal.ts";
 
 export interface AgentFigures {
   readonly counts: CacheCounts;
@@ -25,6 +25,8 @@ export interface AgentFigures {
   /** Undefined where no metadata are served. */
   readonly metadata: MetadataMetrics | undefined;
   readonly isConnected: boolean;
+  /** No server hears this agent: nothing is served. */
+  readonly isFenced: boolean;
 }
 
 type LabelledCounts = readonly [label: string, values: ReadonlyMap<string | number, number>];
@@ -38,9 +40,19 @@ function quietChanges(outcomes: ReadonlyMap<string, number>): readonly [quiet: n
   return [quiet, quiet + of("reloaded")];
 }
 
+type NetworkStates = AgentFigures["journal"]["status"];
+
+const allStates = ["served", "off", "degraded", "failing", "fenced"] as const satisfies readonly NetworkStatus["state"][];
+
+/** Every state, also those that no network is in. */
+function countStates(status: NetworkStates): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>(allStates.map((state) => [state, 0]));
+  for (const { state } of status.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return counts;
+}
+
 /** Networks that have a server, whatever it can be asked. */
-const countServed = (status: AgentFigures["journal"]["status"]): number =>
-  [...status.values()].filter(({ state }) => state === "served").length;
+const countServed = (status: NetworkStates): number => countStates(status).get("served") ?? 0;
 
 type PromClient = Pick<typeof prom, "Counter" | "Gauge" | "Registry">;
 
@@ -72,6 +84,12 @@ class Page {
     for (const [value, count] of counts) labelled.inc({ [label]: value }, count);
   }
 
+  gaugesBy(name: string, help: string, [label, counts]: LabelledCounts): void {
+    const registers = [this.#registry];
+    const labelled = new this.#client.Gauge({ name: `${prefix}${name}`, help, labelNames: [label], registers });
+    for (const [value, count] of counts) labelled.set({ [label]: value }, count);
+  }
+
   format(): Promise<string> {
     return this.#registry.metrics();
   }
@@ -95,7 +113,7 @@ export async function formatMetrics(figures: AgentFigures): Promise<string> {
   ].join("\n");
 }
 
-function addState(page: Page, { counts, queue, journal, reportsPending, isConnected }: AgentFigures): void {
+function addState(page: Page, { counts, queue, journal, reportsPending, isConnected, isFenced }: AgentFigures): void {
   page.gauge("networks", "Networks that this host should serve", counts.networks);
   page.gauge("subnets", "Subnets of these networks", counts.subnets);
   page.gauge("ports", "Ports of these networks", counts.ports);
@@ -103,7 +121,9 @@ function addState(page: Page, { counts, queue, journal, reportsPending, isConnec
   page.gauge("failing_networks", "Networks whose last reconcile failed, or whose server died and is not back", journal.failing);
   page.gauge("oldest_dirty_seconds", "Age of the oldest change that is not in effect", queue.oldestDirtyMs / 1000);
   page.gauge("reports_pending", "Ready ports and leases that the server has not stored yet", reportsPending);
+  page.gaugesBy("networks_by_state", "Networks by what became of their last reconcile", ["state", countStates(journal.status)]);
   page.gauge("nats_connected", "1 while connected to NATS", isConnected ? 1 : 0);
+  page.gauge("fenced", "1 while nothing is served because no server hears this agent", isFenced ? 1 : 0);
 }
 
 function addWork(page: Page, { journal, reportsDropped, crashes, events, requests, forks }: AgentFigures): void {

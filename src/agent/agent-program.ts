@@ -107,7 +107,13 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
     notReadyReason: () => (heartbeat.phase === "ready" ? undefined : heartbeat.phase),
     metrics: async () =>
       formatMetrics({
-        ...{ counts: cache.counts(), queue: agent.queueStats, journal: agent.journal, isConnected: bus.isConnected },
+        ...{
+          counts: cache.counts(),
+          queue: agent.queueStats,
+          journal: agent.journal,
+          isConnected: bus.isConnected,
+          isFenced: fence?.isFenced === true,
+        },
         ...{ reportsPending: reporter.pending, reportsDropped: reporter.dropped, crashes: agent.crashes },
         ...{
           requests: api.requests,

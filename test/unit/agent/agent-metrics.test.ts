@@ -5,16 +5,27 @@ import { createMetadataService } from "../../../src/agent/metadata-service.ts";
 import { makePort, portItem } from "../../helpers/agent-items.ts";
 import { turnLoop } from "../../helpers/agent-rig.ts";
 import { blue, blueItems, startedRig } from "../../helpers/agent-scene.ts";
+import { faultsOf } from "../../helpers/prometheus-text.ts";
 
-/** Names without prefix → values, of all lines that say one. */
-async function read(changes: Partial<AgentFigures> = {}): Promise<ReadonlyMap<string, number>> {
+async function readPage(changes: Partial<AgentFigures> = {}): Promise<string> {
   const rig = await startedRig(...blueItems);
-  const text = await formatMetrics({
-    ...{ counts: rig.cache.counts(), queue: rig.agent.queueStats, journal: rig.agent.journal, isConnected: true },
+  return formatMetrics({
+    ...{
+      counts: rig.cache.counts(),
+      queue: rig.agent.queueStats,
+      journal: rig.agent.journal,
+      isConnected: true,
+      isFenced: false,
+    },
     ...{ reportsPending: 0, reportsDropped: 0, crashes: 0, events: 0, requests: 0, forks: 0 },
     ...{ driver: undefined, leases: undefined, metadata: undefined },
     ...changes,
   });
+}
+
+/** Names without prefix → values, of all lines that say one. */
+async function read(changes: Partial<AgentFigures> = {}): Promise<ReadonlyMap<string, number>> {
+  const text = await readPage(changes);
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
     lines.map((line) => {
@@ -83,4 +94,34 @@ test("every request to a server counts", async () => {
   await rig.advance(10);
 
   assert.equal(rig.api.requests, before + 1, "the report of the new port");
+});
+
+const everything: Partial<AgentFigures> = {
+  driver: { changeCpuMs: 12, droppedPackets: 3 },
+  leases: { leases: 5, serversOnBus: 1, counters: new Map([["dhcp_nak", 3]]) },
+  metadata: {
+    ...{ networks: 1, listeners: 2, connections: 0, opened: 2 },
+    requests: new Map([
+      [200, 4],
+      [404, 1],
+    ]),
+  },
+  ...{ events: 4, forks: 2, requests: 3, isFenced: true },
+};
+
+test("the page is Prometheus text: what a sample means is said once, before it, and the last line ends", async () => {
+  const page = await readPage(everything);
+
+  assert.deepEqual(faultsOf(page), []);
+  for (const name of ["reconcile_seconds_bucket", "udp_dropped_total", "forks_per_event", "dnsmasq_dhcp_nak"])
+    assert.ok(page.includes(`\nnetloom_dhcp_agent_${name}`), name);
+});
+
+test("networks are counted by state, and a fence is told", async () => {
+  const metrics = await read(everything);
+
+  assert.equal(metrics.get('networks_by_state{state="served"}'), 1);
+  assert.equal(metrics.get('networks_by_state{state="fenced"}'), 0);
+  assert.equal(metrics.get("fenced"), 1);
+  assert.equal((await read()).get("fenced"), 0);
 });
