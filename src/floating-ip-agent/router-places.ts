@@ -1,10 +1,11 @@
 // Where routers are on this host, as the L3 agent says it: a file for each, read when it changes. Floating IPs wait for theirs.
-import { type FSWatcher, readdirSync, readFileSync, watch } from "node:fs";
+import { type FSWatcher, readdirSync, readFileSync, statSync, watch } from "node:fs";
 import { z } from "zod";
 import { makeDirectories } from "../base/directories.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { readyDirectory, readyFile, type RouterReady } from "../drivers/l3-layout.ts";
+import { isErrno } from "../linux/atomic-file.ts";
 import { isUuid, portId, routerId, type RouterId } from "../model/ids.ts";
 
 const readySchema = z.object({
@@ -29,6 +30,8 @@ export class RouterPlaces {
   readonly #log: Logger;
   readonly #places = new Map<RouterId, RouterReady>();
   #watcher: FSWatcher | undefined;
+  #watched: string | undefined;
+  #onChange: ((router: RouterId) => void) | undefined;
 
   constructor(parts: { readonly stateDir: string; readonly log: Logger }) {
     this.#stateDir = parts.stateDir;
@@ -37,18 +40,8 @@ export class RouterPlaces {
 
   /** @param onChange called with each router whose place is another, or no more */
   async start(onChange: (router: RouterId) => void): Promise<void> {
-    const directory = readyDirectory(this.#stateDir);
-    await makeDirectories(directory);
-    try {
-      this.#watcher = watch(directory, { persistent: false }, (_, name) => {
-        const router = routerOf(String(name));
-        if (router !== undefined && this.#look(router)) onChange(router);
-      });
-      this.#watcher.on("error", () => this.close());
-    } catch (thrown) {
-      // Without an inotify instance each sweep looks.
-      this.#log.warn({ err: errorText(thrown) }, "routers are looked for by sweeps only");
-    }
+    await makeDirectories(readyDirectory(this.#stateDir));
+    this.#onChange = onChange;
     this.lookAtAll();
   }
 
@@ -62,13 +55,48 @@ export class RouterPlaces {
 
   /** Whether all that was heard was all there was. @returns routers whose place is another, or no more */
   lookAtAll(): readonly RouterId[] {
-    const present = readdirSync(readyDirectory(this.#stateDir)).flatMap((name) => routerOf(name) ?? []);
+    this.#ensureWatch();
+    const present = this.#readNames().flatMap((name) => routerOf(name) ?? []);
     return [...new Set([...present, ...this.#places.keys()])].filter((router) => this.#look(router));
   }
 
   close(): void {
     this.#watcher?.close();
     this.#watcher = undefined;
+    this.#onChange = undefined;
+  }
+
+  /** A directory that was made anew under the same name is another one. */
+  #ensureWatch(): void {
+    const directory = readyDirectory(this.#stateDir);
+    const present = statSync(directory, { throwIfNoEntry: false });
+    // Numbers of inodes are given again.
+    const identity = present && `${present.ino} ${present.birthtimeMs}`;
+    if (this.#onChange === undefined || (this.#watcher !== undefined && identity === this.#watched)) return;
+    this.#watcher?.close();
+    this.#watcher = undefined;
+    if (identity === undefined) return;
+    try {
+      const watcher = watch(directory, { persistent: false }, (_, name) => {
+        const router = routerOf(String(name));
+        if (router !== undefined && this.#look(router)) this.#onChange?.(router);
+      });
+      watcher.on("error", () => watcher.close());
+      this.#watcher = watcher;
+      this.#watched = identity;
+    } catch (thrown) {
+      // Without an inotify instance each sweep looks.
+      this.#log.warn({ err: errorText(thrown) }, "routers are looked for by sweeps only");
+    }
+  }
+
+  #readNames(): readonly string[] {
+    try {
+      return readdirSync(readyDirectory(this.#stateDir));
+    } catch (thrown) {
+      if (isErrno(thrown, "ENOENT")) return [];
+      throw thrown;
+    }
   }
 
   #look(router: RouterId): boolean {
@@ -84,8 +112,8 @@ export class RouterPlaces {
       const place = readySchema.parse(JSON.parse(readFileSync(readyFile(this.#stateDir, router), "utf8")));
       return place.routerId === router ? place : undefined;
     } catch (thrown) {
-      const isGone = thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT";
-      if (!isGone) this.#log.warn({ routerId: router, err: errorText(thrown) }, "the router's file is not understood");
+      if (!isErrno(thrown, "ENOENT"))
+        this.#log.warn({ routerId: router, err: errorText(thrown) }, "the router's file is not understood");
       return undefined;
     }
   }
