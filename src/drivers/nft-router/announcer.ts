@@ -1,8 +1,9 @@
-// Tells neighbours of addresses that came: at once, and again after one and three seconds for those who did not hear. Nobody waits.
+// Tells neighbours of addresses that came: at once, and again for those who did not hear. Nobody waits.
 import type { NamespaceRunner } from "../../linux/namespace-worker.ts";
 import type { RouterId } from "../../model/ids.ts";
 
-const repeatsAfterMs = [1000, 3000];
+/** Soon: a bridge forwards only a moment after a link came up. Whoever asked meanwhile would ask again after a second only. */
+const repeatsAfterMs = [50, 250, 1000, 3000];
 
 export class Announcer {
   readonly #worker: NamespaceRunner;
