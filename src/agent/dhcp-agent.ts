@@ -11,6 +11,7 @@ import type { Timers } from "../runtime/timers.ts";
 import type { StreamItem } from "../types/agent-messages.ts";
 import type { CrashVerdict } from "./crash-loop.ts";
 import { NetworkHelpers, type HelperParts, type ServedNetwork } from "./network-helpers.ts";
+import { isOwnPort } from "./own-port.ts";
 import { ReadyPorts } from "./ready-ports.ts";
 import { ReconcileJournal } from "./reconcile-journal.ts";
 import type { Fenced } from "./self-fence.ts";
@@ -256,11 +257,12 @@ export class DhcpAgent implements StreamSink, Fenced {
   #take(item: StreamItem): void {
     const isUnknownPort = item.op === "delete" && item.kind === "port" && this.#cache.findPort(item.id) === undefined;
     const isNetworkDelete = item.op === "delete" && item.kind === "network";
+    const isEcho = this.#isOfOwnPort(item);
     for (const id of this.#cache.applyItem(item)) {
       if (item.traceparent !== undefined) this.#traceparents.set(id, item.traceparent);
       if (item.op === "upsert") this.#lost.delete(id);
-      this.#giveChance(id);
-      this.#mark(id, "event");
+      if (!isEcho) this.#giveChance(id);
+      this.#mark(id, isEcho ? "resync" : "event");
     }
     // It may be on this host though this process has not heard of it, and must not wait for the rest of a snapshot.
     if (isNetworkDelete && this.#cache.findNetwork(item.id) === undefined) this.#stopServing(item.networkId);
@@ -269,6 +271,17 @@ export class DhcpAgent implements StreamSink, Fenced {
       this.#supervision.verifyPlan.want(item.networkId);
       this.#mark(item.networkId, "resync");
     }
+  }
+
+  /**
+   * Mostly what this agent has asked for itself: a network whose device fails claims a port and gives it back each time, and must
+   * not take that for news that bring its next try forward.
+   */
+  #isOfOwnPort(item: StreamItem): boolean {
+    if (item.kind !== "port") return false;
+    const { host, deviceManager } = this.#parts;
+    const port = item.op === "upsert" ? item.body : this.#cache.findPort(item.id);
+    return port !== undefined && isOwnPort(port, deviceManager.getDeviceId(item.networkId), host);
   }
 
   /** The server's word is enough, whatever else is not known yet. */

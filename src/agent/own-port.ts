@@ -15,9 +15,14 @@ export function wantsDhcp(view: NetworkView): boolean {
  * @param host as in binding:host_id
  */
 export function findOwnPort(view: NetworkView, deviceId: string, host: string): Port | undefined {
-  const isNamesakes = ({ bindingHost }: Port): boolean =>
-    bindingHost !== host && bindingHost !== "" && dhcpDeviceId(bindingHost, view.network.id) === deviceId;
-  return view.ports.find((port) => port.deviceOwner === deviceOwners.dhcp && port.deviceId === deviceId && !isNamesakes(port));
+  return view.ports.find((port) => isOwnPort(port, deviceId, host));
+}
+
+/** See `findOwnPort`. */
+export function isOwnPort(port: Port, deviceId: string, host: string): boolean {
+  const { bindingHost, networkId } = port;
+  const isNamesakes = bindingHost !== host && bindingHost !== "" && dhcpDeviceId(bindingHost, networkId) === deviceId;
+  return port.deviceOwner === deviceOwners.dhcp && port.deviceId === deviceId && !isNamesakes;
 }
 
 export function dhcpSubnetIds(view: NetworkView): readonly SubnetId[] {

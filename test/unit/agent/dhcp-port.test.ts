@@ -153,6 +153,22 @@ describe("the DHCP port of an agent", () => {
     assert.deepEqual(rig.server.releases, [blue]);
   });
 
+  test("a device that keeps failing is tried ever more rarely, though each try claims a port and gives it back", async () => {
+    const rig = new AgentRig();
+    const failure = new NetloomError("COMMAND_FAILED", "no room for devices");
+    rig.deviceManager.setupFailures.push(...Array.from({ length: 1000 }, () => failure));
+    rig.server.commit(items);
+    await rig.start();
+
+    await rig.advance(120_000);
+
+    const tries = 1000 - rig.deviceManager.setupFailures.length;
+    assert.ok(tries >= 4 && tries <= 12, `${tries} tries in two minutes`);
+    rig.server.commit([portItem(makePort(7, blue, 1))]);
+    await rig.advance(1000);
+    assert.equal(1000 - rig.deviceManager.setupFailures.length, tries + 1, "news of others bring the next try forward");
+  });
+
   test("DA-180: a port that was there keeps its address when a device fails", async () => {
     const rig = new AgentRig();
     rig.deviceManager.setupFailures.push(new NetloomError("COMMAND_FAILED", "no room for devices"));
