@@ -2,6 +2,9 @@
 import type { RouterId } from "../model/ids.ts";
 import type { HaState } from "./l3-layout.ts";
 
+/** On the HA device of the primary, and nowhere else: who has it is the primary. */
+export const virtualAddress = (vrId: number): string => `169.254.0.${vrId}`;
+
 export interface HaAddress {
   readonly device: string;
   /** `address/prefix` */

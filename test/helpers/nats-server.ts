@@ -96,13 +96,16 @@ class RunningNats implements TestNats {
   }
 }
 
-/** @param agents who may sign in besides the server; `undefined`: everybody may do everything. */
-export async function startTestNats(agents?: readonly TestAgent[]): Promise<TestNats> {
+/**
+ * @param agents who may sign in besides the server; `undefined`: everybody may do everything
+ * @param address of such an open one: 0.0.0.0 for agents in network stacks of their own
+ */
+export async function startTestNats(agents?: readonly TestAgent[], address = "127.0.0.1"): Promise<TestNats> {
   const directory = await mkdtemp(join(tmpdir(), "netloom-nats-"));
   const credentials = new Map<string, Credential>();
   let configFile = join(directory, "open.conf");
   if (agents === undefined) {
-    await writeFile(configFile, 'listen: "127.0.0.1:-1"\n');
+    await writeFile(configFile, `listen: "${address}:-1"\n`);
   } else {
     credentials.set("server", await ensureServerCredential(directory));
     for (const { role, host } of agents) {

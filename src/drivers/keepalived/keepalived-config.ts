@@ -2,16 +2,13 @@
 // has no quoting that could be relied on.
 import { NetloomError } from "../../base/errors.ts";
 import { ipVersionOf, parseCidr } from "../../linux/addresses.ts";
-import type { HaAddress, HaPlan, HaRoute } from "../router-ha.ts";
+import { type HaAddress, type HaPlan, type HaRoute, virtualAddress } from "../router-ha.ts";
 
 export interface KeepalivedFiles {
   readonly hookScript: string;
   readonly hookFile: string;
   readonly stateFile: string;
 }
-
-/** On the HA device of the primary, and nowhere else: who has it is the primary. */
-export const virtualAddress = (vrId: number): string => `169.254.0.${vrId}`;
 
 function checked(grammar: RegExp, word: string): string {
   if (grammar.test(word)) return word;

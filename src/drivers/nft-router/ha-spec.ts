@@ -4,7 +4,7 @@ import { addressOnLink } from "../../model/addresses.ts";
 import { bridgeName, haDeviceName, tapName } from "../../model/device-names.ts";
 import type { Router, RouterHa } from "../../model/router.ts";
 import type { HaState } from "../l3-layout.ts";
-import type { HaPlan, HaSetting } from "../router-ha.ts";
+import { type HaPlan, type HaSetting, virtualAddress } from "../router-ha.ts";
 import type { PortSpec, RouterSpec } from "./router-spec.ts";
 
 /** The router's spec as it is on a host in this state. */
@@ -37,7 +37,7 @@ function electedPort(port: PortSpec): PortSpec {
   return { ...port, addresses: [...port.addresses, ...own], isElected: true };
 }
 
-function haPort({ namespace }: RouterSpec, { port }: RouterHa): PortSpec {
+function haPort({ namespace }: RouterSpec, { port, vrId }: RouterHa): PortSpec {
   const { portId, networkId, macAddress, mtuBytes } = port;
   return {
     ...{ portId, networkId, namespace, macAddress, mtuBytes },
@@ -46,6 +46,7 @@ function haPort({ namespace }: RouterSpec, { port }: RouterHa): PortSpec {
     bridge: bridgeName(networkId),
     isForeignBridge: false,
     addresses: port.addresses.map(({ ipAddress, prefixLength }) => `${ipAddress}/${prefixLength}`),
+    foreignAddress: `${virtualAddress(vrId)}/24`,
     isGateway: false,
     acceptRa: 0,
   };

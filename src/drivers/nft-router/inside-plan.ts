@@ -142,12 +142,13 @@ interface AddressPlan {
 }
 
 /** Removes first, so that an address can come back with another prefix. */
-function planAddresses({ device, addresses, acceptRa }: PortSpec, present: InsideDevice | undefined): AddressPlan {
+function planAddresses({ device, addresses, acceptRa, foreignAddress }: PortSpec, present: InsideDevice | undefined): AddressPlan {
   const wanted = [...new Set(addresses.map(addressKey))];
   const kept = new Set<string>();
   const removed: string[] = [];
   for (const info of present?.addresses ?? []) {
     const key = `${info.address}/${info.prefixLength}`;
+    if (key === foreignAddress) continue;
     if (wanted.includes(key) && info.isDadFailed !== true) kept.add(key);
     // The kernel's own link-local address, and what a router advertisement that we believe has brought.
     else if (info.scope !== "link" && !(info.isDynamic && acceptRa !== 0)) removed.push(key);

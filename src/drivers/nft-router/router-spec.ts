@@ -28,6 +28,8 @@ export interface PortSpec {
   readonly acceptRa: 0 | 2;
   /** Of a router of high availability: its addresses, and what depends on them, are the primary's only. */
   readonly isElected?: boolean | undefined;
+  /** `address/prefix` that others give it and take from it. */
+  readonly foreignAddress?: string | undefined;
 }
 
 export interface RouterSpec {

@@ -1,0 +1,146 @@
+// A host of its own on this kernel: a network stack in which real agents run as processes, with its own view of namespaces and
+// devices. A holder keeps that view while agents end and start again. Bridges of networks are wired to those of other hosts.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { findProcesses, type ProcessState, terminate } from "../../src/linux/process-table.ts";
+import { routerId } from "../../src/model/ids.ts";
+import { routerNamespaceName } from "../../src/model/device-names.ts";
+import { createNamespace, deleteNamespace, sh } from "./namespaces.ts";
+
+const launcher = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+
+export interface HaHostOptions {
+  readonly name: string;
+  readonly prefix: string;
+  /** For state and logs. */
+  readonly directory: string;
+  /** As the host reaches it. */
+  readonly natsPort: number;
+  /** Third number of the address by which the host reaches NATS. */
+  readonly subnet: number;
+  readonly advertMs: number;
+}
+
+export class HaHost {
+  readonly name: string;
+  readonly #options: HaHostOptions;
+  readonly #namespace: string;
+  readonly #holder: ChildProcess;
+  readonly #agents = new Map<string, ChildProcess>();
+
+  private constructor(options: HaHostOptions, namespace: string, holder: ChildProcess) {
+    this.name = options.name;
+    this.#options = options;
+    this.#namespace = namespace;
+    this.#holder = holder;
+  }
+
+  static async open(options: HaHostOptions): Promise<HaHost> {
+    const namespace = await createNamespace(`${options.prefix}${options.name}`);
+    // Its own /sys shows the devices of that stack, and what it mounts below /run/netns is seen by nobody else.
+    const holder = spawn("ip", ["netns", "exec", namespace, "sh", "-c", "echo held; exec sleep infinity"], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    await once(holder.stdout, "data");
+    const host = new HaHost(options, namespace, holder);
+    await mkdir(join(options.directory, "run"), { recursive: true });
+    await sh("ip", "-n", namespace, "link", "set", "lo", "up");
+    const wire = `${options.prefix}${options.name}`.replaceAll("-", "").slice(0, 14);
+    const net = `198.18.${options.subnet}`;
+    await sh("ip", "link", "add", wire, "type", "veth", "peer", "name", "up0", "netns", namespace);
+    await sh("ip", "addr", "add", `${net}.1/30`, "dev", wire);
+    await sh("ip", "link", "set", wire, "up");
+    await sh("ip", "-n", namespace, "addr", "add", `${net}.2/30`, "dev", "up0");
+    await sh("ip", "-n", namespace, "link", "set", "up0", "up");
+    return host;
+  }
+
+  /** In the stack of the host, with its view of namespaces. */
+  inside(...words: readonly string[]): Promise<string> {
+    return sh("nsenter", "-t", String(this.#holder.pid), "-m", "-n", ...words);
+  }
+
+  inRouter(id: string, ...words: readonly string[]): Promise<string> {
+    return this.inside("ip", "netns", "exec", this.routerNamespace(id), ...words);
+  }
+
+  routerNamespace(id: string): string {
+    return routerNamespaceName(this.#prefix, routerId(id));
+  }
+
+  /** A bridge of the host, wired to one of the same name in `wires`, which joins all hosts. */
+  async wire(bridge: string, wires: string): Promise<void> {
+    await this.inside("ip", "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0");
+    await this.inside("ip", "link", "set", bridge, "up");
+    const end = `w${Math.random().toString(36).slice(2, 12)}`;
+    await sh("ip", "-n", wires, "link", "add", end, "type", "veth", "peer", "name", end, "netns", this.#namespace);
+    await sh("ip", "-n", wires, "link", "set", end, "master", bridge, "up");
+    await this.inside("ip", "link", "set", end, "master", bridge, "up");
+  }
+
+  async plug(guest: string, bridge: string): Promise<void> {
+    const end = `g${Math.random().toString(36).slice(2, 12)}`;
+    await sh("ip", "-n", guest, "link", "add", "eth0", "type", "veth", "peer", "name", end, "netns", this.#namespace);
+    await this.inside("ip", "link", "set", end, "master", bridge, "up");
+    await sh("ip", "-n", guest, "link", "set", "eth0", "up");
+    await sh("ip", "-n", guest, "link", "set", "lo", "up");
+  }
+
+  /** Of its namespaces: their names are files in one directory of this machine, whoever sees what is mounted on them. */
+  get #prefix(): string {
+    return `${this.#options.prefix}${this.name}-`;
+  }
+
+  get stateDir(): string {
+    return join(this.#options.directory, "state");
+  }
+
+  async startAgent(program: "l3-agent" | "floating-ip-agent"): Promise<void> {
+    const { natsPort, subnet, advertMs, name } = this.#options;
+    const flags = ["--host", name, "--state-dir", this.stateDir, "--nats-url", `nats://198.18.${subnet}.1:${natsPort}`];
+    const more = ["--namespace-prefix", this.#prefix, "--report-interval-ms", "1000", "--resync-interval-ms", "60000"];
+    const own = program === "l3-agent" ? ["--l3-bridge-mappings", "public:ext", "--l3-ha-advert-ms", String(advertMs)] : [];
+    const argv = [process.execPath, launcher, program, ...flags, ...more, ...own];
+    const child = spawn("nsenter", ["-t", String(this.#holder.pid), "-m", "-n", ...argv], {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
+    this.#agents.set(program, child);
+    let words = "";
+    child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (words = (words + chunk).slice(-4000)));
+    const ended = once(child, "exit").then(() => Promise.reject(new Error(`${program} on ${name} ended: ${words}`)));
+    await Promise.race([once(child, "message"), ended]);
+    ended.catch(() => {});
+  }
+
+  /** Daemons that work for its agents, known by the files that they were given. @param program all when not said */
+  daemons(program?: string): readonly ProcessState[] {
+    return findProcesses(
+      ([name = "", ...words]) =>
+        words.some((word) => word.startsWith(`${this.stateDir}/`)) && (program === undefined || name.endsWith(program)),
+    );
+  }
+
+  /** Returns when it has gone. */
+  async endAgent(program: "l3-agent" | "floating-ip-agent", signal: NodeJS.Signals): Promise<void> {
+    const child = this.#agents.get(program);
+    this.#agents.delete(program);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill(signal);
+    await gone;
+  }
+
+  async close(): Promise<void> {
+    for (const program of ["l3-agent", "floating-ip-agent"] as const) await this.endAgent(program, "SIGKILL");
+    for (const left of this.daemons()) await terminate(left);
+    const names = (await this.inside("ls", "/run/netns")).split("\n").filter((name) => name.startsWith(this.#prefix));
+    for (const name of names) await this.inside("ip", "netns", "del", name).catch(() => "");
+    const ended = once(this.#holder, "exit");
+    this.#holder.kill("SIGKILL");
+    await ended;
+    await deleteNamespace(this.#namespace);
+  }
+}
