@@ -7,7 +7,11 @@ import { CommandFailure } from "./exit-codes.ts";
 
 const socketTimeoutMs = 2000;
 
-export type AgentNetworks = { readonly networks: readonly ApiObject[] } | { readonly missing: string };
+export interface AgentStatus {
+  /** `starting`, `syncing`, `ready` or `stopping`. */
+  readonly phase: unknown;
+  readonly networks: readonly ApiObject[];
+}
 
 export interface AskedAgent {
   readonly id: string;
@@ -16,21 +20,23 @@ export interface AskedAgent {
   readonly stateDir: string;
 }
 
-export async function readAgentNetworks(client: ApiClient, { id, host, stateDir }: AskedAgent): Promise<AgentNetworks> {
+export async function readAgentStatus(
+  client: ApiClient,
+  { id, host, stateDir }: AskedAgent,
+): Promise<AgentStatus | { readonly missing: string }> {
   try {
-    return { networks: await client.showNetworksOfAgent(id) };
+    return await client.showAgentStatus(id);
   } catch (thrown) {
     if (!(thrown instanceof CommandFailure)) throw thrown;
-    const networks = await readFromSocket(stateDir, host);
-    return networks === undefined ? { missing: thrown.message } : { networks };
+    return (await readFromSocket(stateDir, host)) ?? { missing: thrown.message };
   }
 }
 
 /** `undefined` where no agent answers, or that of another host. */
-async function readFromSocket(stateDir: string, host: string): Promise<readonly ApiObject[] | undefined> {
+async function readFromSocket(stateDir: string, host: string): Promise<AgentStatus | undefined> {
   const state = parseState(await readSocket(join(stateDir, "run", "dhcp-agent.sock")));
   if (state?.host !== host) return undefined;
-  return state.networks.map((network) => ({
+  const networks = state.networks.map((network) => ({
     network_id: network.networkId,
     state: network.state,
     reason: network.reason,
@@ -39,6 +45,7 @@ async function readFromSocket(stateDir: string, host: string): Promise<readonly 
     last_reconcile_at: network.lastReconcileAt,
     last_reconcile_ms: network.lastReconcileMs,
   }));
+  return { phase: state.phase, networks };
 }
 
 function readSocket(socketPath: string): Promise<string | undefined> {

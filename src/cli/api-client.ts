@@ -51,9 +51,9 @@ export class ApiClient {
   }
 
   /** As the agent itself says it, by way of the server. */
-  async showNetworksOfAgent(id: string): Promise<readonly ApiObject[]> {
+  async showAgentStatus(id: string): Promise<{ readonly phase: unknown; readonly networks: readonly ApiObject[] }> {
     const status = readKey(await this.#request("GET", `agents/${id}/status`), "status");
-    return readKey(status, "networks") as readonly ApiObject[];
+    return { phase: readKey(status, "phase"), networks: readKey(status, "networks") as readonly ApiObject[] };
   }
 
   async create(resource: ResourceName, attributes: ApiObject): Promise<ApiObject> {

@@ -112,6 +112,7 @@ suite("netloom command line", { skip: skipWithoutRoot }, () => {
     const far = await json("agent", "show", id, "--state-dir", "/nonexistent");
     assert.equal(far["alive"], true);
     assert.ok(Array.isArray(far["networks"]), "told by the agent, by way of the server");
+    assert.equal(far["phase"], "ready");
     assert.deepEqual(await json<Row[]>("lease", "list"), []);
   });
 

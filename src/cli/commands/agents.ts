@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { readAgentNetworks } from "../agent-status.ts";
+import { readAgentStatus } from "../agent-status.ts";
 import { type ApiObject, resourceNames } from "../api-client.ts";
 import { addAgentRouterCommands } from "./agent-routers.ts";
 import { addExamples, type CommandContext, contextOf } from "./context.ts";
@@ -49,11 +49,12 @@ async function showAgent(id: string, { stateDir }: { readonly stateDir: string }
   const agent = await context.client.show(resourceNames.agent, id);
   if (agent["agent_type"] !== "DHCP agent") return context.printObject(agent);
   const asked = { id, host: String(agent["host"]), stateDir };
-  const answer = await readAgentNetworks(context.client, asked);
+  const answer = await readAgentStatus(context.client, asked);
   if ("missing" in answer) {
     await context.printObject(agent);
     process.stderr.write(`netloom: its networks are not known: ${answer.missing}\n`);
     return;
   }
-  await context.printObjectWithList(agent, { name: "networks", items: answer.networks, columns: networkColumns });
+  const shown = { ...agent, phase: answer.phase };
+  await context.printObjectWithList(shown, { name: "networks", items: answer.networks, columns: networkColumns });
 }

@@ -159,7 +159,8 @@ export class AgentAdmin implements AgentService {
     host: row.host,
     topic: row.topic,
     availability_zone: row.availability_zone,
-    alive: this.#deps.liveness.of(row) !== "dead",
+    // Heard within the time, by this server or another: that this one has not listened for long yet makes nobody alive.
+    alive: this.#deps.liveness.of(row) === "alive",
     admin_state_up: row.admin_state_up === 1,
     description: row.description,
     configurations: JSON.parse(row.configurations) as unknown,

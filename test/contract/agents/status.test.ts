@@ -4,6 +4,7 @@ import { agentQueue, askSubject } from "../../../src/messaging/subjects.ts";
 import type { NetworkState } from "../../../src/types/agent-state.ts";
 import { networkId } from "../../../src/model/ids.ts";
 import { forEachDatabase } from "../../helpers/databases.ts";
+import { FakeClock } from "../../helpers/fake-clock.ts";
 import { admin } from "../../helpers/network-services.ts";
 import type { RawAgent } from "../../helpers/raw-agent.ts";
 import { ServerRig } from "../../helpers/server-rig.ts";
@@ -83,5 +84,25 @@ forEachDatabase((_name, openFresh) => {
 
     await assert.rejects(agents.status(admin, nowhere), { type: "AgentNotFound" });
     await assert.rejects(agents.status(admin, id), { type: "HTTPNotFound", message: /is no DHCP agent \(L3 agent\)/ });
+  });
+
+  test("alive is who was heard of lately, by any server; a server that has just started makes nobody alive", async () => {
+    const clock = new FakeClock();
+    const store = await openFresh();
+    const first = await ServerRig.start(store, { clock });
+    rigs.push(first);
+    await first.agent("node-1").sync();
+    await clock.advance(15_000);
+
+    const second = await ServerRig.start(store, { clock });
+    rigs.push(second);
+    assert.equal((await second.agentOf("node-1"))["alive"], true);
+    await clock.advance(10_000);
+
+    const third = await ServerRig.start(store, { clock });
+    rigs.push(third);
+    assert.equal((await third.agentOf("node-1"))["alive"], false);
+    await third.agent("node-1").sync();
+    assert.equal((await third.agentOf("node-1"))["alive"], true);
   });
 });

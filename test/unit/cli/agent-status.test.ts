@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { readAgentNetworks } from "../../../src/cli/agent-status.ts";
+import { readAgentStatus } from "../../../src/cli/agent-status.ts";
 import { ApiClient } from "../../../src/cli/api-client.ts";
 
 const id = "b0000000-0000-4000-8000-000000000001";
@@ -46,11 +46,11 @@ async function stateDirectory(t: TestContext): Promise<string> {
 const refusal = { NeutronError: { type: "ServiceUnavailable", message: "Agent x cannot be asked.", detail: "" } };
 
 test("the server's answer is taken, wherever the agent is", async (t) => {
-  const url = await serve(t, 0, 200, { status: { networks: [shown] } });
+  const url = await serve(t, 0, 200, { status: { phase: "syncing", networks: [shown] } });
 
-  const answer = await readAgentNetworks(new ApiClient(url), { id, host: "far", stateDir: "/nonexistent" });
+  const answer = await readAgentStatus(new ApiClient(url), { id, host: "far", stateDir: "/nonexistent" });
 
-  assert.deepEqual(answer, { networks: [shown] });
+  assert.deepEqual(answer, { phase: "syncing", networks: [shown] });
 });
 
 test("a server that cannot ask: the agent of this host says the same, that of another is no help", async (t) => {
@@ -59,9 +59,12 @@ test("a server that cannot ask: the agent of this host says the same, that of an
   await serve(t, join(stateDir, "run", "dhcp-agent.sock"), 200, { host: "near", phase: "ready", networks: [network] });
   const client = new ApiClient(url);
 
-  assert.deepEqual(await readAgentNetworks(client, { id, host: "near", stateDir }), { networks: [shown] });
-  assert.deepEqual(await readAgentNetworks(client, { id, host: "far", stateDir }), { missing: "Agent x cannot be asked." });
-  assert.deepEqual(await readAgentNetworks(client, { id, host: "near", stateDir: "/nonexistent" }), {
+  assert.deepEqual(await readAgentStatus(client, { id, host: "near", stateDir }), {
+    phase: "ready",
+    networks: [shown],
+  });
+  assert.deepEqual(await readAgentStatus(client, { id, host: "far", stateDir }), { missing: "Agent x cannot be asked." });
+  assert.deepEqual(await readAgentStatus(client, { id, host: "near", stateDir: "/nonexistent" }), {
     missing: "Agent x cannot be asked.",
   });
 });
