@@ -1,6 +1,6 @@
 // The launcher from other places and under another Node, and the demo from its first line to its last.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -46,6 +46,17 @@ test("the launcher works through a symbolic link, from any directory", async (co
   assert.match(result.stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
+test("a reader that has seen enough is no failure", async () => {
+  const child = spawn(process.execPath, [launcher, "up", "--help"], { stdio: ["ignore", "pipe", "pipe"] });
+  const errors: string[] = [];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => errors.push(text));
+  child.stdout.destroy();
+
+  const exitCode = await new Promise((resolve) => child.once("close", resolve));
+
+  assert.deepEqual([exitCode, errors.join("")], [0, ""]);
+});
+
 const isOld = systemNode !== undefined && systemNode !== process.execPath;
 
 test("an old Node hands over to the project's, exit code included", { skip: !isOld && "no other Node here" }, async () => {
@@ -69,7 +80,9 @@ test("an old Node without `npm ci` is told what to do", { skip: !isOld && "no ot
   assert.match(result.stderr, /^netloom: Node 24 or newer is needed and this is v\d+.*: run `npm ci` in .*\n$/);
 });
 
-test("the demo gets a lease as the API says, reaches and is reached through a router, and leaves nothing", { skip: skipWithoutRoot }, async (context) => {
+test("the demo gets a lease as the API says, reaches and is reached through a router, and leaves nothing", {
+  skip: skipWithoutRoot,
+}, async (context) => {
   const stateDir = join(await scratch(context), "demo");
 
   const result = await run(process.execPath, [join(home, "scripts/demo.ts"), "--once", "--state-dir", stateDir], home);
