@@ -34,6 +34,7 @@ const testPrograms = {
   curl: "curl",
   "cloud-init": "cloud-init",
   openstack: "python3-openstackclient",
+  keepalived: "keepalived",
 };
 /** What the ancestors' agents ran, for comparison. */
 const benchPrograms = {

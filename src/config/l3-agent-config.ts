@@ -2,17 +2,9 @@
 import { z } from "zod";
 import { dnsDomain } from "./dhcp-keys.ts";
 import { metadataService } from "./metadata-keys.ts";
+import { agentHa } from "./ha-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
-
-const haAdvertMs = z
-  .int()
-  .min(100)
-  .max(40_000)
-  .default(1000)
-  .describe(
-    "Time between two advertisements of an HA router's primary; others take over after three to four. The same on all hosts",
-  );
 
 export const l3AgentSchema = z
   .strictObject({
@@ -22,7 +14,7 @@ export const l3AgentSchema = z
     availabilityZone: keys.availabilityZone,
     namespacePrefix: keys.namespacePrefix,
     logLevel: keys.logLevel,
-    l3: z.strictObject({ ...keys.agentL3, haAdvertMs }).prefault({}),
+    l3: z.strictObject({ ...keys.agentL3, ...agentHa }).prefault({}),
     dhcp: z.strictObject({ dnsDomain }).prefault({}),
     metadata: z.strictObject(metadataService).prefault({}),
     floatingIps: z

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { refuseEarlyFailover, serverDhcp } from "./dhcp-keys.ts";
+import { serverHa } from "./ha-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
 
@@ -16,6 +17,7 @@ export const serverSchema = z
     forceAuthNone: keys.forceAuthNone,
     allowedHosts: keys.allowedHosts,
     dhcp: z.strictObject(serverDhcp).prefault({}),
+    l3: z.strictObject(serverHa).prefault({}),
     logLevel: keys.logLevel,
   })
   .superRefine(keys.refuseOpenApi)

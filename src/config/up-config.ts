@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { agentWork, refuseOddAgentTimes, refuseSlowHeartbeats } from "./agent-keys.ts";
 import { agentDhcp, refuseEarlyFailover, refuseOddDhcpTimes, serverDhcp } from "./dhcp-keys.ts";
+import { agentHa, serverHa } from "./ha-keys.ts";
 import { agentMetadata } from "./metadata-keys.ts";
 import { defaultDatabase } from "./server-config.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
@@ -26,7 +27,7 @@ export const upSchema = z
     namespacePrefix: keys.namespacePrefix,
     logLevel: keys.logLevel,
     dhcp: z.strictObject({ ...serverDhcp, ...agentDhcp }).prefault({}),
-    l3: z.strictObject(keys.agentL3).prefault({}),
+    l3: z.strictObject({ ...keys.agentL3, ...serverHa, ...agentHa }).prefault({}),
     metadata: z.strictObject(agentMetadata).prefault({}),
     interfaceDriver: keys.interfaceDriver,
     ovs: keys.ovs,

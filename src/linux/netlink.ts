@@ -18,6 +18,7 @@ import {
 } from "./netlink-bytes.ts";
 
 const addressIndexOffset = headerBytes + 4;
+const hostScope = 254;
 
 export interface LinkChange {
   readonly mtuBytes?: number | undefined;
@@ -66,14 +67,17 @@ export interface AddressChange {
   readonly cidr: string;
   /** Without duplicate address detection. */
   readonly isWithoutDad?: boolean | undefined;
+  /** IPv4: of scope `host`, never chosen as a source. */
+  readonly isOfHost?: boolean | undefined;
 }
 
-function addressMessage(kind: number, flags: number, { device, cidr, isWithoutDad }: AddressChange): NetlinkMessage {
+function addressMessage(kind: number, flags: number, { device, cidr, isWithoutDad, isOfHost }: AddressChange): NetlinkMessage {
   const { address, prefixLength, ipVersion } = parseCidr(cidr);
   const part = Buffer.alloc(8);
   part[0] = ipVersion === 4 ? 2 : 10;
   part[1] = prefixLength;
   part[2] = isWithoutDad === true ? 2 : 0;
+  part[3] = isOfHost === true ? hostScope : 0;
   const value = addressBytes(address);
   return {
     bytes: message(kind, flags, [part, attribute(2, value), attribute(1, value)]),

@@ -24,6 +24,7 @@ export interface ServerSettings {
   readonly db: string;
   readonly nats: { readonly url: string; readonly nkeySeedFile?: string | undefined };
   readonly dhcp: Pick<ServerBase, "agentsPerNetwork" | "dnsDomain"> & Partial<FailoverSettings> & SchedulingSettings;
+  readonly l3?: Pick<ServerBase, "maxL3AgentsPerRouter">;
 }
 
 export interface RunningServer {
@@ -55,7 +56,7 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
     closers.push(() => store.close());
     const bus = await connect(settings, log);
     closers.push(() => bus.close());
-    const parts = await composeServer({ store, bus, clock, log, ...settings.dhcp, failover: settings.dhcp });
+    const parts = await composeServer({ store, bus, clock, log, ...settings.dhcp, ...settings.l3, failover: settings.dhcp });
     closers.push(() => parts.close());
     const { services, metrics, readiness } = parts;
     const allowedHosts = [settings.listen.address, ...(settings.allowedHosts ?? [])];

@@ -3,6 +3,7 @@ import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { DeviceManager } from "../device-manager/device-manager.ts";
 import { DnsmasqDriver } from "../drivers/dnsmasq/dnsmasq-driver.ts";
+import { KeepalivedDriver } from "../drivers/keepalived/keepalived-driver.ts";
 import { NftRouterDriver } from "../drivers/nft-router/nft-router-driver.ts";
 import { endBusProcess } from "../lease-bus/bus-process.ts";
 import { processRunner } from "../linux/command-runner.ts";
@@ -67,7 +68,8 @@ async function removeEach<K>(keys: readonly K[], remove: (key: K) => Promise<voi
 async function removeRouters(stateDir: string, { namespacePrefix }: Marker, onFailure: OnFailure<RouterId>): Promise<number> {
   const [worker, nft] = [new NamespaceWorker(), new NftShellPool()];
   const runner = processRunner();
-  const driver = new NftRouterDriver({ runner, worker, nft, stateDir, namespacePrefix, hasIpv6: hasIpv6() });
+  const ha = new KeepalivedDriver({ stateDir, runner, advertMs: 1000 });
+  const driver = new NftRouterDriver({ runner, worker, nft, stateDir, namespacePrefix, hasIpv6: hasIpv6(), ha });
   try {
     const routers = await driver.list();
     await removeEach(routers, (id) => driver.remove(id), onFailure);

@@ -101,7 +101,7 @@ export class HaHost {
   async startAgent(program: "l3-agent" | "floating-ip-agent"): Promise<void> {
     const { natsPort, subnet, advertMs, name } = this.#options;
     const flags = ["--host", name, "--state-dir", this.stateDir, "--nats-url", `nats://198.18.${subnet}.1:${natsPort}`];
-    const more = ["--namespace-prefix", this.#prefix, "--report-interval-ms", "1000", "--resync-interval-ms", "60000"];
+    const more = ["--namespace-prefix", this.#prefix, "--report-interval-ms", "1000", "--resync-interval-ms", "3000"];
     const own = program === "l3-agent" ? ["--l3-bridge-mappings", "public:ext", "--l3-ha-advert-ms", String(advertMs)] : [];
     const argv = [process.execPath, launcher, program, ...flags, ...more, ...own];
     const child = spawn("nsenter", ["-t", String(this.#holder.pid), "-m", "-n", ...argv], {

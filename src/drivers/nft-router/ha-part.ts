@@ -1,10 +1,14 @@
 // What a router of high availability needs beside its namespace: who is the primary, and that it is decided.
+import { setTimeout as delay } from "node:timers/promises";
 import { NetloomError } from "../../base/errors.ts";
 import type { RouterId } from "../../model/ids.ts";
 import type { Router } from "../../model/router.ts";
 import type { RouterHaDriver } from "../router-ha.ts";
 import { specInState } from "./ha-spec.ts";
 import type { RouterSpec } from "./router-spec.ts";
+
+/** From the addresses to the word in the file, on a busy machine. */
+const takeOverMs = 300;
 
 export class HaPart {
   readonly #driver: RouterHaDriver | undefined;
@@ -46,6 +50,12 @@ export class HaPart {
 
   async isRunning({ ha, routerId, namespace }: RouterSpec): Promise<boolean> {
     return ha === undefined || (await this.#driver?.isRunning(routerId, namespace)) === true;
+  }
+
+  /** Whether the state is still the same when a take-over that may be under way has been written down. */
+  async isLasting({ ha, routerId }: RouterSpec): Promise<boolean> {
+    await delay(takeOverMs);
+    return ha === undefined || ha.state === "unknown" || (await this.#driver?.stateOf(routerId)) === ha.state;
   }
 
   async remove(id: RouterId): Promise<void> {

@@ -82,5 +82,8 @@ function gatewaySettings({ device, acceptRa }: PortSpec): readonly HaSetting[] {
   return acceptRa === 0 ? [answers] : [answers, { name: `net/ipv6/conf/${device}/accept_ra`, primary: acceptRa, backup: 0 }];
 }
 
+/** On the gateway's device in every state; no number of a router makes the same address. */
+export const anchorCidr = "169.254.0.255/32";
+
 /** Of arp_ignore. */
 export const answersNobody = 8;

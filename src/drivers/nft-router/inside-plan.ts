@@ -4,7 +4,7 @@ import type { DeviceAddress } from "../../linux/ip.ts";
 import { type NamespaceOperation, netlink } from "../../linux/namespace-worker.ts";
 import { addAddress, deleteAddress, deleteLink, setLink } from "../../linux/netlink.ts";
 import { deleteStaticRoute, isSameRoute, replaceStaticRoute, type StaticRoute } from "../../linux/netlink-route.ts";
-import { answersNobody } from "./ha-spec.ts";
+import { anchorCidr, answersNobody } from "./ha-spec.ts";
 import type { PortSpec, RouterSpec } from "./router-spec.ts";
 
 export interface InsideDevice {
@@ -31,6 +31,8 @@ export interface InsidePlan {
   readonly announced: readonly { readonly device: string; readonly macAddress: string; readonly address: string }[];
   /** IPv4 addresses that the gateway had and has no more: flows that were translated to them lead nowhere. */
   readonly lostSources: readonly string[];
+  /** Whether addresses are to go from devices that stay. */
+  readonly hasLostAddresses: boolean;
   /** Whether routes of others on the gateway device were lost with it. */
   readonly hasLostGateway: boolean;
 }
@@ -99,12 +101,14 @@ export function planInside(spec: RouterSpec, actual: InsideState): InsidePlan {
   const announced: InsidePlan["announced"][number][] = [];
   const lostSources = stale.filter(isGatewayDevice).flatMap(({ addresses }) => addresses.map(({ address }) => address));
   let isDisturbed = stale.length > 0;
+  let hasLostAddresses = false;
   for (const port of spec.ports) {
     const present = actual.devices.find(({ name }) => name === port.device);
     const { changes, added, removed } = planAddresses(port, present);
-    operations.push(...planLink(port, present), ...changes);
+    operations.push(...planLink(port, present), ...changes, ...planAnchor(port, present));
     announced.push(...added.map((address) => ({ device: port.device, macAddress: port.macAddress, address })));
     if (port.isGateway) lostSources.push(...removed);
+    hasLostAddresses ||= removed.length > 0;
     isDisturbed ||= removed.length > 0 || present?.isUp !== true;
   }
   const gateway = actual.devices.find(({ name }) => name === spec.gateway?.device);
@@ -114,6 +118,7 @@ export function planInside(spec: RouterSpec, actual: InsideState): InsidePlan {
     routes: planRoutes(spec, isDisturbed ? [] : actual.routes, actual.routes),
     announced,
     lostSources: lostSources.filter((address) => ipVersionOf(address) === 4),
+    hasLostAddresses,
     hasLostGateway: spec.gateway !== undefined && gateway?.isUp !== true,
   };
 }
@@ -129,6 +134,16 @@ function planLink(port: PortSpec, present: InsideDevice | undefined): readonly N
   return [netlink(setLink(device, change))];
 }
 
+/**
+ * With its last IPv4 address a device loses all its routes, those of floating IPs too. An elected gateway loses its addresses
+ * whenever another host takes over, and must have the routes when it is its turn again, though nobody may be there to set them.
+ */
+function planAnchor(port: PortSpec, present: InsideDevice | undefined): readonly NamespaceOperation[] {
+  if (port.isElected !== true || !port.isGateway) return [];
+  const isThere = present?.addresses.some(({ address, prefixLength }) => `${address}/${prefixLength}` === anchorCidr);
+  return isThere === true ? [] : [netlink(addAddress({ device: port.device, cidr: anchorCidr, isOfHost: true }))];
+}
+
 function addressKey(text: string): string {
   const { address, prefixLength } = parseCidr(text);
   return `${canonicalAddress(address)}/${prefixLength}`;
@@ -142,13 +157,16 @@ interface AddressPlan {
 }
 
 /** Removes first, so that an address can come back with another prefix. */
-function planAddresses({ device, addresses, acceptRa, foreignAddress }: PortSpec, present: InsideDevice | undefined): AddressPlan {
+function planAddresses(
+  { device, addresses, acceptRa, foreignAddress }: PortSpec,
+  present: InsideDevice | undefined,
+): AddressPlan {
   const wanted = [...new Set(addresses.map(addressKey))];
   const kept = new Set<string>();
   const removed: string[] = [];
   for (const info of present?.addresses ?? []) {
     const key = `${info.address}/${info.prefixLength}`;
-    if (key === foreignAddress) continue;
+    if (key === foreignAddress || key === anchorCidr) continue;
     if (wanted.includes(key) && info.isDadFailed !== true) kept.add(key);
     // The kernel's own link-local address, and what a router advertisement that we believe has brought.
     else if (info.scope !== "link" && !(info.isDynamic && acceptRa !== 0)) removed.push(key);

@@ -196,9 +196,14 @@ export class NftRouterDriver implements RouterDriver {
     const { routerId, namespace } = spec;
     const mark = await readRouterMark(stateDir, routerId, namespace);
     const before = known ?? mark?.ready;
-    const changes = await this.#plan(spec, mark);
-    const count = countChanges(changes);
     const wasAsked = before?.fingerprint === fingerprint;
+    let changes = await this.#plan(spec, mark);
+    if (spec.ha !== undefined && mayBeTakeOver(changes, wasAsked)) {
+      // Whatever it has become: that was written, and is looked at next.
+      if (!(await this.#ha.isLasting(spec))) return { outcome: "unchanged", foreignChanges: 0, warnings: [] };
+      changes = await this.#plan(spec, mark);
+    }
+    const count = countChanges(changes);
     if (count > 0 || !wasAsked) await this.#writeIntent(spec, mark, changes);
     const warnings = await this.#execute(spec, changes);
     const isRemade = changes.look.isNew || changes.look.host.includes("absent");
@@ -329,6 +334,12 @@ function countChanges({ look, inside, table, staleTaps }: Changes): number {
   const host = look.host.filter((one) => one !== "fits").length;
   const rules = table.kind === "none" ? 0 : 1;
   return (look.isNew ? 1 : 0) + host + inside.operations.length + inside.routes.length + rules + staleTaps.length;
+}
+
+/** The addresses move first, and only then the state is written. */
+function mayBeTakeOver({ look, inside }: Changes, wasAsked: boolean): boolean {
+  if (look.isNew) return false;
+  return inside.hasLostAddresses || (wasAsked && inside.operations.length + inside.routes.length > 0);
 }
 
 const framesOf = ({ announced }: InsidePlan): ReadonlyMap<string, readonly Buffer[]> => {

@@ -21,11 +21,13 @@ describe("a router of high availability on two hosts", { skip: skipWithoutRoot }
   });
   after(() => site.close());
 
-  /** Not those that the kernel makes. */
+  /** Of the router, as its neighbours know it. */
   const addressesOf = async (host: HaHost): Promise<readonly string[]> => {
     const text = await host.inRouter(scene.routerId, "ip", "-j", "addr");
-    const links: readonly { ifname: string; addr_info: readonly { local: string }[] }[] = JSON.parse(text);
-    return links.filter(({ ifname }) => /^q[rg]-/.test(ifname)).flatMap((link) => link.addr_info.map(({ local }) => local));
+    const links: readonly { ifname: string; addr_info: readonly { local: string; scope: string }[] }[] = JSON.parse(text);
+    const own = links.filter(({ ifname }) => /^q[rg]-/.test(ifname)).flatMap((link) => link.addr_info);
+    // Of scope host: what keeps the routes of floating IPs on a device without addresses.
+    return own.filter(({ scope }) => scope !== "host").map(({ local }) => local);
   };
 
   const pidsOf = (host: HaHost, program: string): readonly number[] => host.daemons(program).map(({ pid }) => pid);
@@ -123,6 +125,21 @@ describe("a router of high availability on two hosts", { skip: skipWithoutRoot }
     await assertOnlyOneForwards();
   });
 
+  test("an address that is taken from the primary by hand comes back, one that is put on the backup goes; nothing changes hands", async () => {
+    const { primary, backup } = await site.settled(scene.routerId);
+    const device = "$(ip -br link | grep -o '^qg-[^@]*')";
+
+    await primary.inRouter(scene.routerId, "sh", "-c", `ip -4 addr flush dev ${device} scope global`);
+    await backup.inRouter(scene.routerId, "sh", "-c", `ip addr add 203.0.113.77/24 dev ${device}`);
+
+    const limit = { limitMs: 15_000, what: "both hosts as they were" };
+    await waitFor(async () => (await addressesOf(primary)).some((address) => address.startsWith("203.0.113.")), limit);
+    await waitFor(async () => (await addressesOf(backup)).length === 0, limit);
+    assert.equal((await site.settled(scene.routerId)).primary, primary);
+    await assertReachable();
+    await assertOnlyOneForwards();
+  });
+
   test("kill -9 of the primary's keepalived: it is started again, one host forwards, and the floating IP is reached", async () => {
     const { primary } = await site.settled(scene.routerId);
 
@@ -154,8 +171,14 @@ describe("a router of high availability on two hosts", { skip: skipWithoutRoot }
     await waitFor(async () => (await addressesOf(backup)).includes("10.0.0.1"), limit);
     assert.ok(!(await addressesOf(primary)).includes("10.0.0.1"));
     await assertReachable();
+
+    // And back, still without agents: nobody sets anew what the first host has lost.
+    await primary.inRouter(scene.routerId, "sh", "-c", "ip link set $(ip -br link | grep -o '^ha-[^@]*') up");
+    await backup.inRouter(scene.routerId, "sh", "-c", "ip link set $(ip -br link | grep -o '^ha-[^@]*') down");
+    await waitFor(async () => (await addressesOf(primary)).includes("10.0.0.1"), limit);
+    await assertReachable();
     for (const host of site.hosts) for (const agent of agents) await host.startAgent(agent);
-    await waitForTakeOver(primary);
+    await waitForTakeOver(backup);
     await assertReachable();
     await assertOnlyOneForwards();
   });
