@@ -96,6 +96,12 @@ export const agentL3 = {
     .default([])
     .describe("Bridge of this host for each physical network, as public:br-ex; it must exist, and is never changed"),
   metadata: z.boolean().default(true).describe("Serve instance metadata to what is behind routers"),
+  spareNamespaces: z
+    .int()
+    .min(0)
+    .max(64)
+    .default(2)
+    .describe("Namespaces that are kept ready for routers to come, which are quicker so; some 5 MB each"),
   handleInternalOnlyRouters: z.boolean().default(true).describe("Serve routers without a gateway too"),
 };
 

@@ -41,6 +41,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   stop.onStop("fork server", () => runner.close());
   const worker = new NamespaceWorker(undefined, { idleMs: workerIdleMs });
   stop.onStop("namespace worker", () => worker.close());
+  worker.warm();
   const nft = new NftShellPool();
   stop.onStop("nft", () => nft.close());
   const bus = await connectAgentBus(settings, log, { role: "l3", program: "l3-agent" }).catch(async (thrown: unknown) => {
@@ -51,6 +52,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const driver = new NftRouterDriver({
     ...{ runner, worker, nft, stateDir, namespacePrefix },
     ...{ bridgeMappings: l3.bridgeMappings, hasIpv6: hasIpv6(), hasRadvd: limits.length === 0 },
+    spares: l3.spareNamespaces,
     interfaceDriver: chooseInterfaceDriver(settings),
     ha: hasKeepalived ? new KeepalivedDriver({ stateDir, runner, advertMs: l3.haAdvertMs }) : undefined,
   });
@@ -79,6 +81,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     countForks: () => runner.commands + nft.starts + worker.starts,
   });
   await ready;
+  void driver.prepare();
   await floatingIps?.ready;
   process.send?.({ type: "ready" });
   // Node writes it at an orderly exit; a successor of a killed agent should not have to compile everything again.

@@ -21,7 +21,9 @@ export type NamespaceOperation =
   /** Whole Ethernet frames of ARP, sent as they are. */
   | { readonly kind: "frames"; readonly device: string; readonly frames: readonly Buffer[] }
   /** As `ip netns add` and `del`. Only in jobs for the parent's namespace. */
-  | { readonly kind: "makeNamespace" | "removeNamespace"; readonly name: string };
+  | { readonly kind: "makeNamespace" | "removeNamespace"; readonly name: string }
+  /** Nothing must have the new name. Also only there. */
+  | { readonly kind: "renameNamespace"; readonly name: string; readonly to: string };
 
 export const netlink = (message: NetlinkMessage): NamespaceOperation => ({ kind: "netlink", message });
 
@@ -31,6 +33,7 @@ export function operationText(operation: NamespaceOperation): string {
   if (operation.kind === "sysctl") return `sysctl ${operation.name}=${operation.value}`;
   if (operation.kind === "softwareChecksums") return `ethtool -K ${operation.device} tx off`;
   if (operation.kind === "frames") return `send ${operation.frames.length} frames dev ${operation.device}`;
+  if (operation.kind === "renameNamespace") return `netns rename ${operation.name} ${operation.to}`;
   return `netns ${operation.kind === "makeNamespace" ? "add" : "del"} ${operation.name}`;
 }
 
@@ -116,6 +119,11 @@ export class NamespaceWorker {
       this.#hold(child, true);
       child.stdin.write(text);
     });
+  }
+
+  /** Starts the child, so that the first job does not wait for that. */
+  warm(): void {
+    this.#hold(this.#ensureChild(), this.#pending.length > 0);
   }
 
   /** Ends the child and waits for its end; what is under way fails. A later job starts another. */
@@ -233,6 +241,7 @@ function formatOperation(operation: NamespaceOperation): string {
   if (operation.kind === "frames")
     return ["frame", checked(operation.device), ...operation.frames.map((frame) => frame.toString("hex"))].join(" ");
   if (operation.kind === "sysctl") return `set /proc/sys/${checked(operation.name)} ${checked(String(operation.value))}`;
+  if (operation.kind === "renameNamespace") return `move ${namespacePath(operation.name)} ${namespacePath(operation.to)}`;
   return `${operation.kind === "makeNamespace" ? "make" : "drop"} ${namespacePath(operation.name)}`;
 }
 

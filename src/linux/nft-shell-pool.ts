@@ -59,6 +59,16 @@ export class NftShellPool {
     this.#use(namespace).warm();
   }
 
+  /** The namespace gets another name, and keeps its shell. What had that name before has none any more. */
+  async rename(from: string, to: string): Promise<void> {
+    await this.#remove(to);
+    const entry = this.#entries.get(from);
+    if (entry === undefined) return;
+    this.#entries.delete(from);
+    this.#entries.set(to, entry);
+    entry.shell.rename(to);
+  }
+
   /** Ends the namespace's shell, for example before it is removed; what is under way there fails. */
   async forget(namespace: string): Promise<void> {
     await this.#remove(namespace);

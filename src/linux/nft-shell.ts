@@ -33,6 +33,7 @@ const outputLimit = 64 * 1024 * 1024;
 
 export class NftShell {
   readonly #options: NftShellOptions;
+  #namespace: string;
   readonly #waiting: Request[] = [];
   #child: ChildProcessWithoutNullStreams | undefined;
   /** Of the namespace in which the child is: the name may mean another one by now. */
@@ -45,6 +46,7 @@ export class NftShell {
   constructor(options: NftShellOptions) {
     namespacePath(options.namespace);
     this.#options = options;
+    this.#namespace = options.namespace;
   }
 
   /** How often an nft was started. */
@@ -80,6 +82,12 @@ export class NftShell {
     });
   }
 
+  /** Its namespace has another name from now on, or will have in a moment. */
+  rename(namespace: string): void {
+    namespacePath(namespace);
+    this.#namespace = namespace;
+  }
+
   /** Starts nft, so that the first line does not wait for that. */
   warm(): void {
     this.#ensureChild();
@@ -99,8 +107,8 @@ export class NftShell {
 
   /** Ends the child when its namespace is not the one of that name any more: a child inside would keep it alive. */
   leaveIfGone(): void {
-    if (this.#child !== undefined && namespaceInode(this.#options.namespace) !== this.#inode) {
-      this.#dismiss(new NetloomError("NOT_FOUND", `namespace ${this.#options.namespace} was removed`));
+    if (this.#child !== undefined && namespaceInode(this.#namespace) !== this.#inode) {
+      this.#dismiss(new NetloomError("NOT_FOUND", `namespace ${this.#namespace} was removed`));
       this.#startNext();
     }
   }
@@ -120,7 +128,7 @@ export class NftShell {
 
   #send(child: ChildProcessWithoutNullStreams, request: Request): void {
     const timeoutMs = this.#options.timeoutMs ?? defaultTimeoutMs;
-    const late = new NetloomError("TIMEOUT", `nft in ${this.#options.namespace} did not answer within ${timeoutMs} ms`);
+    const late = new NetloomError("TIMEOUT", `nft in ${this.#namespace} did not answer within ${timeoutMs} ms`);
     const command = nftCommand(request.line);
     const timer = setTimeout(() => this.#lose(child, late), timeoutMs);
     this.#running = { ...request, command, timer };
@@ -131,7 +139,8 @@ export class NftShell {
 
   #ensureChild(): ChildProcessWithoutNullStreams {
     if (this.#child !== undefined) return this.#child;
-    const { namespace, searchPath = process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" } = this.#options;
+    const namespace = this.#namespace;
+    const { searchPath = process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" } = this.#options;
     const inode = namespaceInode(namespace);
     if (inode === undefined) throw new NetloomError("NOT_FOUND", `there is no namespace ${namespace}`);
     // On two pipes an error could arrive after the marker's answer; so the shell joins them. Its text is fixed.
@@ -169,7 +178,7 @@ export class NftShell {
       this.#lose(child, new NetloomError("UNAVAILABLE", "nft answered though nothing was asked"));
       return;
     }
-    const error = errorIn(output, request.line, this.#options.namespace);
+    const error = errorIn(output, request.line, this.#namespace);
     if (error !== undefined) {
       // What an nft keeps of rules and sets is suspect after an error; a new one costs some milliseconds and looks again.
       this.#lose(child, error);

@@ -75,6 +75,7 @@ async function removeRouters(stateDir: string, { namespacePrefix }: Marker, onFa
     await removeEach(routers, (id) => driver.remove(id), onFailure);
     return routers.length;
   } finally {
+    // With what it was keeping ready.
     await driver.close();
     await nft.close();
     await worker.close();

@@ -36,25 +36,27 @@ const guest = await scene.plugGuest("one", red, "10.1.0.5/24", "10.1.0.1");
 await scene.plugGuest("two", blue, "10.2.0.5/24", "10.2.0.1");
 const probe = await FirstPingProbe.start(guest.namespace);
 
-async function measure(create: () => Promise<unknown>): Promise<Sample> {
+async function measure(create: () => Promise<unknown>, isPinged = true): Promise<Sample> {
   // Nobody knows the new router yet.
   for (const namespace of [guest.namespace, scene.outside]) await sh("ip", "-n", namespace, "neigh", "flush", "all");
-  const answer = probe.wait(outside);
+  const answer = isPinged ? probe.wait(outside) : undefined;
   const startedAt = nowMs();
   await create();
   const doneMs = nowMs() - startedAt;
-  return { pingMs: (await answer).atMs - startedAt, doneMs };
+  return { pingMs: answer === undefined ? Number.NaN : (await answer).atMs - startedAt, doneMs };
 }
 
 async function byAgent(isCold: boolean): Promise<readonly Sample[]> {
   const samples: Sample[] = [];
-  let site = await L3AgentSite.start(scene);
+  const spares = isCold ? 0 : 2;
+  let site = await L3AgentSite.start(scene, undefined, { spares });
   for (let n = 0; n < rounds; n += 1) {
     if (isCold) {
       await site.stop();
       site = await L3AgentSite.start(scene);
     }
     const router = nextRouter(n);
+    await site.rest();
     samples.push(await measure(() => site.commit([routerItem(router)])));
     await site.remove(router);
   }
@@ -68,7 +70,7 @@ async function byAncestor(): Promise<{ readonly samples: readonly Sample[]; read
   for (let n = 0; n < rounds; n += 1) {
     const ancestor = new AncestorRouters({ namespaceOf: (router) => scene.namespaceOf(router), externalBridge: scene.bridge });
     try {
-      samples.push(await measure(() => ancestor.create(nextRouter(n))));
+      samples.push(await measure(() => ancestor.create(nextRouter(n)), false));
       children = ancestor.children;
     } finally {
       await ancestor.destroy();
@@ -110,27 +112,24 @@ try {
   const cold = await byAgent(true);
   const ancestor = await byAncestor();
   const warm = await byAgent(false);
-  const row = (figure: string, samples: readonly Sample[]) => {
-    const pings = samples.map(({ pingMs }) => pingMs);
-    const base = percentile(
-      ancestor.samples.map(({ pingMs }) => pingMs),
-      50,
-    );
-    return {
-      ...{ figure, min: Math.min(...pings), p50: percentile(pings, 50), p90: percentile(pings, 90) },
-      ...{
-        "done p50": percentile(
-          samples.map(({ doneMs }) => doneMs),
-          50,
-        ),
-        "ancestor ÷ this": base / percentile(pings, 50),
-      },
-    };
-  };
+  // The ancestor announces its addresses by arping, which is left out: neighbours would ask again after a second. So what counts is
+  // when its last command is done.
+  const base = percentile(
+    ancestor.samples.map(({ doneMs }) => doneMs),
+    50,
+  );
+  const row = (figure: string, times: readonly number[]) => ({
+    ...{ figure, min: Math.min(...times), p50: percentile(times, 50), p90: percentile(times, 90) },
+    "ancestor ÷ this": base / percentile(times, 50),
+  });
+  const pings = (samples: readonly Sample[]): readonly number[] => samples.map(({ pingMs }) => pingMs);
   report("router: event to first packet, ms", [
-    row("agent just started", cold),
-    row("agent that has worked", warm),
-    row(`ancestor's ${ancestor.children} commands`, ancestor.samples),
+    row("agent just started", pings(cold)),
+    row("agent that has worked", pings(warm)),
+    row(
+      `ancestor's ${ancestor.children} commands done`,
+      ancestor.samples.map(({ doneMs }) => doneMs),
+    ),
   ]);
   const figures = await restart();
   report(

@@ -22,17 +22,20 @@ export class L3AgentSite {
   readonly server: FakeRouterServer;
   readonly #hub: FakeHub;
   readonly #running: RunningL3Agent;
+  readonly #driver: NftRouterDriver;
   readonly #closings: (() => unknown)[];
 
   private constructor(parts: {
     readonly server: FakeRouterServer;
     readonly hub: FakeHub;
     readonly running: RunningL3Agent;
+    readonly driver: NftRouterDriver;
     readonly closings: (() => unknown)[];
   }) {
     this.server = parts.server;
     this.#hub = parts.hub;
     this.#running = parts.running;
+    this.#driver = parts.driver;
     this.#closings = parts.closings;
   }
 
@@ -40,7 +43,7 @@ export class L3AgentSite {
   static async start(
     scene: RouterScene,
     before?: L3AgentSite,
-    settings: { readonly resyncIntervalMs?: number } = {},
+    { spares = 0, ...settings }: { readonly resyncIntervalMs?: number; readonly spares?: number } = {},
   ): Promise<L3AgentSite> {
     const hub = before === undefined ? new FakeHub() : before.#hub;
     const server = before?.server ?? new FakeRouterServer({ bus: hub.connect(), host });
@@ -50,7 +53,9 @@ export class L3AgentSite {
     const driver = new NftRouterDriver({
       ...{ runner: processRunner(), worker, nft, stateDir, namespacePrefix: scene.prefix, hasIpv6: hasIpv6() },
       bridgeMappings: new Map([["public", scene.bridge]]),
+      spares,
     });
+    worker.warm();
     closings.unshift(() => driver.close());
     const running = await startL3Agent({
       settings: {
@@ -62,7 +67,8 @@ export class L3AgentSite {
       stop: { onStop: (_, close) => void closings.unshift(close) },
     });
     await running.ready;
-    return new L3AgentSite({ server, hub, running, closings });
+    await driver.prepare();
+    return new L3AgentSite({ server, hub, running, driver, closings });
   }
 
   get journal(): RouterJournal {
@@ -89,6 +95,12 @@ export class L3AgentSite {
       what: "the agent to be done",
       everyMs: 1,
     });
+  }
+
+  /** What is kept ready for the next router is ready again. */
+  async rest(): Promise<void> {
+    await this.idle();
+    await this.#driver.prepared();
   }
 
   async stop(): Promise<void> {

@@ -23,6 +23,7 @@ export interface DriverValues {
   readonly runner?: CommandRunner;
   readonly worker?: NamespaceRunner;
   readonly hasRadvd?: boolean;
+  readonly spares?: number;
 }
 
 export class RouterScene {
@@ -59,7 +60,7 @@ export class RouterScene {
     const bridgeMappings = values.mappings ?? new Map([["public", this.bridge]]);
     const driver = new NftRouterDriver({
       ...{ worker: values.worker ?? this.worker, nft: this.nft, stateDir: this.directory.path },
-      ...{ runner: values.runner ?? processRunner(), hasRadvd: values.hasRadvd },
+      ...{ runner: values.runner ?? processRunner(), hasRadvd: values.hasRadvd, spares: values.spares },
       ...{ namespacePrefix: this.prefix, bridgeMappings, hasIpv6: true },
     });
     this.#drivers.push(driver);

@@ -119,8 +119,16 @@ export function planInside(spec: RouterSpec, actual: InsideState): InsidePlan {
     announced,
     lostSources: lostSources.filter((address) => ipVersionOf(address) === 4),
     hasLostAddresses,
-    hasLostGateway: spec.gateway !== undefined && gateway?.isUp !== true,
+    hasLostGateway: spec.gateway !== undefined && (gateway?.isUp !== true || losesIpv4(spec.gateway, gateway)),
   };
+}
+
+/** It has no IPv4 address though it should, or will have none: what others had routed to it is gone. */
+function losesIpv4({ addresses, isElected }: PortSpec, present: InsideDevice): boolean {
+  if (isElected === true) return false;
+  const isFour = (address: string): boolean => ipVersionOf(address) === 4;
+  const has = present.addresses.some(({ address }) => isFour(address));
+  return has !== addresses.some((cidr) => isFour(parseCidr(cidr).address));
 }
 
 function planLink(port: PortSpec, present: InsideDevice | undefined): readonly NamespaceOperation[] {
@@ -156,7 +164,10 @@ interface AddressPlan {
   readonly removed: readonly string[];
 }
 
-/** Removes first, so that an address can come back with another prefix. */
+/**
+ * Adds first: with its last IPv4 address a device loses all its routes, those of floating IPs too. Only an address that comes back
+ * with another prefix has to go before.
+ */
 function planAddresses(
   { device, addresses, acceptRa, foreignAddress }: PortSpec,
   present: InsideDevice | undefined,
@@ -174,8 +185,12 @@ function planAddresses(
   const added = wanted.filter((key) => !kept.has(key));
   const isSix = (key: string): boolean => ipVersionOf(parseCidr(key).address) === 6;
   const additions = added.map((cidr) => netlink(addAddress({ device, cidr, isWithoutDad: isSix(cidr) })));
+  const isReplaced = (key: string): boolean => added.some((other) => other.split("/")[0] === key.split("/")[0]);
+  const removals = (keys: readonly string[]): readonly NamespaceOperation[] =>
+    keys.map((cidr) => netlink(deleteAddress({ device, cidr })));
+  const others = removed.filter((key) => !isReplaced(key));
   return {
-    changes: [...removed.map((cidr) => netlink(deleteAddress({ device, cidr }))), ...additions],
+    changes: [...removals(removed.filter(isReplaced)), ...additions, ...removals(others)],
     added: added.filter((key) => !isSix(key)).map((key) => parseCidr(key).address),
     removed: removed.map((key) => parseCidr(key).address),
   };

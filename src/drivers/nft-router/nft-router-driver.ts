@@ -39,6 +39,7 @@ import { changeRoutes, readInside } from "./router-namespace.ts";
 import { buildRouterSpec, type RouterSpec } from "./router-spec.ts";
 import { RouterTable, type TablePlan } from "./router-table.ts";
 import { rulesetText } from "./ruleset.ts";
+import { SpareNamespaces } from "./spare-namespaces.ts";
 
 export interface NftRouterOptions {
   readonly runner: CommandRunner;
@@ -53,6 +54,8 @@ export interface NftRouterOptions {
   readonly hasIpv6: boolean;
   /** Whether routers can advertise themselves; true when not given. */
   readonly hasRadvd?: boolean | undefined;
+  /** Namespaces that are kept ready for routers to come; none when not given. */
+  readonly spares?: number | undefined;
   /** Decides for routers of high availability; without it this host has none. */
   readonly ha?: RouterHaDriver | undefined;
 }
@@ -86,6 +89,7 @@ export class NftRouterDriver implements RouterDriver {
   readonly #table: RouterTable;
   readonly #radvd: Radvd;
   readonly #announcer: Announcer;
+  readonly #spares: SpareNamespaces;
   readonly #ha: HaPart;
   /** What this process made or found complete. */
   readonly #known = new Map<RouterId, Known>();
@@ -102,7 +106,21 @@ export class NftRouterDriver implements RouterDriver {
     this.#table = new RouterTable(runner, nft);
     this.#radvd = new Radvd(stateDir, runner);
     this.#announcer = new Announcer(worker);
+    this.#spares = new SpareNamespaces({
+      ...{ worker, nft, stateDir, namespacePrefix: this.#prefix, count: options.spares ?? 0 },
+      load: (namespace) => this.#table.load(namespace),
+    });
     this.#ha = new HaPart(options.ha, options);
+  }
+
+  /** Makes namespaces for routers to come. Resolves when they are ready; never rejects. */
+  async prepare(): Promise<void> {
+    await this.#spares.start();
+  }
+
+  /** Resolves when as many are ready as are wished. */
+  async prepared(): Promise<void> {
+    await this.#spares.settled();
   }
 
   placeOf(id: RouterId): RouterPlace {
@@ -170,7 +188,7 @@ export class NftRouterDriver implements RouterDriver {
 
   async close(): Promise<void> {
     this.#announcer.close();
-    await Promise.resolve();
+    await this.#spares.close();
   }
 
   /** No child: by what this process or an earlier one noted, and by a look whether namespace and taps are still there. */
@@ -196,8 +214,8 @@ export class NftRouterDriver implements RouterDriver {
     const { routerId, namespace } = spec;
     const mark = await readRouterMark(stateDir, routerId, namespace);
     const before = known ?? mark?.ready;
-    const wasAsked = before?.fingerprint === fingerprint;
     let changes = await this.#plan(spec, mark);
+    const wasAsked = before?.fingerprint === fingerprint;
     if (spec.ha !== undefined && mayBeTakeOver(changes, wasAsked)) {
       // Whatever it has become: that was written, and is looked at next.
       if (!(await this.#ha.isLasting(spec))) return { outcome: "unchanged", foreignChanges: 0, warnings: [] };
@@ -206,6 +224,7 @@ export class NftRouterDriver implements RouterDriver {
     const count = countChanges(changes);
     if (count > 0 || !wasAsked) await this.#writeIntent(spec, mark, changes);
     const warnings = await this.#execute(spec, changes);
+    this.#announcer.announce(routerId, namespace, framesOf(changes.inside));
     const isRemade = changes.look.isNew || changes.look.host.includes("absent");
     const hasNewHa = await this.#ha.ensure(spec, isRemade);
     const hasNewRadvd = await this.#advertise(spec);
@@ -218,7 +237,6 @@ export class NftRouterDriver implements RouterDriver {
     };
     await this.#writeDone(spec, ready, count > 0 || JSON.stringify(ready) !== JSON.stringify(mark?.ready));
     this.#known.set(routerId, { spec, ready, warnings });
-    this.#announcer.announce(routerId, namespace, framesOf(changes.inside));
     // What was refused is as it was.
     const total = count - warnings.length + (hasNewRadvd ? 1 : 0) + (hasNewHa ? 1 : 0);
     const outcome = changes.look.isNew ? "created" : total > 0 || !wasAsked ? "changed" : "unchanged";
@@ -263,17 +281,20 @@ export class NftRouterDriver implements RouterDriver {
     await writeRouterMark(stateDir, { routerId, namespace, taps: [...changes.staleTaps, ...present], ready: unsettled });
   }
 
-  async #execute(spec: RouterSpec, { look, inside, table, staleTaps }: Changes): Promise<readonly string[]> {
+  async #execute(spec: RouterSpec, changes: Changes): Promise<readonly string[]> {
     const { worker } = this.#options;
     const { namespace, ports } = spec;
-    if (look.isNew) await this.#makeNamespace(namespace);
+    const { look, inside, staleTaps } = changes;
+    const hasRules = look.isNew && (await this.#makeNamespace(namespace));
+    const table: TablePlan = hasRules ? { kind: "sets" } : changes.table;
     await this.#removeHalves(spec, look);
     // Rules first where there are none: nothing is forwarded before.
-    const rules = table.kind === "create" ? this.#table.apply(spec, table) : Promise.resolve();
+    const isFirst = look.isNew || table.kind === "create";
+    const rules = isFirst ? this.#table.apply(spec, table) : Promise.resolve();
     await Promise.all([rules, ...ports.map((port, index) => ensureOnHost(this.#drivers, port, look.host[index] ?? "absent"))]);
     await worker.run(namespace, inside.operations);
     const warnings = inside.routes.length === 0 ? [] : await changeRoutes(worker, namespace, inside.routes);
-    if (table.kind !== "create") await this.#table.apply(spec, table);
+    if (!isFirst) await this.#table.apply(spec, table);
     if (look.isNew) await worker.run(namespace, forwardingOf(spec));
     if (staleTaps.length > 0) await unplugTaps(this.#drivers, staleTaps, { areVanishing: false });
     // Last: until the rules are new, flows may still begin with an address that goes.
@@ -281,12 +302,15 @@ export class NftRouterDriver implements RouterDriver {
     return warnings;
   }
 
-  async #makeNamespace(namespace: string): Promise<void> {
+  /** @returns whether it has the rules already */
+  async #makeNamespace(namespace: string): Promise<boolean> {
     const { worker, nft } = this.#options;
     removeStaleNamespaceFile(namespace);
+    if (await this.#spares.take(namespace)) return true;
     await worker.run(undefined, [{ kind: "makeNamespace", name: namespace }]);
     nft.warm(namespace);
     await worker.run(namespace, namespaceSettings);
+    return false;
   }
 
   /** An end inside whose other end is not on this host is in the way. */

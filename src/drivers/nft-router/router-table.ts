@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { CommandRunner } from "../../linux/command-runner.ts";
 import type { NftShellPool } from "../../linux/nft-shell-pool.ts";
 import type { RouterSpec } from "./router-spec.ts";
-import { createTableLine, repairTableLine, replaceSetsLine, rulesetText } from "./ruleset.ts";
+import { createTableLine, noSets, repairTableLine, replaceSetsLine, rulesetText } from "./ruleset.ts";
 import { areSameSets, readSets, readTable } from "./table-state.ts";
 
 export type TablePlan =
@@ -53,8 +53,12 @@ export class RouterTable {
     if (plan.kind === "sets") await this.#nft.run(namespace, replaceSetsLine(sets));
     else if (plan.kind === "create") await this.#nft.run(namespace, createTableLine(sets));
     else if (plan.kind === "repair") await this.#nft.run(namespace, repairTableLine(sets, plan.chains));
-    // What is there now is what this program wrote.
-    if (plan.kind !== "sets") await this.#learn(namespace);
+  }
+
+  /** The rules without any elements, into a namespace that has none. */
+  async load(namespace: string): Promise<void> {
+    await this.#nft.run(namespace, createTableLine(noSets));
+    await this.#learn(namespace);
   }
 
   /** For the next process: which rules, and how nft lists them. */

@@ -94,6 +94,8 @@ const chains: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+export const noSets: RouterSets = { gw_ip: [], gw_src: [], hair_src: [], scope_direct: [], scope_drop: [] };
+
 /** Chains that others jump to come first, as nft wants it. */
 const chainTexts = Object.entries(chains).map(([name, rules]) => `chain ${name} { ${rules.join("; ")}; }`);
 
@@ -137,4 +139,4 @@ function elementCommands(sets: RouterSets): string {
 }
 
 /** Changes whenever the rules of this program do. */
-export const rulesetText = createTableLine({ gw_ip: [], gw_src: [], hair_src: [], scope_direct: [], scope_drop: [] });
+export const rulesetText = createTableLine(noSets);

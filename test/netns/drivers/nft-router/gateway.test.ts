@@ -71,9 +71,13 @@ describe("the gateway of a router", { skip: skipWithoutRoot }, () => {
     assert.equal(await flow.say(), "80 203.0.113.10");
     const pings = await scene.keepPinging(one.namespace, outside);
     const index = await scene.indexOf(router, device);
+    await scene.inside(router, "route", "add", "local", "203.0.113.99/32", "dev", device, "proto", "static");
+    const { epoch } = readyOf(router);
 
     await driver.apply({ ...router, gateway: { ...gateway, addresses: [at("203.0.113.11")] } }, quick);
 
+    assert.match(await scene.inside(router, "route", "show", "table", "local"), /local 203\.0\.113\.99/);
+    assert.equal(readyOf(router).epoch, epoch);
     assert.equal(await scene.indexOf(router, device), index);
     assert.deepEqual(await scene.addressesOf(router, device), ["203.0.113.11/24"]);
     assert.equal(await flow.say(), "nothing");

@@ -122,6 +122,20 @@ describe("a router that is tampered with", { skip: skipWithoutRoot }, () => {
     assert.notEqual(readyOf(router).epoch, epoch);
   });
 
+  test("addresses that others took from the gateway have taken routes of floating IPs along: the epoch says so", async () => {
+    const driver = scene.driver();
+    await driver.apply(router, quick);
+    const { epoch } = readyOf(router);
+    await scene.inside(router, "addr", "flush", "dev", qg, "scope", "global");
+
+    const result = await driver.apply(router, closely);
+
+    assert.ok(result.foreignChanges > 0);
+    assert.notEqual(readyOf(router).epoch, epoch);
+    assert.deepEqual((await driver.apply(router, closely)).foreignChanges, 0);
+    await assertWorks();
+  });
+
   test("an agent that starts again adopts it: no packet is lost, no child started, nothing announced anew", async () => {
     await scene.driver().apply(router, quick);
     const { epoch } = readyOf(router);
