@@ -87,7 +87,7 @@ describe("metadata through a router", { skip: skipWithoutRoot }, () => {
   });
 
   for (const sockets of ["setns", "child"] as const) {
-    test(`L3-74: with ${sockets} each instance is told of itself, whichever of the router's networks it is on`, async () => {
+    test(`L3-74, L3-79: with ${sockets} each instance is told of itself, whichever of the router's networks it is on`, async () => {
       await open({ sockets });
 
       for (const [guest, id] of [
@@ -163,13 +163,15 @@ describe("metadata through a router", { skip: skipWithoutRoot }, () => {
     await driver.apply(router, { verify: false });
   });
 
-  test("L3-76: a service behind it is told the router, the instance and its project; two ids are refused", async () => {
+  test("L3-76, L3-80: a service behind it is told the router, the instance and its project; two ids are refused, so is what it refuses", async () => {
     const socketPath = join(scene.directory.path, "upstream");
     const secretFile = join(scene.directory.path, "secret");
     await writeFile(secretFile, "s3cret", { mode: 0o600 });
     const heard: Record<string, unknown>[] = [];
+    let isForbidden = false;
     service = createServer((incoming, response) => {
       heard.push(incoming.headers);
+      response.statusCode = isForbidden ? 403 : 200;
       response.end("from the service");
     });
     await new Promise<void>((resolve) => service?.listen(socketPath, resolve));
@@ -182,6 +184,8 @@ describe("metadata through a router", { skip: skipWithoutRoot }, () => {
 
     const [headers] = heard;
     assert.equal(heard.length, 1);
+    isForbidden = true;
+    assert.equal((await curl(one, `${metadataUrl}/latest/`)).status, 403);
     assert.equal(headers?.["x-neutron-router-id"], router.id);
     assert.equal(headers?.["x-neutron-network-id"], undefined);
     assert.equal(headers?.["x-instance-id"], "instance-1");
