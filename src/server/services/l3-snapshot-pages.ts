@@ -1,10 +1,10 @@
 // What a host's routers are and carry, in pages: routers by id for the L3 agent; floating IPs by id and then port forwardings
-// by id for the floating-IP agent. A page is cut at a size that NATS surely takes; the cursor says where the next one goes on.
+// by id for the floating-IP agent, then floating IPs of which its word is still awaited that they are gone. A page is cut at a size that NATS surely takes; the cursor says where the next one goes on.
 import type { Kysely } from "kysely";
 import { z } from "zod";
 import { NetloomError } from "../../base/errors.ts";
 import type { FloatingIpItem, RouterItem } from "../../types/l3-messages.ts";
-import { floatingIpItem, portForwardingItem, readGatewayPorts } from "../store/floating-ip-items.ts";
+import { floatingIpItem, goneItem, portForwardingItem, readGatewayPorts } from "../store/floating-ip-items.ts";
 import { readHostedRouterIds } from "../store/router-hosts.ts";
 import { readRouterItems } from "../store/router-items.ts";
 import { inChunks } from "../store/rows.ts";
@@ -12,8 +12,8 @@ import type { Database } from "../store/schema.ts";
 
 const cursorSchema = z.object({
   seq: z.int().nonnegative(),
-  /** Routers or floating IPs; then port forwardings. */
-  phase: z.enum(["first", "second"]),
+  /** Routers or floating IPs; then port forwardings; then floating IPs that lead nowhere any more. */
+  phase: z.enum(["first", "second", "third"]),
   id: z.string(),
 });
 /** The last object of the page before; `seq` is that of the first page. */
@@ -68,8 +68,11 @@ export function readFloatingIpPage(
   request: PageRequest,
 ): Promise<L3Page<FloatingIpItem>> {
   return fillPage<FloatingIpItem>(request, {
-    phases: ["first", "second"],
-    read: ({ phase, id }) => (phase === "first" ? readFloatingIps(db, agentId, id) : readForwardings(db, agentId, id)),
+    phases: ["first", "second", "third"],
+    read: ({ phase, id }) => {
+      if (phase === "first") return readFloatingIps(db, agentId, id);
+      return phase === "second" ? readForwardings(db, agentId, id) : readAwaited(db, agentId, id);
+    },
   });
 }
 
@@ -109,6 +112,25 @@ async function readForwardings(db: Kysely<Database>, agentId: string, after: str
     const own = byId.get(row.floatingip_id);
     return own === undefined ? [] : portForwardingItem(row, own);
   });
+  return { items, last: rows.at(-1)?.id };
+}
+
+/** An agent that was killed after it had taken them away has told nobody, and its successor does not know of them. */
+async function readAwaited(db: Kysely<Database>, agentId: string, after: string): Promise<Found<FloatingIpItem>> {
+  const rows = await db
+    .selectFrom("floating_ips")
+    .innerJoin("router_l3_agents as bound", "bound.router_id", "floating_ips.last_known_router_id")
+    .select(["floating_ips.id", "floating_ips.revision_number", "bound.router_id"])
+    .where("bound.agent_id", "=", agentId)
+    .where("floating_ips.router_id", "is", null)
+    .where("floating_ips.status", "!=", "DOWN")
+    .where("floating_ips.id", ">", after)
+    .orderBy("floating_ips.id")
+    .limit(rowsAtOnce)
+    .execute();
+  const items = rows.map((row) =>
+    goneItem("floating-ip", { id: row.id, router: row.router_id, revision: row.revision_number }),
+  );
   return { items, last: rows.at(-1)?.id };
 }
 

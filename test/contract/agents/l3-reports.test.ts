@@ -122,6 +122,25 @@ forEachDatabase((_name, openFresh) => {
     assert.equal((await showFip())["status"], "DOWN");
   });
 
+  test("L3-44: whoever comes after an agent that was killed hears whose end it has to tell of, and each only until it has told", async () => {
+    const { server, one, two, served, floating, showFip } = await setUp();
+    await one.fip.report({ floatingIps: [{ id: served.floatingIpId, revision: floating.revision, status: "ACTIVE" }] });
+    assert.equal((await one.fip.snapshot()).length, 1);
+    await server.site.services.floatingIps.update(admin, served.floatingIpId, { port_id: null });
+    assert.equal((await showFip())["status"], "ACTIVE");
+
+    const [gone, ...others] = await one.fip.snapshot();
+
+    assert.deepEqual(
+      [gone?.op, gone?.kind, gone?.id, gone?.routerId],
+      ["delete", "floating-ip", served.floatingIpId, served.routerId],
+    );
+    assert.deepEqual([others, await two.fip.snapshot()], [[], []]);
+    await one.fip.report({ floatingIps: [{ id: served.floatingIpId, revision: gone?.revision, status: "DOWN" }] });
+    assert.equal((await showFip())["status"], "DOWN");
+    assert.deepEqual(await one.fip.snapshot(), []);
+  });
+
   test("L3-48: what an agent cannot do is ERROR with its reason, and works again when it says so", async () => {
     const { one, served, floating, showFip } = await setUp();
     const { revision } = floating;
