@@ -166,18 +166,23 @@ export class RouterScene {
     return new Set([...output.matchAll(/IP6? (\S+) > \S+: ICMP6?,? echo request/g)].map(([, source = ""]) => source));
   }
 
+  /** All of it, whatever of it resists; then that is thrown. */
   async remove(): Promise<void> {
     for (const child of this.#children) {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
     }
     const [driver] = this.#drivers;
-    for (const id of (await driver?.list()) ?? []) await driver?.remove(id);
-    for (const one of this.#drivers) await one.close();
-    await this.nft.close();
-    await this.worker.close();
+    const failures: unknown[] = [];
+    const attempt = (work: () => Promise<unknown>): Promise<unknown> =>
+      work().catch((thrown: unknown) => failures.push(thrown));
+    for (const id of (await driver?.list()) ?? []) await attempt(async () => driver?.remove(id));
+    for (const one of this.#drivers) await attempt(() => one.close());
+    await attempt(() => this.nft.close());
+    await attempt(() => this.worker.close());
     for (const guest of this.#guests) await deleteNamespace(guest);
     for (const bridge of this.#bridges) await sh("ip", "link", "del", bridge).catch(() => "");
     await this.#segment.remove();
+    if (failures.length > 0) throw failures[0];
     await this.directory.remove();
   }
 }
