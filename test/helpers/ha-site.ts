@@ -35,6 +35,7 @@ export class HaSite {
     readonly server: ServerParts;
   };
   readonly #guests: string[] = [];
+  readonly #wired = new Set<string>();
   readonly #children: ChildProcess[] = [];
   readonly #prefix: string;
 
@@ -93,8 +94,7 @@ export class HaSite {
     const internal = await site.internal();
     const routerId = await site.router(router);
     const networks = await site.services.networks.list(admin, everything);
-    const inner = networks.map(idOf).filter((id) => id !== external.networkId);
-    for (const id of inner) await this.#wire(bridgeName(networkId(id)));
+    await this.wireNew(networks.map(idOf).filter((id) => id !== external.networkId));
     for (const host of this.hosts) await host.startAgent("l3-agent");
     for (const host of this.hosts) await host.startAgent("floating-ip-agent");
     const guestPort = await site.portId(internal.networkId, { fixed_ips: [{ ip_address: "10.0.0.50" }] });
@@ -105,6 +105,13 @@ export class HaSite {
     const subnetId = await site.subnet(internal.networkId, { cidr: "2001:db8:1::/64", ...modes });
     await site.add(routerId, { subnetId });
     return { routerId, guest, guestPort, externalNetwork: external.networkId };
+  }
+
+  /** Joins the hosts' bridges of these networks; those that are joined already are left as they are. */
+  async wireNew(networkIds: readonly string[]): Promise<void> {
+    for (const bridge of networkIds.map((id) => bridgeName(networkId(id)))) {
+      if (!this.#wired.has(bridge)) await this.#wire(bridge);
+    }
   }
 
   /** As the API says it, by host. */
@@ -163,6 +170,7 @@ export class HaSite {
   }
 
   async #wire(bridge: string): Promise<void> {
+    this.#wired.add(bridge);
     await sh("ip", "-n", this.#wires, "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0");
     await sh("ip", "-n", this.#wires, "link", "set", bridge, "up");
     for (const host of this.hosts) await host.wire(bridge, this.#wires);

@@ -160,6 +160,53 @@ describe("a router of high availability on two hosts", { skip: skipWithoutRoot }
     await assertOnlyOneForwards();
   });
 
+  test("L3-94: a gateway that is removed and given back: both hosts follow, and nothing changes hands", async () => {
+    const { primary, backup } = await site.settled(scene.routerId);
+    const hasGateway = async (host: HaHost): Promise<boolean> =>
+      (await host.inRouter(scene.routerId, "ip", "-br", "link")).includes("qg-");
+    const { services, context } = site.site;
+    const query = { filters: [], sorts: [], pageReverse: false };
+    for (const one of await services.floatingIps.list(context, query)) await services.floatingIps.remove(context, idOf(one));
+
+    await site.site.setGateway(scene.routerId, null);
+    for (const host of site.hosts) {
+      await waitFor(async () => !(await hasGateway(host)), { limitMs: 10_000, what: `no gateway on ${host.name}` });
+    }
+    await site.site.setGateway(scene.routerId, { network_id: scene.externalNetwork });
+    for (const host of site.hosts) {
+      await waitFor(() => hasGateway(host), { limitMs: 10_000, what: `a gateway on ${host.name}` });
+    }
+    const made = await site.site.floatingIp(scene.externalNetwork, { port_id: scene.guestPort });
+    floating = String(made["floating_ip_address"]);
+
+    await assertReachable();
+    assert.deepEqual(await site.settled(scene.routerId), { primary, backup });
+    await assertOnlyOneForwards();
+  });
+
+  test("L3-13: a router that is down becomes a plain one on one host, and one of high availability again on both", async () => {
+    const { services, context } = site.site;
+    const change = async (values: object): Promise<void> => {
+      await services.routers.update({ ...context, isAdmin: true }, scene.routerId, { ...values });
+    };
+    await change({ admin_state_up: false });
+    await change({ ha: false });
+    await change({ admin_state_up: true });
+    const limit = { limitMs: 15_000, what: "a router without keepalived" };
+    await assertReachable();
+    await waitFor(() => site.hosts.every((host) => host.daemons("keepalived").length === 0), limit);
+
+    await change({ admin_state_up: false });
+    await change({ ha: true });
+    const networks = await services.networks.list(context, { filters: [], sorts: [], pageReverse: false });
+    await site.wireNew(networks.map(idOf));
+    await change({ admin_state_up: true });
+
+    await site.settled(scene.routerId);
+    await assertReachable();
+    await assertOnlyOneForwards();
+  });
+
   test("without any agent a take-over moves everything, floating IPs too; agents that return learn of it", async () => {
     const { primary, backup } = await site.settled(scene.routerId);
     for (const host of site.hosts) for (const agent of agents) await host.endAgent(agent, "SIGKILL");
