@@ -3,12 +3,11 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import http from "node:http";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readyDirectory, readyFile, type RouterReady } from "../../src/drivers/l3-layout.ts";
 import type { RouterId } from "../../src/model/ids.ts";
 import type { FloatingIpItem } from "../../src/types/l3-messages.ts";
+import { figureIn, readAgentPage } from "./agent-page.ts";
 import { FakeFloatingIpServer } from "./fake-floating-ip-server.ts";
 import { createFloatingIpRig, type FloatingIpRig } from "./floating-ip-rig.ts";
 import { createTestDirectory, randomPrefix, type TestDirectory } from "./namespaces.ts";
@@ -100,26 +99,12 @@ export class FloatingIpHost {
   }
 
   /** `metrics`, `status` or `readyz` of the agent. */
-  async page(name: string): Promise<string> {
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const request = http.get(
-      { socketPath: join(this.stateDir, "run", "floating-ip-agent.sock"), path: `/${name}` },
-      (answer) => {
-        let text = "";
-        answer.setEncoding("utf8").on("data", (chunk: string) => {
-          text += chunk;
-        });
-        answer.on("end", () => resolve(text));
-      },
-    );
-    request.on("error", reject);
-    return promise;
+  page(name: string): Promise<string> {
+    return readAgentPage(this.stateDir, "floating-ip-agent", name);
   }
 
   async figure(name: string): Promise<number> {
-    const line = (await this.page("metrics")).split("\n").find((one) => one.startsWith(`netloom_floating_ip_agent_${name} `));
-    if (line === undefined) throw new Error(`no figure ${name}`);
-    return Number(line.split(" ").at(-1));
+    return figureIn(await this.page("metrics"), `netloom_floating_ip_agent_${name}`);
   }
 
   /** Waits until the kernel has what the server's truth says of the router, element by element and route by route. */

@@ -1,0 +1,50 @@
+// Kills what serves routers and floating IPs of a running netloom at random moments: agents, the bus, and the VRRP processes of
+// routers of high availability.
+import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { findProcessesOf } from "./instance.ts";
+import type { NetloomUp } from "./netloom-up.ts";
+import type { Random } from "./random.ts";
+
+const victims = ["l3-agent", "floating-ip-agent", "nats-server", "keepalived"] as const;
+type Victim = (typeof victims)[number];
+
+export class L3Kills {
+  readonly killed: Record<Victim, number> = { "l3-agent": 0, "floating-ip-agent": 0, "nats-server": 0, keepalived: 0 };
+  /** Routers whose VRRP process was killed, by how often. */
+  readonly shaken = new Map<string, number>();
+  readonly #up: NetloomUp;
+  readonly #random: Random;
+
+  constructor(up: NetloomUp, random: Random) {
+    this.#up = up;
+    this.#random = random;
+  }
+
+  /** Round after round, each in an order that the seed decides; what is just dead is left out. */
+  async run(isOver: () => boolean): Promise<void> {
+    let waiting: Victim[] = [];
+    while (!isOver()) {
+      await delay(200 + this.#random.below(1000));
+      if (waiting.length === 0) waiting = [...victims];
+      const [victim = "l3-agent"] = waiting.splice(this.#random.below(waiting.length), 1);
+      const pid = await this.#find(victim);
+      if (pid === undefined || isOver()) continue;
+      if (victim === "keepalived") await this.#noteRouter(pid);
+      process.kill(pid, "SIGKILL");
+      this.killed[victim] += 1;
+    }
+  }
+
+  async #noteRouter(pid: number): Promise<void> {
+    const [, id = ""] = /\/l3\/ha\/([0-9a-f-]{36})\//.exec(await readFile(`/proc/${pid}/cmdline`, "utf8")) ?? [];
+    this.shaken.set(id, (this.shaken.get(id) ?? 0) + 1);
+  }
+
+  async #find(victim: Victim): Promise<number | undefined> {
+    if (victim !== "keepalived") return this.#up.findProgram(victim);
+    // Parents and workers alike.
+    const pids = await findProcessesOf(this.#up.stateDir, "keepalived");
+    return pids.length === 0 ? undefined : this.#random.pick(pids);
+  }
+}
