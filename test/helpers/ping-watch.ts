@@ -6,17 +6,26 @@ import { waitFor } from "./wait-for.ts";
 export interface PingCount {
   readonly address: string;
   readonly sent: number;
-  /** Sequence numbers without an answer that had passed a router. */
-  readonly missing: readonly number[];
+  /** Without an answer that had passed a router. */
+  readonly missing: readonly MissingPing[];
+}
+
+export interface MissingPing {
+  readonly number: number;
+  /** About when it was sent, by performance.now(). */
+  readonly atMs: number;
 }
 
 /** An answer that came with the hop count of an instance's system is the router's own: it had no hop to go. */
 const ownHops = 64;
+const intervalMs = 200;
 
 export class PingWatch {
   readonly #address: string;
   readonly #child: ChildProcess;
-  readonly #answered = new Set<number>();
+  /** By number: when the answer came. */
+  readonly #answered = new Map<number, number>();
+  readonly #startedAtMs = performance.now();
   #rest = "";
   #summary = "";
 
@@ -27,7 +36,7 @@ export class PingWatch {
 
   /** Returns when the first answer came. */
   static async start(namespace: string, address: string): Promise<PingWatch> {
-    const words = ["netns", "exec", namespace, "ping", "-n", "-i", "0.2", address];
+    const words = ["netns", "exec", namespace, "ping", "-n", "-i", String(intervalMs / 1000), address];
     const child = spawn("ip", words, { stdio: ["ignore", "pipe", "inherit"] });
     const watch = new PingWatch(address, child);
     child.stdout?.setEncoding("utf8").on("data", (text: string) => watch.#read(text));
@@ -36,10 +45,6 @@ export class PingWatch {
       throw thrown;
     });
     return watch;
-  }
-
-  get answers(): number {
-    return this.#answered.size;
   }
 
   /** Ends right after an answer, while none is under way. */
@@ -54,8 +59,13 @@ export class PingWatch {
     this.#child.kill("SIGINT");
     await ended;
     const sent = Number(/(\d+) packets transmitted/.exec(this.#summary)?.[1] ?? "0");
-    const all = Array.from({ length: sent }, (_, index) => index + 1);
-    return { address: this.#address, sent, missing: all.filter((number) => !this.#answered.has(number)) };
+    const missing: MissingPing[] = [];
+    let atMs = this.#startedAtMs;
+    for (let number = 1; number <= sent; number += 1) {
+      atMs = this.#answered.get(number) ?? atMs + intervalMs;
+      if (!this.#answered.has(number)) missing.push({ number, atMs });
+    }
+    return { address: this.#address, sent, missing };
   }
 
   async close(): Promise<void> {
@@ -71,7 +81,7 @@ export class PingWatch {
     for (const line of lines) {
       if (line.includes("packets transmitted")) this.#summary = line;
       const [, number, hops] = /icmp_seq=(\d+) ttl=(\d+)/.exec(line) ?? [];
-      if (number !== undefined && Number(hops) < ownHops) this.#answered.add(Number(number));
+      if (number !== undefined && Number(hops) < ownHops) this.#answered.set(Number(number), performance.now());
     }
   }
 }
