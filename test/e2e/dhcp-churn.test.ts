@@ -1,8 +1,7 @@
 // 1,000 creates and deletes of ports with few addresses, so that they are used again at once, on 20 networks, while the agent, the
 // servers and the lease bus are killed -9 at random moments. All the while clients ask: nobody gets an address that the API does
-// not list for it, nobody whose port was announced ready waits longer than two seconds (where the network's server and the agent
-// that would start it again are dead together, that time counts from the agent's return), and when all is deleted nothing is left
-// on the host. NETLOOM_TEST_SEED repeats a run.
+// not list for it, nobody whose port was announced ready waits longer than two seconds (the time in which the network's server and
+// the agent that would start it again are dead together is not counted, but told), and when all is deleted nothing is left on the host. NETLOOM_TEST_SEED repeats a run.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
@@ -50,7 +49,8 @@ async function findLeftOvers(up: NetloomUp, networks: readonly ChurnNetwork[]): 
   const devices = await deviceNames();
   const servers = await findProcessesOf(up.stateDir, "dnsmasq");
   return [
-    ...namespaces.filter((name) => name.startsWith(up.prefix)),
+    // The L3 agent keeps blank ones for its next routers.
+    ...namespaces.filter((name) => name.startsWith(up.prefix) && !name.startsWith(`${up.prefix}qspare-`)),
     ...directories.filter((name) => networks.some(({ id }) => id === name)),
     ...networks.filter(({ bridge }) => devices.has(bridge)).map(({ bridge }) => bridge),
     ...servers.map((pid) => `dnsmasq ${pid}`),
@@ -93,8 +93,9 @@ test("agents, servers and buses that are killed while addresses change hands giv
   await Promise.all(besides);
   const { killed } = kills;
   const waited = networks.flatMap(({ waitedMs }) => waitedMs);
+  const excusedMs = networks.reduce((sum, network) => sum + network.excusedMs, 0);
   context.diagnostic(
-    `killed ${JSON.stringify(killed)}; ${waited.length} answers, the latest after ${Math.max(...waited).toFixed(0)} ms`,
+    `killed ${JSON.stringify(killed)}; ${waited.length} answers, the latest after ${Math.max(...waited).toFixed(0)} ms; ${excusedMs.toFixed(0)} ms without agent and server not counted`,
   );
 
   await waitFor(async () => (await client.list("port", "?status=DOWN")).length === 0, {

@@ -19,6 +19,23 @@ interface Downtime {
 const overlaps = (one: Downtime, fromAt: number, toAt: number): boolean =>
   one.fromAt <= toAt && (one.toAt ?? Infinity) >= fromAt;
 
+const isOpen = ({ toAt }: Downtime): boolean => toAt === undefined;
+
+/** One that is killed again before anybody saw it live has been down all the time. */
+function begin(downtimes: Downtime[]): void {
+  if (!downtimes.some(isOpen)) downtimes.push({ fromAt: performance.now() });
+}
+
+function endAll(downtimes: readonly Downtime[]): void {
+  for (const one of downtimes) one.toAt ??= performance.now();
+}
+
+/** What of it lies in this time. */
+function cut(one: Downtime, fromAt: number, toAt: number): readonly Required<Downtime>[] {
+  if (!overlaps(one, fromAt, toAt)) return [];
+  return [{ fromAt: Math.max(one.fromAt, fromAt), toAt: Math.min(one.toAt ?? Infinity, toAt) }];
+}
+
 export class ChurnKills {
   readonly killed = { agent: 0, dnsmasq: 0, bus: 0 };
   readonly #up: NetloomUp;
@@ -45,14 +62,13 @@ export class ChurnKills {
   }
 
   /**
-   * Whether the network's server and the agent that would start it again were dead at the same moment in this time. How long a
-   * client waits then is how long an agent takes to start.
+   * For how long in this time the network's server and the agent that would start it again were dead together. Nobody can be
+   * answered before an agent is there again, so a client's wait counts without it.
    */
-  wereBothDown(networkId: string, fromAt: number, toAt: number): boolean {
-    const servers = (this.#servers.get(networkId) ?? []).filter((one) => overlaps(one, fromAt, toAt));
-    return servers.some(({ fromAt: from, toAt: to }) =>
-      this.#agent.some((agent) => overlaps(agent, Math.max(from, fromAt), Math.min(to ?? Infinity, toAt))),
-    );
+  bothDownMs(networkId: string, fromAt: number, toAt: number): number {
+    const servers = (this.#servers.get(networkId) ?? []).flatMap((one) => cut(one, fromAt, toAt));
+    const both = servers.flatMap((server) => this.#agent.flatMap((agent) => cut(agent, server.fromAt, server.toAt)));
+    return both.reduce((sum, span) => sum + span.toAt - span.fromAt, 0);
   }
 
   /** What was dead in this time, in milliseconds from its beginning. */
@@ -66,15 +82,12 @@ export class ChurnKills {
     return [...spans("server", this.#servers.get(networkId) ?? []), ...spans("agent", this.#agent)].join(", ");
   }
 
-  /** Looks when what was killed is there again. */
+  /** Looks when what was killed is there again, until all is. */
   async follow(isOver: () => boolean): Promise<void> {
-    while (!isOver()) {
-      const agent = this.#agent.at(-1);
-      if (agent !== undefined && agent.toAt === undefined && (await this.#isAgentReady())) agent.toAt = performance.now();
+    while (!isOver() || this.#agent.some(isOpen) || [...this.#servers.values()].flat().some(isOpen)) {
+      if (this.#agent.some(isOpen) && (await this.#isAgentReady())) endAll(this.#agent);
       for (const [id, downtimes] of this.#servers) {
-        const last = downtimes.at(-1);
-        if (last !== undefined && last.toAt === undefined && (await this.#serverOf(id)) !== undefined)
-          last.toAt = performance.now();
+        if (downtimes.some(isOpen) && (await this.#serverOf(id)) !== undefined) endAll(downtimes);
       }
       await delay(50);
     }
@@ -84,8 +97,12 @@ export class ChurnKills {
     const id = this.#random.pick(this.#networkIds);
     const pid = await this.#find(victim, id);
     if (pid === undefined) return;
-    if (victim === "agent") this.#agent.push({ fromAt: performance.now() });
-    if (victim === "dnsmasq") this.#servers.set(id, [...(this.#servers.get(id) ?? []), { fromAt: performance.now() }]);
+    if (victim === "agent") begin(this.#agent);
+    if (victim === "dnsmasq") {
+      const downtimes = this.#servers.get(id) ?? [];
+      begin(downtimes);
+      this.#servers.set(id, downtimes);
+    }
     process.kill(pid, "SIGKILL");
     this.killed[victim] += 1;
   }

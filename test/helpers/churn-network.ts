@@ -35,8 +35,8 @@ export class ChurnNetwork {
   readonly faults: string[] = [];
   /** Answers that came, after so long. */
   readonly waitedMs: number[] = [];
-  /** Of those who had no answer: whose server and agent were dead together. */
-  excused = 0;
+  /** How long those who asked had to wait for an agent that was dead together with their server. */
+  excusedMs = 0;
   readonly #client: RestClient;
   readonly #device: string;
   #probe: DhcpProbe | undefined;
@@ -110,7 +110,7 @@ export class ChurnNetwork {
   async #ask(whom: () => readonly Tenure[], { random, isOver, kills }: Watching): Promise<void> {
     while (!isOver()) {
       const choice = whom();
-      if (choice.length > 0) this.#note(await this.hear(random.pick(choice)), kills);
+      if (choice.length > 0) this.#note(await this.hear(random.pick(choice), kills), kills);
       await delay(20);
     }
   }
@@ -120,21 +120,25 @@ export class ChurnNetwork {
     if (address !== undefined) this.waitedMs.push(answeredAt - askedAt);
     const fault = this.ledger.judge(heard);
     if (fault === undefined) return;
-    if (address === undefined && kills.wereBothDown(this.id, askedAt, answeredAt)) this.excused += 1;
-    else this.faults.push(`network ${this.id}: ${fault}; ${kills.describe(this.id, askedAt, answeredAt)}`);
+    this.faults.push(`network ${this.id}: ${fault}; ${kills.describe(this.id, askedAt, answeredAt)}`);
   }
 
-  /** A client's whole exchange; one that is refused asks anew, as clients do. */
-  async hear({ mac, deletedAt }: Tenure): Promise<Heard> {
+  /**
+   * A client's whole exchange; one that is refused asks anew, as clients do. The time in which nobody could answer, because the
+   * network's server and the agent were dead together, does not count.
+   */
+  async hear({ mac, deletedAt }: Tenure, kills?: ChurnKills): Promise<Heard> {
     const askedAt = performance.now();
     const limitMs = deletedAt === undefined ? answerLimitMs : silenceMs;
     for (;;) {
-      const timeoutMs = limitMs - (performance.now() - askedAt);
+      const nowAt = performance.now();
+      const excusedMs = kills?.bothDownMs(this.id, askedAt, nowAt) ?? 0;
+      const timeoutMs = limitMs - (nowAt - askedAt - excusedMs);
       const answer = timeoutMs > 0 ? await this.#probe?.ask(mac, { want: "lease", timeoutMs, everyMs: 200 }) : undefined;
-      const answeredAt = performance.now();
-      if (answer?.answer === "nak") continue;
-      const address = answer?.answer === "ack" ? answer.address : undefined;
-      return { mac, askedAt, answeredAt, address };
+      const isAnswered = answer?.answer === "ack";
+      if (answer !== undefined && !isAnswered) continue;
+      this.excusedMs += excusedMs;
+      return { mac, askedAt, answeredAt: performance.now(), address: isAnswered ? answer.address : undefined };
     }
   }
 

@@ -58,3 +58,17 @@ export class Admission {
     this.#workMs = this.#workMs === 0 ? ms : this.#workMs + smoothing * (ms - this.#workMs);
   }
 }
+
+/**
+ * Whoever was let in gets all pages: an agent that is sent away in between begins anew, and what it was given was for nothing.
+ * Each asks for a page only when it has the one before.
+ *
+ * @param page with the cursor of the page before; none: the first
+ */
+export async function admitFirst<T>(
+  admission: Admission,
+  page: { readonly cursor?: string | undefined },
+  work: () => Promise<T>,
+): Promise<T> {
+  return page.cursor === undefined ? admission.run(work) : work();
+}

@@ -18,7 +18,7 @@ import type { AgentStatus } from "../services/agent-status.ts";
 import type { AgentSync } from "../services/agent-sync.ts";
 import type { DhcpPortClaims } from "../services/dhcp-port-claims.ts";
 import type { HeartbeatService } from "../services/heartbeat-service.ts";
-import { Admission } from "./admission.ts";
+import { Admission, admitFirst } from "./admission.ts";
 import { checkSpeaker, parseMessage, toRpcError } from "./rpc-errors.ts";
 
 export interface AgentRpcDeps {
@@ -51,7 +51,7 @@ export function serveAgents(deps: AgentRpcDeps): BusSubscription {
     serve(anyHost.rpc(role, "sync"), ({ subject, data }) => {
       const request = parseMessage(syncRequestSchema, data, subject);
       checkSpeaker(subject, request.agent.host);
-      return admission.run(() => sync.sync(role, request));
+      return admitFirst(admission, request, () => sync.sync(role, request));
     }),
     serve(anyHost.rpc(role, "getNetworkInfo"), async ({ subject, data }) => {
       const { networkId } = parseMessage(networkRequestSchema, data, subject);

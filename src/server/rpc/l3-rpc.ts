@@ -11,7 +11,7 @@ import type { AgentRegistration } from "../services/agent-registration.ts";
 import type { InstanceFinder } from "../services/instance-finder.ts";
 import type { L3Status } from "../services/l3-status.ts";
 import type { L3Sync } from "../services/l3-sync.ts";
-import { Admission } from "./admission.ts";
+import { Admission, admitFirst } from "./admission.ts";
 import { checkSpeaker, parseMessage, toRpcError } from "./rpc-errors.ts";
 
 export interface L3RpcDeps {
@@ -42,11 +42,11 @@ export function serveL3Agents({ bus, registration, sync, status, instances, sync
   const subscriptions = [
     serve(anyHost.rpc("l3", "sync"), async (message) => {
       const request = syncRequest(message);
-      return admission.run(() => sync.syncRouters(request));
+      return admitFirst(admission, request, () => sync.syncRouters(request));
     }),
     serve(anyHost.rpc("fip", "sync"), async (message) => {
       const request = syncRequest(message);
-      return admission.run(() => sync.syncFloatingIps(request));
+      return admitFirst(admission, request, () => sync.syncFloatingIps(request));
     }),
     serve(anyHost.rpc("l3", "findInstance"), async ({ subject, data }) => {
       const request = parseMessage(findInstanceRequestSchema, data, subject);
