@@ -7,7 +7,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { bridgeName } from "../../src/model/device-names.ts";
 import { networkId } from "../../src/model/ids.ts";
-import { composeServer, type ServerParts } from "../../src/server/compose.ts";
+import { composeServer, type ServerBase, type ServerParts } from "../../src/server/compose.ts";
 import { openStore, type Store } from "../../src/server/store/database.ts";
 import { HaHost } from "./ha-host.ts";
 import { createNamespace, createTestDirectory, deleteNamespace, randomPrefix, sh, type TestDirectory } from "./namespaces.ts";
@@ -22,6 +22,9 @@ export interface HaScene {
   readonly guestPort: string;
   readonly externalNetwork: string;
 }
+
+/** When the server takes agents for dead, where a test wants another than the usual. */
+export type Silence = Pick<ServerBase, "agentDownMs" | "failover">;
 
 export class HaSite {
   readonly site: RouterSite;
@@ -60,13 +63,13 @@ export class HaSite {
   }
 
   /** Without agents: they are started when the wires are there. */
-  static async open({ advertMs }: { readonly advertMs: number }): Promise<HaSite> {
+  static async open({ advertMs, ...silence }: { readonly advertMs: number } & Silence): Promise<HaSite> {
     const prefix = randomPrefix();
     const directory = await createTestDirectory();
     const nats = await startTestNats(undefined, "0.0.0.0");
     const store = await openStore("sqlite::memory:", silentLogger);
     const usual = { clock: systemClock, log: silentLogger, agentsPerNetwork: 1, dnsDomain: "openstacklocal" };
-    const server = await composeServer({ store, bus: await nats.connectServer(), ...usual });
+    const server = await composeServer({ store, bus: await nats.connectServer(), ...usual, ...silence });
     const wires = await createNamespace(`${prefix}wires`);
     const outside = await createNamespace(`${prefix}outside`);
     const natsPort = Number(new URL(nats.url).port);
@@ -112,6 +115,10 @@ export class HaSite {
     for (const bridge of networkIds.map((id) => bridgeName(networkId(id)))) {
       if (!this.#wired.has(bridge)) await this.#wire(bridge);
     }
+  }
+
+  get services(): ServerParts["services"] {
+    return this.#parts.server.services;
   }
 
   /** As the API says it, by host. */
