@@ -16,6 +16,8 @@ export class FakeRouterDriver implements RouterDriver {
   readonly broken = new Set<RouterId>();
   foreignChanges = 0;
   warnings: readonly string[] = [];
+  /** Of routers of high availability; those that are not in it are plain. */
+  readonly haStates = new Map<RouterId, NonNullable<AppliedRouter["haState"]>>();
 
   constructor(kernel = new Map<RouterId, Router>()) {
     this.kernel = kernel;
@@ -36,6 +38,7 @@ export class FakeRouterDriver implements RouterDriver {
       outcome: before === undefined ? "created" : isSame ? "unchanged" : "changed",
       foreignChanges,
       warnings: this.warnings,
+      haState: this.haStates.get(id),
     };
   }
 

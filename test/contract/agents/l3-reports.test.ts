@@ -68,7 +68,7 @@ forEachDatabase((_name, openFresh) => {
     assert.equal((await ports.show(admin, portId))["status"], "DOWN");
   });
 
-  test("a report of an older state, of another host, or of what is gone changes nothing and is answered all the same", async () => {
+  test("L3-53: a report of an older state, of another host, or of what is gone changes nothing and is answered all the same", async () => {
     const { server, one, two, served, router, floating, showRouter, showFip } = await setUp();
     await server.site.setGateway(served.routerId, { network_id: served.outside.networkId, enable_snat: false });
     const before = [await showRouter(), await showFip()];
@@ -83,7 +83,6 @@ forEachDatabase((_name, openFresh) => {
       ],
     });
     await two.fip.report({ floatingIps: [{ id: served.floatingIpId, revision: floating.revision, ...bad }] });
-    // L3-53.
     await one.fip.report({ floatingIps: [{ id: nowhere, revision: 7, ...bad }] });
     await one.fip.report({ floatingIps: [{ id: served.floatingIpId, revision: floating.revision - 1, ...bad }] });
     await one.fip.report({});

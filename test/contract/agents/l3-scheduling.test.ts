@@ -152,7 +152,7 @@ forEachDatabase((_name, openFresh, freshUrl) => {
     await assertFault(add("mapped", stuck), "InvalidL3Agent");
   });
 
-  test("by hand a router is added to an agent once and taken from it; nobody gets it back before it is changed", async () => {
+  test("L3-103: by hand a router is added to an agent once and taken from it; nobody gets it back before it is changed", async () => {
     const server = await start();
     const { site } = server;
     await server.host("node-1");

@@ -55,7 +55,7 @@ forEachDatabase((_name, openFresh) => {
     await assertFault(site.add(routerId, { portId }), "PortInUse", /already has an attached device/);
   });
 
-  test("what cannot be an interface is refused, and leaves nothing behind", async () => {
+  test("L3-88: what cannot be an interface is refused, and leaves nothing behind", async () => {
     const { services, site } = await open();
     const first = await site.internal("10.0.0.0/24");
     const same = await site.internal("10.0.0.0/25");

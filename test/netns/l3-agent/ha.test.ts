@@ -61,7 +61,7 @@ describe("a router of high availability on two hosts", { skip: skipWithoutRoot }
     await site.pings(scene.guest, outsideAddress);
   });
 
-  test("a floating IP is on both hosts, and one answers for it", async () => {
+  test("L3-93: a floating IP is on both hosts, and one answers for it", async () => {
     const { primary, backup } = await site.settled(scene.routerId);
     const made = await site.site.floatingIp(scene.externalNetwork, { port_id: scene.guestPort });
     floating = String(made["floating_ip_address"]);

@@ -150,3 +150,24 @@ test("L3-74: metadata follow the router: with it, after it, and before its end",
 
   assert.deepEqual(calls, [applied, applied, "remove while 1 on the host"]);
 });
+
+test("L3-75: of a router of high availability only the primary serves metadata", async () => {
+  const calls: string[] = [];
+  const metadata: RouterMetadata = {
+    apply: async () => void calls.push("apply"),
+    remove: async () => void calls.push("remove"),
+  };
+  const rig = newRig({ metadata });
+  const router = { ...makeRouter(), isHa: true };
+  rig.driver.haStates.set(router.id, "backup");
+  await rig.start();
+  await rig.commit([routerItem(router)]);
+  assert.deepEqual(calls, ["remove"]);
+
+  for (const [index, state] of (["primary", "backup"] as const).entries()) {
+    rig.driver.haStates.set(router.id, state);
+    await rig.commit([routerItem({ ...router, revision: router.revision + 1 + index })]);
+  }
+
+  assert.deepEqual(calls, ["remove", "apply", "remove"]);
+});
