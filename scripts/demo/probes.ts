@@ -22,3 +22,12 @@ export async function firstPing(from: string, to: string): Promise<number> {
     return isAnswered ? performance.timeOrigin + performance.now() : undefined;
   });
 }
+
+const fetchText = "fetch(process.argv[1]).then((answer) => answer.text()).then((text) => process.stdout.write(text))";
+
+/** The body of what the URL answers to an instance. */
+export async function read(from: string, url: string): Promise<string> {
+  const argv = ["netns", "exec", from, process.execPath, "-e", fetchText, url];
+  const { stdout } = await runFile("ip", argv, { timeout: 5000 });
+  return stdout;
+}

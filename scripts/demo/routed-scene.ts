@@ -4,7 +4,7 @@ import { waitFor } from "./api.ts";
 import { addNamespace, askForLease, readDevice } from "./instance.ts";
 import { netloom } from "./netloom.ts";
 import { type Outside, outsideAddress, outsideCidr } from "./outside.ts";
-import { firstPing } from "./probes.ts";
+import { firstPing, read } from "./probes.ts";
 import type { Moment } from "./timeline.ts";
 
 export interface RoutedStage {
@@ -65,6 +65,18 @@ function externalAddress(router: ApiObject): string {
   return info.external_fixed_ips[0]?.ip_address ?? "(none)";
 }
 
+async function askMetadata(stage: RoutedStage): Promise<Moment> {
+  const { first } = stage.namespaces;
+  const text = await waitFor("an answer of the metadata service", 10_000, () =>
+    read(first, "http://169.254.169.254/openstack/latest/network_data.json").catch(() => undefined),
+  );
+  const { links } = JSON.parse(text) as { readonly links: readonly { readonly ethernet_mac_address: string }[] };
+  const mac = links[0]?.ethernet_mac_address;
+  if (mac !== stage.port["mac_address"])
+    throw new Error(`metadata tells MAC address ${mac}, the API ${String(stage.port["mac_address"])}`);
+  return { what: "metadata: 169.254.169.254 tells the instance its own port", atMs: now() };
+}
+
 export async function playRouted(stage: RoutedStage, physicalNetwork: string): Promise<RoutedScene> {
   const { api, namespaces, outside, subnet, port } = stage;
   const external = await addExternalNetwork(api, physicalNetwork);
@@ -90,5 +102,6 @@ export async function playRouted(stage: RoutedStage, physicalNetwork: string): P
     what: `outside reaches the floating IP: ping ${floatingIp}`,
     atMs: await firstPing(outside.namespace, floatingIp),
   };
-  return { moments: [joined, out, across, given, reached], startMs, floatingIp };
+  const told = await askMetadata(stage);
+  return { moments: [joined, out, across, given, reached, told], startMs, floatingIp };
 }

@@ -90,7 +90,7 @@ test("the demo gets a lease as the API says, reaches and is reached through a ro
   assert.equal(result.exitCode, 0, result.stdout + result.stderr);
   const leased = ["port created", "event at the agent", "DHCP ready", "lease obtained", "lease seen by the server"];
   const routed = ["router created", "instance reaches the outside", "instance reaches the other network"];
-  for (const moment of [...leased, ...routed, "outside reaches the floating IP"]) {
+  for (const moment of [...leased, ...routed, "outside reaches the floating IP", "metadata"]) {
     assert.match(result.stdout, new RegExp(`\\d+ ms  ${moment}`));
   }
   assert.match(result.stdout, /That is what the API says\./);
