@@ -1,6 +1,8 @@
 // What others break in a router, what a killed agent leaves half done, and what an agent that starts again must not touch.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { readyFile, type RouterReady } from "../../../../src/drivers/l3-layout.ts";
 import { type CommandRunner, processRunner } from "../../../../src/linux/command-runner.ts";
@@ -210,6 +212,21 @@ describe("a router that is tampered with", { skip: skipWithoutRoot }, () => {
     } finally {
       await deleteNamespace(namespace);
     }
+  });
+
+  test("files that a killed agent was about to put in place go with the next agent's first look", async () => {
+    await scene.driver().apply(router, quick);
+    const folders = ["routers", "ready", "radvd"].map((name) => join(scene.directory.path, "l3", name));
+    for (const folder of folders) {
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, `.${router.id}.json.1-1`), "half");
+    }
+
+    assert.deepEqual(await scene.driver().list(), [router.id]);
+
+    const hidden = folders.flatMap((folder) => readdirSync(folder)).filter((name) => name.startsWith("."));
+    assert.deepEqual(hidden, []);
+    assert.equal(readyOf(router).routerId, router.id);
   });
 
   test("L3-7: what an agent before made is listed and removed, whatever is left of it", async () => {
