@@ -23,12 +23,12 @@ await run(checkSteps(), 2);
 const needRoot = [...testFiles("netns"), ...testFiles("e2e")];
 const parallel = [...testFiles("contract"), ...testFiles("nats"), ...(isRoot ? testFiles("netns") : [])];
 await run(
-  [testStep("tests with databases, NATS and namespaces", parallel, { isolation: "process", concurrency: 2, limitMs: 600_000 })],
+  [testStep("tests with databases, NATS and namespaces", parallel, { isolation: "process", concurrency: 2, limitMs: 780_000 })],
   1,
 );
 if (isRoot) {
   // One at a time: they measure how long a start and an end take, and two would share two cores.
-  await run([testStep("tests of the whole", testFiles("e2e"), { isolation: "process", concurrency: 1, limitMs: 600_000 })], 1);
+  await run([testStep("tests of the whole", testFiles("e2e"), { isolation: "process", concurrency: 1, limitMs: 780_000 })], 1);
 } else {
   skip(needRoot, "needs root, because it makes network namespaces");
 }
