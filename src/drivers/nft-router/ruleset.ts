@@ -84,7 +84,8 @@ const chains: Readonly<Record<string, readonly string[]>> = {
   ],
   c_input: [
     "type filter hook input priority filter; policy accept",
-    `tcp dport ${metadataPort} ct status dnat accept`,
+    // Not from outside: a floating IP may lead to an address of the router itself.
+    `iifname "qr-*" tcp dport ${metadataPort} ct status dnat accept`,
     `tcp dport ${metadataPort} drop`,
   ],
   c_forward: ["type filter hook forward priority filter; policy accept", "ip daddr 169.254.169.254 drop"],

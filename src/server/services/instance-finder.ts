@@ -23,7 +23,7 @@ export class InstanceFinder {
     const { db } = this.#store;
     const bindings = await readRouterBindings(db, routerId);
     if (!bindings.some(({ agentId }) => agentId === agent.id)) return { views: [] };
-    const found = await this.#matching(await this.#networksOf(routerId), ipAddress);
+    const found = await this.#matching(routerId, ipAddress);
     const views = await Promise.all(found.map((port) => this.#view(port)));
     // The cast: the arrays in the type of a message are not readonly.
     return { views: views.flatMap((view) => view ?? []) } as FindInstanceReply;
@@ -41,7 +41,8 @@ export class InstanceFinder {
     return rows.map((row) => row.network_id);
   }
 
-  async #matching(networkIds: readonly string[], text: string): Promise<readonly PortRow[]> {
+  async #matching(routerId: string, text: string): Promise<readonly PortRow[]> {
+    const networkIds = await this.#networksOf(routerId);
     const address = parseAddress(text);
     if (address === undefined || networkIds.length === 0) return [];
     const ports = this.#store.db
@@ -63,7 +64,26 @@ export class InstanceFinder {
       .execute();
     if (exact.length > 0 || linkLocal === undefined || !text.toLowerCase().startsWith("fe80:")) return exact;
     const wanted = canonicalAddress(text);
-    return (await ports.execute()).filter((port) => formatAddress(eui64Address(linkLocal, port.mac_address)) === wanted);
+    const trusted = new Set(await this.#trustedNetworksOf(routerId, networkIds));
+    return (await ports.execute()).filter(
+      (port) => trusted.has(port.network_id) && formatAddress(eui64Address(linkLocal, port.mac_address)) === wanted,
+    );
+  }
+
+  /**
+   * Where a link-local address says enough. Anybody on any network of a router may take one, and hears the answer on his own; so
+   * that he learns nothing of others, it only counts where all are the router's owner's, or where there is one network.
+   */
+  async #trustedNetworksOf(routerId: string, networkIds: readonly string[]): Promise<readonly string[]> {
+    if (networkIds.length === 1) return networkIds;
+    const rows = await this.#store.db
+      .selectFrom("networks")
+      .innerJoin("routers", "routers.project_id", "networks.project_id")
+      .select("networks.id")
+      .where("routers.id", "=", routerId)
+      .where("networks.id", "in", networkIds)
+      .execute();
+    return rows.map((row) => row.id);
   }
 
   /** The port first, then the others of the same instance. */

@@ -46,7 +46,7 @@ async function addBySubnet(
 ): Promise<Attributes> {
   const { subnet, network } = await lockSubnet(trx, deps, { context, subnetId });
   if (subnet.gateway_ip === null) throw new ApiFault("BadRequest", "Subnet for router interface must have a gateway IP");
-  checkSubnetUsable({ context, network, subnet, ipAddress: undefined });
+  checkSubnetUsable({ context, network, subnet, ipAddress: subnet.gateway_ip });
   const ports = await readPortsOf(trx, router.id);
   checkNoOverlap(router, [subnet], await readConnectedSubnets(trx, ports));
   const address = { subnet_id: subnet.id, ip_address: subnet.gateway_ip };
@@ -135,7 +135,7 @@ interface Usage {
   readonly context: RequestContext;
   readonly network: NetworkRow;
   readonly subnet: SubnetRow;
-  /** The address that the client chose; absent when it is the gateway's. */
+  /** That the router is to have; absent where the server chooses it from the pools. */
   readonly ipAddress: string | undefined;
 }
 

@@ -204,6 +204,17 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual(await ask(one, "fe80::f816:3eff:fe00:77"), [portId]);
     assert.deepEqual(await ask(one, "10.0.0.78"), []);
     assert.deepEqual(await ask(two, "10.0.0.77"), []);
+    // A link-local address is anybody's to take: where a network of somebody else's is joined too, its instances are not told by it.
+    const site = server.site;
+    const [foreign] = await site.services.networks.create(admin, [{ name: "foreign", shared: true, project_id: "p9" }]);
+    const foreignNetwork = idOf(foreign ?? {});
+    const foreignSubnet = await site.subnet(foreignNetwork, { cidr: "10.9.0.0/24" });
+    await site.add(served.routerId, { subnetId: foreignSubnet });
+    const victim = { device_id: "victim", fixed_ips: [{ ip_address: "10.9.0.99" }], mac_address: "fa:16:3e:00:00:99" };
+    const victimPort = await site.portId(foreignNetwork, victim);
+    assert.deepEqual(await ask(one, "10.9.0.99"), [victimPort]);
+    assert.deepEqual(await ask(one, "fe80::f816:3eff:fe00:99"), []);
+    assert.deepEqual(await ask(one, "fe80::f816:3eff:fe00:77"), [portId]);
     // L3-78: no address is on two networks of one router.
     const twin = await server.site.services.networks.create(admin, [{ name: "twin" }]);
     const subnetId = await server.site.subnet(idOf(twin[0] ?? {}), { cidr: "10.0.0.64/26", gateway_ip: "10.0.0.65" });

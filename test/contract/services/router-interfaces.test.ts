@@ -181,7 +181,11 @@ forEachDatabase((_name, openFresh) => {
     const odd = { network_id: networkId, project_id: "p1", fixed_ips: [{ ip_address: "10.3.0.99" }] };
     const portId = idOf(await createOne(services.ports, odd));
     await assertFault(mine.add(routerId, { portId }), "BadRequest", /not in allocation pools/);
-    assert.equal((await mine.add(routerId, { subnetId }))["subnet_id"], subnetId);
+    // The gateway address of a segment that others share is not a tenant's to take: it would answer for their way out.
+    await assertFault(mine.add(routerId, { subnetId }), "BadRequest", /not in allocation pools/);
+    const inPool = { network_id: networkId, project_id: "p1", fixed_ips: [{ ip_address: "10.3.0.12" }] };
+    const own = idOf(await createOne(services.ports, inPool));
+    assert.equal((await mine.add(routerId, { portId: own }))["subnet_id"], subnetId);
 
     const pretender = { network_id: secret.networkId, device_owner: "network:router_interface", device_id: routerId };
     await assertFault(createOne(services.ports, pretender, member("p2")), "DeviceIDNotOwnedByTenant");
