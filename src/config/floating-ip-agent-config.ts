@@ -1,5 +1,6 @@
 // Settings of `netloom floating-ip-agent`.
 import { z } from "zod";
+import { routerAgentWork } from "./router-agent-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
 
@@ -11,24 +12,13 @@ export const floatingIpAgentSchema = z
     availabilityZone: keys.availabilityZone,
     namespacePrefix: keys.namespacePrefix,
     logLevel: keys.logLevel,
-    reportIntervalMs: z.int().min(100).default(5000).describe("Time between heartbeats"),
-    concurrency: z.int().min(1).max(64).default(4).describe("Routers that are worked on at the same time"),
+    ...routerAgentWork("each router's floating IPs are"),
     nftProcesses: z
       .int()
       .min(1)
       .max(4096)
       .default(64)
       .describe("Routers that have an nft running at the same time, for changes without a start of one"),
-    resyncIntervalMs: z
-      .int()
-      .min(1000)
-      .default(60_000)
-      .describe("How often each router's floating IPs are looked at again in the kernel, changed or not"),
-    resyncThrottleMs: z
-      .int()
-      .min(0)
-      .default(250)
-      .describe("Least time between two syncs with the server; at most resync_interval_ms"),
   })
   .superRefine(keys.refuseLongThrottle);
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { dnsDomain } from "./dhcp-keys.ts";
 import { metadataService } from "./metadata-keys.ts";
 import { agentHa } from "./ha-keys.ts";
+import { routerAgentWork } from "./router-agent-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
 
@@ -28,18 +29,7 @@ export const l3AgentSchema = z
       .prefault({}),
     interfaceDriver: keys.interfaceDriver,
     ovs: keys.ovs,
-    reportIntervalMs: z.int().min(100).default(5000).describe("Time between heartbeats"),
-    concurrency: z.int().min(1).max(64).default(4).describe("Routers that are worked on at the same time"),
-    resyncIntervalMs: z
-      .int()
-      .min(1000)
-      .default(60_000)
-      .describe("How often each router is looked at again in the kernel, changed or not"),
-    resyncThrottleMs: z
-      .int()
-      .min(0)
-      .default(250)
-      .describe("Least time between two syncs with the server; at most resync_interval_ms"),
+    ...routerAgentWork("each router is"),
   })
   .superRefine(keys.refuseLongThrottle);
 

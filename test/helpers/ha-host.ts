@@ -73,7 +73,11 @@ export class HaHost {
 
   /** A bridge of the host, wired to one of the same name in `wires`, which joins all hosts. */
   async wire(bridge: string, wires: string): Promise<void> {
-    await this.inside("ip", "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0");
+    const added = this.inside("ip", "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0");
+    // An agent that was told of the network first has made it.
+    await added.catch(async (thrown: unknown) => {
+      if (!String(thrown).includes("File exists")) throw thrown;
+    });
     await this.inside("ip", "link", "set", bridge, "up");
     const end = `w${Math.random().toString(36).slice(2, 12)}`;
     await sh("ip", "-n", wires, "link", "add", end, "type", "veth", "peer", "name", end, "netns", this.#namespace);

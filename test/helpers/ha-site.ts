@@ -1,6 +1,4 @@
 // Two hosts with real agents, a server, NATS, and wires between the hosts: for routers of high availability.
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
@@ -13,6 +11,7 @@ import { HaHost } from "./ha-host.ts";
 import { createNamespace, createTestDirectory, deleteNamespace, randomPrefix, sh, type TestDirectory } from "./namespaces.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
 import { admin, everything, idOf } from "./network-services.ts";
+import { keepPinging, type Pinging } from "./packets.ts";
 import { RouterSite } from "./router-site.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -39,7 +38,7 @@ export class HaSite {
   };
   readonly #guests: string[] = [];
   readonly #wired = new Set<string>();
-  readonly #children: ChildProcess[] = [];
+  readonly #pings: Pinging[] = [];
   readonly #prefix: string;
 
   private constructor(parts: {
@@ -149,24 +148,14 @@ export class HaSite {
   }
 
   /** Ten times a second until `stop`, which says how many were sent and not answered. */
-  async keepPinging(from: string, to: string): Promise<{ stop(): Promise<{ readonly sent: number; readonly lost: number }> }> {
-    const child = spawn("ip", ["netns", "exec", from, "ping", "-n", "-i", "0.1", to], { stdio: ["ignore", "pipe", "ignore"] });
-    this.#children.push(child);
-    let output = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
-    await once(child.stdout, "data");
-    const stop = async (): Promise<{ sent: number; lost: number }> => {
-      const ended = once(child, "close");
-      child.kill("SIGINT");
-      await ended;
-      const [, sent = "0", received = "0"] = /(\d+) packets transmitted, (\d+) received/.exec(output) ?? [];
-      return { sent: Number(sent), lost: Number(sent) - Number(received) };
-    };
-    return { stop };
+  async keepPinging(from: string, to: string): Promise<Pinging> {
+    const pinging = await keepPinging(from, to, 100);
+    this.#pings.push(pinging);
+    return pinging;
   }
 
   async close(): Promise<void> {
-    for (const child of this.#children) if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+    await Promise.all(this.#pings.map((pinging) => pinging.close()));
     for (const host of this.hosts) await host.close();
     for (const name of [...this.#guests, this.outside, this.#wires]) await deleteNamespace(name);
     const { server, nats, store, directory } = this.#parts;

@@ -101,9 +101,9 @@ export interface Pinging {
   close(): Promise<void>;
 }
 
-/** Twenty pings a second; returns when the first was answered. */
-export async function keepPinging(namespace: string, address: string): Promise<Pinging> {
-  const words = ["netns", "exec", namespace, "ping", "-n", "-i", "0.05", address];
+/** Twenty pings a second unless said otherwise; returns when the first was answered. */
+export async function keepPinging(namespace: string, address: string, everyMs = 50): Promise<Pinging> {
+  const words = ["netns", "exec", namespace, "ping", "-n", "-i", String(everyMs / 1000), address];
   const child = spawn("ip", words, { stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {

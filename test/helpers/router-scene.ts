@@ -10,6 +10,7 @@ import { NftShellPool } from "../../src/linux/nft-shell-pool.ts";
 import { bridgeName, routerNamespaceName } from "../../src/model/device-names.ts";
 import type { Router, RouterInterface } from "../../src/model/router.ts";
 import { joinBridge, openOutside, type OutsideSegment } from "./outside-segment.ts";
+import { keepPinging, type Pinging } from "./packets.ts";
 import { createNamespace, createTestDirectory, deleteNamespace, randomPrefix, sh, type TestDirectory } from "./namespaces.ts";
 
 export interface Guest {
@@ -37,6 +38,7 @@ export class RouterScene {
   readonly #guests: string[] = [];
   readonly #bridges = new Set<string>();
   readonly #children: ChildProcess[] = [];
+  readonly #pings: Pinging[] = [];
   readonly #drivers: NftRouterDriver[] = [];
 
   readonly #segment: OutsideSegment;
@@ -135,20 +137,10 @@ export class RouterScene {
   }
 
   /** Keeps pinging, 20 a second, until `stop`; says how many were sent and lost. */
-  async keepPinging(from: string, to: string): Promise<{ stop(): Promise<{ readonly sent: number; readonly lost: number }> }> {
-    const child = spawn("ip", ["netns", "exec", from, "ping", "-n", "-i", "0.05", to], { stdio: ["ignore", "pipe", "ignore"] });
-    this.#children.push(child);
-    let output = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
-    await once(child.stdout, "data");
-    const stop = async (): Promise<{ sent: number; lost: number }> => {
-      const ended = once(child, "close");
-      child.kill("SIGINT");
-      await ended;
-      const [, sent = "0", received = "0"] = /(\d+) packets transmitted, (\d+) received/.exec(output) ?? [];
-      return { sent: Number(sent), lost: Number(sent) - Number(received) };
-    };
-    return { stop };
+  async keepPinging(from: string, to: string): Promise<Pinging> {
+    const pinging = await keepPinging(from, to);
+    this.#pings.push(pinging);
+    return pinging;
   }
 
   /** Source addresses that `namespace` sees ICMP requests come from while `work` runs. */
@@ -171,6 +163,7 @@ export class RouterScene {
     for (const child of this.#children) {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
     }
+    await Promise.all(this.#pings.map((pinging) => pinging.close()));
     const [driver] = this.#drivers;
     const failures: unknown[] = [];
     const attempt = (work: () => Promise<unknown>): Promise<unknown> =>

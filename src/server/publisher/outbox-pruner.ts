@@ -1,6 +1,7 @@
 // Forgets old outbox rows: after an hour what its agent has seen, after a day everything. Who is further behind gets a snapshot.
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import { PeriodicJob } from "../../base/periodic-job.ts";
 import type { Store } from "../store/database.ts";
 import { pruneOutbox, type StreamKey } from "../store/outbox.ts";
 
@@ -17,23 +18,19 @@ const hourMs = 3_600_000;
 
 export class OutboxPruner {
   readonly #deps: PrunerDeps;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> = Promise.resolve();
+  readonly #job: PeriodicJob;
 
   constructor(deps: PrunerDeps) {
     this.#deps = deps;
+    this.#job = new PeriodicJob(deps.everyMs ?? 60_000, () => this.prune());
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#running = this.prune();
-    }, this.#deps.everyMs ?? 60_000);
-    this.#timer.unref();
+    this.#job.start();
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#running;
+    await this.#job.close();
   }
 
   /** Never rejects: the next round tries again. */

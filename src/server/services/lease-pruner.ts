@@ -1,6 +1,7 @@
 // Forgets leases that ended without a word: their agent, or its host, is gone.
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import { PeriodicJob } from "../../base/periodic-job.ts";
 import type { Store } from "../store/database.ts";
 import { type LeaseChange, pruneLeases } from "./lease-records.ts";
 
@@ -16,23 +17,19 @@ export interface LeasePrunerDeps {
 
 export class LeasePruner {
   readonly #deps: LeasePrunerDeps;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> = Promise.resolve();
+  readonly #job: PeriodicJob;
 
   constructor(deps: LeasePrunerDeps) {
     this.#deps = deps;
+    this.#job = new PeriodicJob(deps.everyMs ?? 60_000, () => this.prune());
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#running = this.prune();
-    }, this.#deps.everyMs ?? 60_000);
-    this.#timer.unref();
+    this.#job.start();
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#running;
+    await this.#job.close();
   }
 
   /** Never rejects: the next round tries again. Several servers may do this at once. */
