@@ -9,6 +9,8 @@ const reporter = fileURLToPath(new URL("./test-reporter.mjs", import.meta.url));
 const summaryMark = "#summary ";
 const startMark = "#start ";
 const endMark = "#end ";
+/** How the first line of a failure begins; indented lines after it are its reason. */
+const failureMark = "FAILED ";
 const defaultLimitMs = 300_000;
 /** How long the output may stay open after the end of the process. */
 const graceMs = 1_000;
@@ -171,5 +173,22 @@ export function printResult(result: StepResult, showOutput: boolean): void {
   const verdict = failed === 0 ? "ok    " : "FAILED";
   const numbers = passed + failed + skipped > 1 ? ` (${passed} passed, ${failed} failed, ${skipped} skipped)` : "";
   process.stdout.write(`${verdict} ${result.name} ${result.ms} ms${numbers}\n`);
-  if ((showOutput || failed > 0) && result.output.trim() !== "") process.stdout.write(`${result.output.trim()}\n`);
+  if ((showOutput || failed > 0) && result.output.trim() !== "")
+    process.stdout.write(`${failuresFirst(result.output.trim())}\n`);
+}
+
+/** First lines of the failed tests of a step, for the end of a long run. */
+export const failedTests = (output: string): readonly string[] =>
+  output.split("\n").filter((line) => line.startsWith(failureMark));
+
+/** Failures with their reasons before everything else: who reads only the beginning of a long output finds them. */
+function failuresFirst(output: string): string {
+  const failures: string[] = [];
+  const others: string[] = [];
+  let inFailure = false;
+  for (const line of output.split("\n")) {
+    inFailure = line.startsWith(failureMark) || (inFailure && line.startsWith("  "));
+    (inFailure ? failures : others).push(line);
+  }
+  return [...failures, ...others].join("\n");
 }

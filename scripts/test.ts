@@ -1,16 +1,18 @@
 // `npm test`: the checks and every test that this machine can run. The last line is `N passed, N failed, N skipped`.
 import { checkSteps } from "./check-steps.ts";
-import { addCounts, noCounts, printResult, runSteps, type Step, testFiles, testStep } from "./steps.ts";
+import { addCounts, failedTests, noCounts, printResult, runSteps, type Step, testFiles, testStep } from "./steps.ts";
 
 const isRoot = process.getuid?.() === 0;
 const startedAt = performance.now();
 let counts = noCounts;
+const failures: string[] = [];
 
 /** @param width steps at the same time */
 async function run(steps: readonly Step[], width: number): Promise<void> {
   await runSteps(steps, width, (result) => {
     printResult(result, result.name.startsWith("tests"));
     counts = addCounts(counts, result.counts);
+    failures.push(...failedTests(result.output));
   });
 }
 
@@ -32,6 +34,7 @@ if (isRoot) {
 } else {
   skip(needRoot, "needs root, because it makes network namespaces");
 }
+for (const failure of failures) process.stdout.write(`${failure}\n`);
 process.stdout.write(`took ${((performance.now() - startedAt) / 1000).toFixed(1)} s\n`);
 process.stdout.write(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
 process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;
