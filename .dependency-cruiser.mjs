@@ -23,6 +23,7 @@ const allowed = {
   "server/services": ["server/ipam/", "server/store/", "server/scheduler/", "model/", "types/", "base/"],
   "server/publisher": ["server/store/", "messaging/", "types/", "base/"],
   "server/api": ["server/services/", "types/", "messaging/", "base/"],
+  "server/resources": ["server/api/", "server/services/", "server/ipam/", "server/store/", "model/", "types/", "base/"],
   "server/rpc": ["server/services/", "types/", "messaging/", "model/", "base/"],
   up: ["config/", "base/", "linux/", "messaging/", "types/", "device-manager/", "drivers/", "lease-bus/", "vif/", "model/"],
   cli: ["types/", "config/", "base/", "model/"],

@@ -3,6 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Bus } from "../messaging/bus.ts";
 import type { ApiDeps, ApiServices } from "./api/api-deps.ts";
+import type { ApiPart } from "./api/api-part.ts";
+import { composeResources } from "./compose-resources.ts";
 import { composeServices } from "./compose-services.ts";
 import { lazyMetrics } from "./metrics.ts";
 import { OutboxPruner } from "./publisher/outbox-pruner.ts";
@@ -58,6 +60,7 @@ export interface ServerBase {
 
 export interface ServerParts {
   readonly services: ApiServices;
+  readonly parts: readonly ApiPart[];
   readonly readiness: ApiDeps["readiness"];
   readonly metrics: () => Promise<string>;
   /** For tests and tools; it looks by itself from time to time. */
@@ -99,13 +102,14 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
     bus,
     registration,
     sync: new L3Sync({ store, epoch, scheduler: l3.scheduler, autoSchedule: l3.autoSchedule, registration, ...paging }),
-    status: new L3Status(store, clock),
+    status: new L3Status(store, clock, l3.scheduler.audience),
     instances: new InstanceFinder(store),
   });
   failover.start();
   l3.failover.start();
   return {
     services: composeServices({ deps, scheduler, l3: l3.scheduler, liveness, control, ask: agentAsker(bus) }),
+    parts: composeResources(deps),
     readiness: () => readiness(bus, publisher),
     metrics: lazyMetrics({ store, bus, publisher }),
     failover,

@@ -56,11 +56,20 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
     closers.push(() => store.close());
     const bus = await connect(settings, log);
     closers.push(() => bus.close());
-    const parts = await composeServer({ store, bus, clock, log, ...settings.dhcp, ...settings.l3, failover: settings.dhcp });
-    closers.push(() => parts.close());
-    const { services, metrics, readiness } = parts;
+    const composed = await composeServer({ store, bus, clock, log, ...settings.dhcp, ...settings.l3, failover: settings.dhcp });
+    closers.push(() => composed.close());
+    const { services, metrics, readiness } = composed;
     const allowedHosts = [settings.listen.address, ...(settings.allowedHosts ?? [])];
-    const api: ApiDeps = { services, log, clock, version: readVersion(), allowedHosts, metrics, readiness };
+    const api: ApiDeps = {
+      services,
+      parts: composed.parts,
+      log,
+      clock,
+      version: readVersion(),
+      allowedHosts,
+      metrics,
+      readiness,
+    };
     return { url: await listen(api, settings, closers), close };
   } catch (thrown) {
     await close();

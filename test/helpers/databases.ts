@@ -82,6 +82,9 @@ function recyclingOpener(freshUrl: FreshUrl): Opener {
 
 /** In an order in which nothing is left that refers to what goes. */
 const tables = [
+  "rbac_policies",
+  "quotas",
+  "address_scopes",
   "port_forwardings",
   "floating_ips",
   "router_ports",

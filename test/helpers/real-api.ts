@@ -4,6 +4,8 @@ import { type FastifyInstance, type InjectOptions } from "fastify";
 import { silentLogger } from "../../src/base/logger.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { createApi } from "../../src/server/api/api.ts";
+import type { ApiServices } from "../../src/server/api/api-deps.ts";
+import { composeResources } from "../../src/server/compose-resources.ts";
 import { composeServices } from "../../src/server/compose-services.ts";
 import { DhcpScheduler } from "../../src/server/scheduler/dhcp-scheduler.ts";
 import { L3Scheduler } from "../../src/server/scheduler/l3-scheduler.ts";
@@ -39,7 +41,8 @@ export class RealApi {
   readonly app: FastifyInstance;
   readonly store: Store;
 
-  constructor(store: Store) {
+  /** @param services of a whole server over the store; without them, services that nobody hears */
+  constructor(store: Store, services?: ApiServices) {
     const clock = systemClock;
     const liveness = new LivenessTable(clock);
     const scheduler = new DhcpScheduler({ agentsPerNetwork: 1, liveness: (agent) => liveness.of(agent) });
@@ -51,7 +54,8 @@ export class RealApi {
     const deps: ServiceDeps = { store, clock, events: { ...events, scheduleRouter: l3.scheduleRouter.bind(l3) } };
     this.store = store;
     this.app = createApi({
-      services: composeServices({ deps, scheduler, l3, liveness, control: () => {}, ask: async () => "absent" }),
+      services: services ?? composeServices({ deps, scheduler, l3, liveness, control: () => {}, ask: async () => "absent" }),
+      parts: composeResources(deps),
       log: silentLogger,
       clock,
       version: "0",
@@ -82,8 +86,9 @@ export class RealApi {
     };
   }
 
-  async create(kind: string, attributes: object, headers: Ask["headers"] = {}): Promise<Body> {
-    const answer = await this.ask(`/v2.0/${kind}s`, { method: "POST", body: { [kind]: attributes }, headers });
+  /** @param path below /v2.0, where it is not the plural of `kind`. */
+  async create(kind: string, attributes: object, headers: Ask["headers"] = {}, path = `${kind}s`): Promise<Body> {
+    const answer = await this.ask(`/v2.0/${path}`, { method: "POST", body: { [kind]: attributes }, headers });
     if (answer.status !== 201) throw new Error(`${kind} was not created: ${answer.text}`);
     return answer.body[kind] as Body;
   }

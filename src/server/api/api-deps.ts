@@ -5,6 +5,7 @@ import type { AgentService } from "../services/agent-admin-service-types.ts";
 import type { L3AgentService } from "../services/l3-agent-service-types.ts";
 import type { ResourceReader, ResourceService } from "../services/resource-service.ts";
 import type { RouterService } from "../services/router-service-types.ts";
+import type { ApiPart } from "./api-part.ts";
 
 export interface ReadinessCheck {
   readonly check: string;
@@ -29,6 +30,7 @@ export interface ApiServices {
 
 export interface ApiDeps {
   readonly services: ApiServices;
+  readonly parts?: readonly ApiPart[];
   readonly log: Logger;
   readonly clock: Clock;
   readonly version: string;

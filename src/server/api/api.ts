@@ -14,6 +14,7 @@ import { registerAgentRoutes } from "./agent-routes.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { registerCollection, registerSubCollection } from "./collection-routes.ts";
 import { registerDiscovery } from "./discovery-routes.ts";
+import { coreExtensions } from "./extensions.ts";
 import { faultBody } from "./fault-answers.ts";
 import { registerHealth } from "./health-routes.ts";
 import { installHostCheck } from "./host-check.ts";
@@ -33,8 +34,13 @@ export function createApi(deps: ApiDeps): FastifyInstance {
   installHostCheck(app, deps.allowedHosts ?? []);
   installNoRoute(app);
   const { networks, subnets, ports, routers, floatingIps, portForwardings, agents, l3Agents, leases } = deps.services;
+  const parts = deps.parts ?? [];
   registerHealth(app, deps);
-  registerDiscovery(app, [networkResource, subnetResource, portResource, routerResource, floatingIpResource]);
+  const core = [networkResource, subnetResource, portResource, routerResource, floatingIpResource];
+  registerDiscovery(app, {
+    resources: [...core, ...parts.flatMap((part) => part.resources)],
+    extensions: [...coreExtensions, ...parts.flatMap((part) => part.extensions)],
+  });
   registerCollection(app, networkResource, networks);
   registerCollection(app, subnetResource, subnets);
   registerCollection(app, portResource, ports);
@@ -47,6 +53,7 @@ export function createApi(deps: ApiDeps): FastifyInstance {
   registerCollection(app, availabilityZoneResource, deps.services.availabilityZones);
   registerAgentRoutes(app, agents);
   registerL3AgentRoutes(app, l3Agents);
+  for (const part of parts) part.register(app);
   return app;
 }
 

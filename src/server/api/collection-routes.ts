@@ -1,7 +1,7 @@
 // The five verbs of one collection, from its declaration and its service.
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { ApiFault } from "../../types/api-faults.ts";
-import { attributeOf, type ResourceDeclaration } from "../../types/resources/declaration.ts";
+import { attributeOf, pathOf, type ResourceDeclaration } from "../../types/resources/declaration.ts";
 import type { Attributes, RequestContext, ResourceReader, ResourceService } from "../services/resource-service.ts";
 import { AnswerView } from "./answer-view.ts";
 import { parseCreate, parseUpdate } from "./attribute-input.ts";
@@ -28,7 +28,7 @@ export function registerCollection(app: FastifyInstance, resource: ResourceDecla
     resource,
     serviceOf: () => service,
     view: new AnswerView(resource),
-    path: `/v2.0/${resource.collection}`,
+    path: `/v2.0/${pathOf(resource)}`,
   });
 }
 
@@ -49,7 +49,7 @@ export function registerSubCollection(
     resource,
     serviceOf: (request) => serviceOf(parseId(parent, parentIdOf(request))),
     view: new AnswerView(resource),
-    path: `/v2.0/${parent.collection}/:parentId/${resource.collection}`,
+    path: `/v2.0/${pathOf(parent)}/:parentId/${pathOf(resource)}`,
   });
 }
 

@@ -1,13 +1,16 @@
 // Where clients look first: versions, resources, extensions.
 import type { FastifyInstance } from "fastify";
 import { ApiFault } from "../../types/api-faults.ts";
-import type { ResourceDeclaration } from "../../types/resources/declaration.ts";
+import { pathOf, type ResourceDeclaration } from "../../types/resources/declaration.ts";
 import { quoted } from "../../types/resources/values.ts";
-import { extensions } from "./extensions.ts";
+import type { Extension } from "./extensions.ts";
 import { selfLink } from "./links.ts";
 import { scoped } from "./request-scope.ts";
 
-export function registerDiscovery(app: FastifyInstance, resources: readonly ResourceDeclaration[]): void {
+export function registerDiscovery(
+  app: FastifyInstance,
+  { resources, extensions }: { readonly resources: readonly ResourceDeclaration[]; readonly extensions: readonly Extension[] },
+): void {
   app.get(
     "/",
     scoped(async (request) => ({
@@ -17,10 +20,10 @@ export function registerDiscovery(app: FastifyInstance, resources: readonly Reso
   app.get(
     "/v2.0",
     scoped(async (request) => ({
-      resources: resources.map(({ name, collection }) => ({
-        name,
-        collection,
-        links: [selfLink(request, `/v2.0/${collection}`)],
+      resources: resources.map((resource) => ({
+        name: resource.name,
+        collection: resource.collection,
+        links: [selfLink(request, `/v2.0/${pathOf(resource)}`)],
       })),
     })),
   );

@@ -9,11 +9,12 @@ export interface Extension {
   readonly links: readonly [];
 }
 
-function extension(alias: string, name: string, description: string): Extension {
+export function extension(alias: string, name: string, description: string): Extension {
   return { alias, name, description, updated: "2026-01-01T00:00:00-00:00", links: [] };
 }
 
-export const extensions: readonly Extension[] = [
+/** Those of networks, subnets, ports, routers and floating IPs; an ApiPart brings its own. */
+export const coreExtensions: readonly Extension[] = [
   extension("agent", "Agents", "Agents, their state and their administrative switch."),
   // A client looks for it by this name.
   extension("availability_zone", "Availability Zone", "Zones of agents, by what they serve."),

@@ -38,7 +38,7 @@ function present(row: FloatingIpRow, port: PortRow | undefined, forwardings: rea
     revision_number: row.revision_number,
     created_at: row.created_at,
     updated_at: row.updated_at,
-    tags: [],
+    tags: JSON.parse(row.tags),
   };
 }
 

@@ -34,6 +34,7 @@ export function newFloatingIpRow(context: RequestContext, body: Attributes, now:
   return {
     project_id: projectOf(context, body),
     description: text(body["description"]) ?? "",
+    tags: "[]",
     revision_number: 1,
     created_at: now,
     updated_at: now,

@@ -38,6 +38,7 @@ export function newNetworkRow(context: RequestContext, body: Attributes, now: st
     project_id: projectOf(context, body),
     name: text(body["name"]) ?? "",
     description: text(body["description"]) ?? "",
+    tags: "[]",
     revision_number: 1,
     created_at: now,
     updated_at: now,

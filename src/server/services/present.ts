@@ -7,6 +7,8 @@ export interface CommonRow {
   readonly id: string;
   readonly name: string;
   readonly description: string;
+  /** JSON: string[] */
+  readonly tags: string;
   readonly project_id: string;
   readonly revision_number: number;
   readonly created_at: string;
@@ -23,7 +25,7 @@ export function common(row: CommonRow): Attributes {
     revision_number: row.revision_number,
     created_at: row.created_at,
     updated_at: row.updated_at,
-    tags: [],
+    tags: JSON.parse(row.tags),
   };
 }
 

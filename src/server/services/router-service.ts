@@ -194,6 +194,7 @@ function newRouterRow(context: RequestContext, body: Attributes, now: string): R
     project_id: projectOf(context, body),
     name: text(body["name"]) ?? "",
     description: text(body["description"]) ?? "",
+    tags: "[]",
     revision_number: 1,
     created_at: now,
     updated_at: now,

@@ -24,6 +24,8 @@ export interface ServiceDeps {
   readonly events: ServiceEvents;
   /** Domain in `dns_assignment` where a network has none of its own. */
   readonly defaultDnsDomain?: string;
+  /** Limits of projects that have none of their own, by what is counted; what is not named has none. */
+  readonly quotaDefaults?: Readonly<Record<string, number>>;
   /** Agents that are switched off keep what they have. */
   readonly servesDisabled?: boolean;
 }

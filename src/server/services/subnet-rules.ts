@@ -36,6 +36,7 @@ export function newSubnetRow(context: RequestContext, body: Attributes, now: str
     project_id: projectOf(context, body),
     name: text(body["name"]) ?? "",
     description: text(body["description"]) ?? "",
+    tags: "[]",
     revision_number: 1,
     created_at: now,
     updated_at: now,

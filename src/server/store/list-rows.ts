@@ -6,7 +6,7 @@ export type Condition = RawBuilder<SqlBool>;
 type Value = string | number | boolean | null;
 
 export interface ListedTable {
-  readonly table: "networks" | "subnets" | "ports" | "agents" | "leases" | "routers" | "floating_ips" | "port_forwardings";
+  readonly table: keyof Database;
   /** Attribute of the API → column. */
   readonly columns: Readonly<Record<string, string>>;
   /** Filters that are more than a column in a list of values. */

@@ -8,6 +8,8 @@ import { up as segments } from "./migrations/0003-segments.ts";
 import { up as leases } from "./migrations/0004-leases.ts";
 import { up as routers } from "./migrations/0005-routers.ts";
 import { up as ha } from "./migrations/0006-ha.ts";
+import { up as standard } from "./migrations/0007-standard.ts";
+import { up as addressScopes } from "./migrations/0008-address-scopes.ts";
 import type { Database } from "./schema.ts";
 
 /** By name, in order. Listed here and not found by scanning a folder, because the program is shipped as one file. */
@@ -18,6 +20,8 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0004-leases": { up: leases },
   "0005-routers": { up: routers },
   "0006-ha": { up: ha },
+  "0007-standard": { up: standard },
+  "0008-address-scopes": { up: addressScopes },
 };
 
 export async function migrate(db: Kysely<Database>): Promise<void> {

@@ -3,14 +3,34 @@
 
 type Flag = 0 | 1;
 
-interface StandardColumns {
+export interface StandardColumns {
   id: string;
   project_id: string;
   name: string;
   description: string;
+  /** JSON: string[] */
+  tags: string;
   revision_number: number;
   created_at: string;
   updated_at: string;
+}
+
+/** Who beside its project may use an object. `target_project` is a project or `*`. */
+export interface RbacPoliciesTable {
+  id: string;
+  project_id: string;
+  object_type: string;
+  object_id: string;
+  /** access_as_shared or access_as_external */
+  action: string;
+  target_project: string;
+}
+
+/** Limits that differ from the default ones; -1: none. */
+export interface QuotasTable {
+  project_id: string;
+  resource: string;
+  max_count: number;
 }
 
 export interface NetworksTable extends StandardColumns {
@@ -167,6 +187,8 @@ export interface FloatingIpsTable {
   id: string;
   project_id: string;
   description: string;
+  /** JSON: string[] */
+  tags: string;
   revision_number: number;
   created_at: string;
   updated_at: string;
@@ -201,6 +223,10 @@ export interface PortForwardingsTable {
   internal_last: number | null;
   external_first: number | null;
   external_last: number | null;
+}
+
+export interface AddressScopesTable extends StandardColumns {
+  ip_version: number;
 }
 
 export interface StreamsTable {
@@ -266,5 +292,8 @@ export interface Database {
   outbox: OutboxTable;
   leases: LeasesTable;
   jobs: JobsTable;
+  rbac_policies: RbacPoliciesTable;
+  quotas: QuotasTable;
+  address_scopes: AddressScopesTable;
   meta: MetaTable;
 }

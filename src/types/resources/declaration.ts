@@ -43,6 +43,8 @@ export interface ResourceDeclaration {
   readonly name: string;
   /** Key of lists in bodies and, unless `path` says otherwise, the last part of the URL. */
   readonly collection: string;
+  /** Below `/v2.0/`, where it is not the collection's name: `address-scopes`, `qos/policies`. */
+  readonly path?: string;
   /** For people: "Network", as in "Network 3f… could not be found." */
   readonly title: string;
   readonly alias: string;
@@ -61,6 +63,9 @@ export interface ResourceDeclaration {
 
 /** `project_id` of the caller's own is filled in by the API; these names take part in that. */
 export const projectAttribute = "project_id";
+
+/** Below `/v2.0/`. */
+export const pathOf = ({ path, collection }: ResourceDeclaration): string => path ?? collection;
 
 /** The declaration of an own attribute; never one inherited from Object.prototype, whatever a client sends as its name. */
 export function attributeOf(resource: ResourceDeclaration, name: string): AttributeDeclaration | undefined {

@@ -1,0 +1,76 @@
+// Objects that other projects may use (role-based access control of the Networking v2.0 API): `shared` is an entry for `*`.
+import { randomUUID } from "node:crypto";
+import { type Kysely, type SqlBool, sql } from "kysely";
+import type { Trx } from "../store/database.ts";
+import { anyOf, type Condition, type ListedTable } from "../store/list-rows.ts";
+import { inChunks } from "../store/rows.ts";
+import type { Database } from "../store/schema.ts";
+import type { RequestContext } from "./resource-service.ts";
+
+export type SharedType = "network" | "qos_policy" | "security_group" | "address_scope" | "subnetpool" | "address_group";
+
+const everybody = "*";
+
+/** Own objects and those shared with the caller; `undefined`: everything. */
+export function visibleObjects({ isAdmin, projectId }: RequestContext, type: SharedType): Condition | undefined {
+  if (isAdmin) return undefined;
+  const shared = sql`select object_id from rbac_policies
+    where object_type = ${type} and action = 'access_as_shared' and target_project in (${everybody}, ${projectId})`;
+  return sql<SqlBool>`(project_id = ${projectId} or id in (${shared}))`;
+}
+
+/** Of the filter `shared`: what everybody may use. */
+export const sharedFilter =
+  (type: SharedType): ListedTable["filters"][string] =>
+  (values) => {
+    const shared = sql`select object_id from rbac_policies
+      where object_type = ${type} and action = 'access_as_shared' and target_project = ${everybody}`;
+    return anyOf(
+      values.map((value) => (value === true ? sql<SqlBool>`id in (${shared})` : sql<SqlBool>`id not in (${shared})`)),
+    );
+  };
+
+/** Ids of those that are shared with everybody or with the caller's project: what the attribute `shared` says. */
+export async function readShared(
+  db: Kysely<Database>,
+  { projectId }: RequestContext,
+  { type, ids }: { readonly type: SharedType; readonly ids: readonly string[] },
+): Promise<ReadonlySet<string>> {
+  const rows = await inChunks(ids, (piece) =>
+    db
+      .selectFrom("rbac_policies")
+      .select("object_id")
+      .where("object_type", "=", type)
+      .where("action", "=", "access_as_shared")
+      .where("target_project", "in", [everybody, projectId])
+      .where("object_id", "in", piece)
+      .execute(),
+  );
+  return new Set(rows.map((row) => row.object_id));
+}
+
+interface SharedObject {
+  readonly type: SharedType;
+  readonly id: string;
+  readonly projectId: string;
+}
+
+export async function shareWithEverybody(trx: Trx, { type, id, projectId }: SharedObject): Promise<void> {
+  await trx
+    .insertInto("rbac_policies")
+    .values({
+      id: randomUUID(),
+      project_id: projectId,
+      object_type: type,
+      object_id: id,
+      action: "access_as_shared",
+      target_project: everybody,
+    })
+    .onConflict((conflict) => conflict.columns(["object_type", "object_id", "action", "target_project"]).doNothing())
+    .execute();
+}
+
+/** When the object goes. */
+export async function forgetSharing(trx: Trx, { type, id }: Pick<SharedObject, "type" | "id">): Promise<void> {
+  await trx.deleteFrom("rbac_policies").where("object_type", "=", type).where("object_id", "=", id).execute();
+}
