@@ -11,6 +11,7 @@ const startMark = "#start ";
 const endMark = "#end ";
 /** How the first line of a failure begins; indented lines after it are its reason. */
 const failureMark = "FAILED ";
+const failedFileMark = "#failed-file ";
 const defaultLimitMs = 300_000;
 /** How long the output may stay open after the end of the process. */
 const graceMs = 1_000;
@@ -36,6 +37,8 @@ export interface StepResult {
   readonly output: string;
   /** A check counts as one. */
   readonly counts: Counts;
+  /** Test files in which something failed, below the repository. */
+  readonly failedFiles: readonly string[];
 }
 
 export const addCounts = (a: Counts, b: Counts): Counts => ({
@@ -67,7 +70,15 @@ export async function runStep(step: Step): Promise<StepResult> {
   output += exit.note;
   if (exit.timedOut) output += `no end within ${limitMs / 1000} s: killed\n${unfinished(output)}`;
   const ms = Math.round(performance.now() - startedAt);
-  return { name: step.name, ms, output: withoutMarks(output), counts: readCounts(step, exit.code, output) };
+  const counts = readCounts(step, exit.code, output);
+  // What was killed has no end, so nobody knows what else would have failed.
+  return {
+    name: step.name,
+    ms,
+    output: withoutMarks(output),
+    counts,
+    failedFiles: exit.timedOut ? [] : readFailedFiles(output),
+  };
 }
 
 interface End {
@@ -131,10 +142,15 @@ function readCounts(step: Step, exitCode: number, output: string): Counts {
   return exitCode !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
+function readFailedFiles(output: string): readonly string[] {
+  const marked = output.split("\n").filter((line) => line.startsWith(failedFileMark));
+  return [...new Set(marked.map((line) => line.slice(failedFileMark.length)))];
+}
+
 const withoutMarks = (output: string): string =>
   output
     .split("\n")
-    .filter((line) => ![summaryMark, startMark, endMark].some((mark) => line.startsWith(mark)))
+    .filter((line) => ![summaryMark, startMark, endMark, failedFileMark].some((mark) => line.startsWith(mark)))
     .join("\n");
 
 export function testFiles(folder: string): readonly string[] {

@@ -7,6 +7,8 @@ const summaryMark = "#summary ";
 // scripts/steps.ts tells by these which tests had not ended when it killed a run.
 const startMark = "#start ";
 const endMark = "#end ";
+// scripts/test.ts runs these once more.
+const failedFileMark = "#failed-file ";
 
 /** @param {AsyncIterable<{type: string, data: any}>} events */
 export default async function* reporter(events) {
@@ -14,6 +16,8 @@ export default async function* reporter(events) {
     if (type === "test:start") yield `${startMark}${label(data)}\n`;
     if (type === "test:pass" || type === "test:fail") yield `${endMark}${label(data)}\n`;
     if (type === "test:fail" && !isFileOfFailures(data)) yield failure(data);
+    if (type === "test:fail" && data.name.endsWith(".test.ts"))
+      yield `${failedFileMark}${relative(process.cwd(), data.name)}\n`;
     if (type === "test:pass" && data.skip !== undefined && data.skip !== false) yield skipped(data);
     if (type === "test:stdout" || type === "test:stderr") yield data.message;
     if (type === "test:summary") yield summary(data);
@@ -39,7 +43,11 @@ function skipped(data) {
 }
 
 function summary({ file, counts, duration_ms: ms }) {
-  if (file !== undefined) return `${relative(process.cwd(), file)} ${counts.passed} passed in ${Math.round(ms)} ms\n`;
+  if (file !== undefined) {
+    const path = relative(process.cwd(), file);
+    const mark = counts.failed + counts.cancelled > 0 ? `${failedFileMark}${path}\n` : "";
+    return `${path} ${counts.passed} passed in ${Math.round(ms)} ms\n${mark}`;
+  }
   const { passed, failed, cancelled, skipped: left, todo } = counts;
   return `${summaryMark}${JSON.stringify({ passed, failed: failed + cancelled, skipped: left + todo })}\n`;
 }

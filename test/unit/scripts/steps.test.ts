@@ -41,4 +41,13 @@ describe("a step of the suite", () => {
     assert.deepEqual(result.counts, { passed: 0, failed: 1, skipped: 0 });
     assert.match(result.output, /ENOENT/);
   });
+
+  test("names the files in which something failed, each once", async () => {
+    const script = "echo '#failed-file a.test.ts'; echo '#failed-file b.test.ts'; echo '#failed-file a.test.ts'; exit 1";
+
+    const result = await runStep({ name: "fails", command: ["sh", "-c", script] });
+
+    assert.deepEqual(result.failedFiles, ["a.test.ts", "b.test.ts"]);
+    assert.equal(result.output, "");
+  });
 });
