@@ -2,6 +2,7 @@
 import { admin, everything, idOf } from "./network-services.ts";
 import { RawL3Agent } from "./raw-l3-agent.ts";
 import { type Joined, RouterSite } from "./router-site.ts";
+import type { Attributes } from "../../src/server/services/resource-service.ts";
 import type { Store } from "../../src/server/store/database.ts";
 import { type RigOptions, ServerRig } from "./server-rig.ts";
 
@@ -40,8 +41,8 @@ export class L3Site {
   }
 
   /** A router that is joined, a port behind it and a floating IP that leads there. */
-  async served(): Promise<Joined & { readonly portId: string; readonly floatingIpId: string }> {
-    const joined = await this.site.joined();
+  async served(router: Attributes = {}): Promise<Joined & { readonly portId: string; readonly floatingIpId: string }> {
+    const joined = await this.site.joined(router);
     const portId = await this.site.portId(joined.inside.networkId);
     const floatingIpId = idOf(await this.site.floatingIp(joined.outside.networkId, { port_id: portId }));
     return { ...joined, portId, floatingIpId };

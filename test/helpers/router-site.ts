@@ -85,10 +85,10 @@ export class RouterSite {
   }
 
   /** External network, one internal network, and a router between them. */
-  async joined(): Promise<Joined> {
+  async joined(router: Attributes = {}): Promise<Joined> {
     const outside = await this.external();
     const inside = await this.internal();
-    const routerId = await this.router({ external_gateway_info: { network_id: outside.networkId } });
+    const routerId = await this.router({ external_gateway_info: { network_id: outside.networkId }, ...router });
     await this.add(routerId, { subnetId: inside.subnetId });
     return { outside, inside, routerId };
   }

@@ -13,6 +13,7 @@ import {
   renewRevisions,
   tellArrival,
   tellDeparture,
+  tellSpeakers,
   unhostRouter,
 } from "../store/router-hosting.ts";
 import { findL3AgentOf, lockRouterRows, readHostedRouterIds, readRouterBindings } from "../store/router-hosts.ts";
@@ -119,6 +120,7 @@ export class L3AgentAdmin implements L3AgentService {
       await renewRevisions(trx, id);
       if (isUp) await tellArrival(trx, { routerId: id, agent: told }, audience);
       else await tellDeparture(trx, { routerId: id, agent: told }, audience);
+      await tellSpeakers(trx, { routerId: id, agentId: agent.id }, audience);
     }
   }
 
@@ -129,6 +131,7 @@ export class L3AgentAdmin implements L3AgentService {
     const ids = routers.map((router) => router.id);
     for (const id of ids) await renewFloatingIpRevisions(trx, id);
     await recordItemsForHost(trx, agent, isUp ? await readFloatingIpItems(trx, ids) : await readGoneItems(trx, ids));
+    for (const id of ids) await tellSpeakers(trx, { routerId: id, agentId: l3.id }, this.#deps.scheduler.audience);
   }
 
   /** Its routers go to others; what nobody else can take waits for somebody who can. */

@@ -1,11 +1,13 @@
-// What L3 agents and floating-IP agents report. Each may speak of the routers of its own host only, and only of the state that
-// the server has; the rest of a report is dropped, because a router may have moved away while it was under way.
+// What L3 agents and floating-IP agents report. Each may speak of the routers of its own host only, of one that another host
+// forwards for not at all, and only of the state that the server has; the rest of a report is dropped, because a router may have
+// moved away while it was under way.
 import { type Clock, formatTimestamp } from "../../base/clock.ts";
 import type { z } from "zod";
 import type { floatingIpStatusReportSchema, routerStatusReportSchema } from "../../types/l3-messages.ts";
 import type { AgentRow } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
-import { lockRouterRows } from "../store/router-hosts.ts";
+import { readSpokenFor } from "../store/router-ha-rows.ts";
+import { type Audience, lockRouterRows } from "../store/router-hosts.ts";
 import { hasRowLocks, inChunks, type RouterRow } from "../store/rows.ts";
 import { storeHaStates } from "./router-ha-states.ts";
 
@@ -16,25 +18,27 @@ type FloatingIpStatus = FloatingIpReport["floatingIps"][number];
 export class L3Status {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #audience: Audience;
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, clock: Clock, audience: Audience) {
     this.#store = store;
     this.#clock = clock;
+    this.#audience = audience;
   }
 
   /** @param agent of role `l3` */
   async storeRouters(agent: AgentRow, { routers, haStates }: RouterReport): Promise<void> {
     if (routers.length + haStates.length === 0) return;
     await this.#store.transaction(async (trx) => {
-      const ids = [...routers.map(({ id }) => id), ...haStates.map(({ routerId }) => routerId)];
-      const hosted = await readHosted(trx, agent, ids);
-      const rows = await lockRouterRows(
+      const rows = await lockRouterRows(trx, [...routers.map(({ id }) => id), ...haStates.map(({ routerId }) => routerId)]);
+      const spokenFor = await readSpokenFor(
         trx,
-        routers.map(({ id }) => id).filter((id) => hosted.has(id)),
+        agent.host,
+        routers.map(({ id }) => id),
       );
       const reports = new Map<string, RouterReport["routers"][number]>(routers.map((report) => [report.id, report]));
       for (const row of rows) {
-        const report = reports.get(row.id);
+        const report = spokenFor.has(row.id) ? reports.get(row.id) : undefined;
         if (report === undefined || report.revision < row.status_from_revision) continue;
         const reason = report.status === "ERROR" ? report.reason : null;
         if (report.status === "ACTIVE") await this.#settlePorts(trx, row);
@@ -50,7 +54,7 @@ export class L3Status {
           .where("id", "=", row.id)
           .execute();
       }
-      await storeHaStates(trx, agent, { states: haStates, now: this.#now });
+      await storeHaStates(trx, agent, { routers: rows, states: haStates, now: this.#now, audience: this.#audience });
     });
   }
 
@@ -81,7 +85,7 @@ export class L3Status {
     return formatTimestamp(this.#clock.nowMs());
   }
 
-  /** Those that say something new of what this host serves, or has served last. */
+  /** Those that say something new of what this host has the word on: it serves it, or has served it last. */
   async #acceptable(trx: Trx, agent: AgentRow, reports: readonly FloatingIpStatus[]): Promise<readonly FloatingIpStatus[]> {
     const rows = await inChunks(reports.map(({ id }) => id).sort(), (piece) =>
       trx
@@ -93,12 +97,12 @@ export class L3Status {
         .execute(),
     );
     const servers = rows.flatMap((row) => row.router_id ?? row.last_known_router_id ?? []);
-    const hosted = await readHosted(trx, agent, servers);
+    const spokenFor = await readSpokenFor(trx, agent.host, servers);
     const byId = new Map<string, (typeof rows)[number]>(rows.map((row) => [row.id, row]));
     return reports.filter(({ id, revision, status, reason }) => {
       const row = byId.get(id);
       if (row === undefined || revision < row.status_from_revision) return false;
-      if (!hosted.has(row.router_id ?? row.last_known_router_id ?? "")) return false;
+      if (!spokenFor.has(row.router_id ?? row.last_known_router_id ?? "")) return false;
       // What leads nowhere can only be gone, or refuse to go.
       if (row.router_id === null && status === "ACTIVE") return false;
       return row.status !== status || row.status_reason !== (status === "ERROR" ? reason : null);
@@ -121,18 +125,4 @@ export class L3Status {
       .where("status", "in", isUp === 1 ? ["DOWN", "BUILD"] : ["ACTIVE", "BUILD"])
       .execute();
   }
-}
-
-/** Of these routers, those of the agent's host. */
-async function readHosted(trx: Trx, agent: AgentRow, routerIds: readonly string[]): Promise<ReadonlySet<string>> {
-  const rows = await inChunks([...new Set(routerIds)], (piece) =>
-    trx
-      .selectFrom("router_l3_agents")
-      .innerJoin("agents", "agents.id", "router_l3_agents.agent_id")
-      .select("router_id")
-      .where("agents.host", "=", agent.host)
-      .where("router_id", "in", piece)
-      .execute(),
-  );
-  return new Set(rows.map((row) => row.router_id));
 }

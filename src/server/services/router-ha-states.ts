@@ -5,29 +5,46 @@ import type { z } from "zod";
 import type { routerStatusReportSchema } from "../../types/l3-messages.ts";
 import type { AgentRow } from "../store/agent-rows.ts";
 import type { Trx } from "../store/database.ts";
-import { lockRouterRows } from "../store/router-hosts.ts";
+import { renewRevisions, tellAgain } from "../store/router-hosting.ts";
+import type { Audience } from "../store/router-hosts.ts";
+import type { RouterRow } from "../store/rows.ts";
 
 type HaStateReport = z.output<typeof routerStatusReportSchema>["haStates"][number];
 
+interface HaReports {
+  /** Those that are reported of; their rows are locked. */
+  readonly routers: readonly RouterRow[];
+  readonly states: readonly HaStateReport[];
+  readonly now: string;
+  readonly audience: Audience;
+}
+
 /** What is not the agent's is left out: it may have moved away while the report was under way. */
-export async function storeHaStates(
-  trx: Trx,
-  agent: AgentRow,
-  { states, now }: { readonly states: readonly HaStateReport[]; readonly now: string },
-): Promise<void> {
+export async function storeHaStates(trx: Trx, agent: AgentRow, { routers, states, now, audience }: HaReports): Promise<void> {
   const byRouter = new Map<string, HaStateReport["state"]>(states.map(({ routerId, state }) => [routerId, state]));
-  for (const router of await lockRouterRows(trx, [...byRouter.keys()])) {
-    const state = byRouter.get(router.id);
-    if (router.ha !== 1 || state === undefined) continue;
-    const { numUpdatedRows } = await trx
-      .updateTable("router_l3_agents")
-      .set({ ha_state: state })
-      .where("router_id", "=", router.id)
+  for (const { id: routerId, ha } of routers) {
+    const state = byRouter.get(routerId);
+    if (ha !== 1 || state === undefined) continue;
+    const before = await trx
+      .selectFrom("router_l3_agents")
+      .select("ha_state")
+      .where("router_id", "=", routerId)
       .where("agent_id", "=", agent.id)
       .executeTakeFirst();
-    if (Number(numUpdatedRows) === 0) continue;
-    await activateHaPort(trx, { routerId: router.id, agentId: agent.id, now });
-    if (state === "primary") await becomePrimary(trx, { routerId: router.id, agent, now });
+    if (before === undefined) continue;
+    await trx
+      .updateTable("router_l3_agents")
+      .set({ ha_state: state })
+      .where("router_id", "=", routerId)
+      .where("agent_id", "=", agent.id)
+      .execute();
+    await activateHaPort(trx, { routerId, agentId: agent.id, now });
+    if (state !== "primary") continue;
+    await becomePrimary(trx, { routerId, agent, now });
+    if (before.ha_state === "primary") continue;
+    // What it said of the router while others had the word was dropped, and it does not know that. What they say comes too late.
+    await renewRevisions(trx, routerId);
+    await tellAgain(trx, { routerId, agent }, audience);
   }
 }
 

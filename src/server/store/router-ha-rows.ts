@@ -1,5 +1,6 @@
 // Rows of routers of high availability: their numbers, their hosts' ports on the HA network, and which host is the primary.
 import type { Kysely } from "kysely";
+import type { AgentRow } from "./agent-rows.ts";
 import type { Trx } from "./database.ts";
 import { inChunks } from "./rows.ts";
 import type { Database } from "./schema.ts";
@@ -40,4 +41,35 @@ export async function readForwardingHost(trx: Trx, routerId: string): Promise<st
     .orderBy("slot")
     .execute();
   return (rows.find((row) => row.ha_state === "primary") ?? rows[0])?.host;
+}
+
+/**
+ * Whose word on the router and its floating IPs counts: the primary's while there is one. Before, a backup that cannot build
+ * what it does not use would hide a primary that works, or the other way round.
+ */
+export async function readSpeakers(trx: Trx, routerId: string): Promise<readonly AgentRow[]> {
+  const rows = await trx
+    .selectFrom("router_l3_agents")
+    .innerJoin("agents", "agents.id", "router_l3_agents.agent_id")
+    .selectAll("agents")
+    .select("ha_state")
+    .where("router_id", "=", routerId)
+    .orderBy("agents.host")
+    .execute();
+  const primary = rows.find((row) => row.ha_state === "primary");
+  return primary === undefined ? rows : [primary];
+}
+
+/** Of these routers, those on which the host's word counts. */
+export async function readSpokenFor(trx: Trx, host: string, routerIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await inChunks([...new Set(routerIds)], (piece) =>
+    trx
+      .selectFrom("router_l3_agents")
+      .innerJoin("agents", "agents.id", "router_l3_agents.agent_id")
+      .select(["router_id", "host", "ha_state"])
+      .where("router_id", "in", piece)
+      .execute(),
+  );
+  const others = new Set(rows.flatMap((row) => (row.ha_state === "primary" && row.host !== host ? row.router_id : [])));
+  return new Set(rows.flatMap((row) => (row.host === host && !others.has(row.router_id) ? row.router_id : [])));
 }

@@ -8,7 +8,7 @@ import type { Trx } from "./database.ts";
 import { goneItem, readFloatingIpItems } from "./floating-ip-items.ts";
 import { recordItemsForHost } from "./outbox.ts";
 import { type Audience, readRouterBindings, readSwitchedOffHosts } from "./router-hosts.ts";
-import { readForwardingHost, removeHaPort } from "./router-ha-rows.ts";
+import { readForwardingHost, readSpeakers, removeHaPort } from "./router-ha-rows.ts";
 import { readRouterItems, routerDeleteItem } from "./router-items.ts";
 
 export interface Hosting {
@@ -35,6 +35,7 @@ export async function hostRouter(
   // Of several hosts one forwards, and says so.
   await plugAddedPorts(trx, routerId);
   if (serves(agent, audience)) await tellArrival(trx, { routerId, agent }, audience);
+  await tellSpeakers(trx, { routerId, agentId }, audience);
   return true;
 }
 
@@ -52,6 +53,7 @@ export async function unhostRouter(trx: Trx, { routerId, agentId }: Hosting, aud
   if (agent !== undefined && serves(agent, audience)) await tellDeparture(trx, { routerId, agent }, audience);
   if ((await readRouterBindings(trx, routerId)).length === 0) await rest(trx, routerId);
   else await plugAddedPorts(trx, routerId);
+  await tellSpeakers(trx, { routerId, agentId }, audience);
   return true;
 }
 
@@ -72,6 +74,34 @@ export async function tellArrival(trx: Trx, { routerId, agent }: Told, audience:
   const router = (await readRouterItems(trx, [routerId])).get(routerId);
   if (router !== undefined) await recordItemsForHost(trx, { role: "l3", host: agent.host }, [router(agent.id)]);
   await recordForFloatingIpAgent(trx, agent.host, await readFloatingIpItems(trx, [routerId]), audience);
+}
+
+/**
+ * After new revisions: what the other hosts have reported of older ones counts no more, so those whose word counts report again.
+ * @param hosting.agentId was told already
+ */
+export async function tellSpeakers(trx: Trx, { routerId, agentId }: Hosting, audience: Audience): Promise<void> {
+  for (const agent of await readSpeakers(trx, routerId)) {
+    if (agent.id !== agentId && serves(agent, audience)) await tellAgain(trx, { routerId, agent }, audience);
+  }
+}
+
+/** As it is, and of which floating IPs the end is still to be reported. */
+export async function tellAgain(trx: Trx, told: Told, audience: Audience): Promise<void> {
+  await tellArrival(trx, told, audience);
+  await recordForFloatingIpAgent(trx, told.agent.host, await readAwaitedItems(trx, told.routerId), audience);
+}
+
+async function readAwaitedItems(trx: Trx, router: string): Promise<readonly FloatingIpItem[]> {
+  const rows = await trx
+    .selectFrom("floating_ips")
+    .select(["id", "revision_number"])
+    .where("last_known_router_id", "=", router)
+    .where("router_id", "is", null)
+    .where("status", "!=", "DOWN")
+    .orderBy("id")
+    .execute();
+  return rows.map(({ id, revision_number: revision }) => goneItem("floating-ip", { id, router, revision }));
 }
 
 export async function tellDeparture(trx: Trx, { routerId, agent }: Told, audience: Audience): Promise<void> {
