@@ -9,6 +9,7 @@ import { bareIdOf } from "./bare-body.ts";
 import { idOf, queryOf } from "./collection-routes.ts";
 import { parseFields } from "./list-request.ts";
 import { notFound, parseId } from "./object-id.ts";
+import { described, oneId, someObjects } from "./operation.ts";
 import { scoped } from "./request-scope.ts";
 
 export function registerAgentRoutes(app: FastifyInstance, agents: AgentService): void {
@@ -17,12 +18,14 @@ export function registerAgentRoutes(app: FastifyInstance, agents: AgentService):
 
   app.get(
     "/v2.0/agents/:id/status",
+    described("What the agent says of each of its networks now"),
     scoped(async (request, _reply, context) => ({
       status: await agents.status(context, idOf(request, agentResource, context)),
     })),
   );
   app.get(
     "/v2.0/agents/:id/dhcp-networks",
+    described("List the networks of a DHCP agent", { answer: someObjects("networks") }),
     scoped(async (request, _reply, context) => {
       const networks = await agents.listNetworks(context, idOf(request, agentResource, context));
       return { networks: networkView.many(networks, context, parseFields(queryOf(request))) };
@@ -30,6 +33,7 @@ export function registerAgentRoutes(app: FastifyInstance, agents: AgentService):
   );
   app.post(
     "/v2.0/agents/:id/dhcp-networks",
+    described("Give a network to a DHCP agent", { request: oneId("network_id"), answer: { type: "null" }, status: 201 }),
     scoped(async (request, reply, context) => {
       const agentId = idOf(request, agentResource, context);
       await agents.addNetwork(context, agentId, bareIdOf(request.body, "network_id"));
@@ -38,6 +42,7 @@ export function registerAgentRoutes(app: FastifyInstance, agents: AgentService):
   );
   app.delete(
     "/v2.0/agents/:id/dhcp-networks/:networkId",
+    described("Take a network from a DHCP agent", { status: 204 }),
     scoped(async (request, reply, context) => {
       const agentId = idOf(request, agentResource, context);
       const { networkId } = request.params as { readonly networkId: string };
@@ -47,6 +52,7 @@ export function registerAgentRoutes(app: FastifyInstance, agents: AgentService):
   );
   app.get(
     "/v2.0/networks/:id/dhcp-agents",
+    described("List the DHCP agents of a network", { answer: someObjects("agents") }),
     scoped(async (request, _reply, context) => {
       const hosting = await agents.listForNetwork(context, hiddenNetworkId(request, context));
       return { agents: agentView.many(hosting, context, parseFields(queryOf(request))) };

@@ -8,6 +8,7 @@ import { bareIdOf } from "./bare-body.ts";
 import { idOf, queryOf } from "./collection-routes.ts";
 import { parseFields } from "./list-request.ts";
 import { notFound, parseId } from "./object-id.ts";
+import { described, oneId, someObjects } from "./operation.ts";
 import { scoped } from "./request-scope.ts";
 
 export function registerL3AgentRoutes(app: FastifyInstance, agents: L3AgentService): void {
@@ -16,6 +17,7 @@ export function registerL3AgentRoutes(app: FastifyInstance, agents: L3AgentServi
 
   app.get(
     "/v2.0/agents/:id/l3-routers",
+    described("List the routers of an L3 agent", { answer: someObjects("routers") }),
     scoped(async (request, _reply, context) => {
       const routers = await agents.listRouters(context, idOf(request, agentResource, context));
       return { routers: routerView.many(routers, context, parseFields(queryOf(request))) };
@@ -23,6 +25,7 @@ export function registerL3AgentRoutes(app: FastifyInstance, agents: L3AgentServi
   );
   app.post(
     "/v2.0/agents/:id/l3-routers",
+    described("Give a router to an L3 agent", { request: oneId("router_id"), answer: { type: "null" }, status: 201 }),
     scoped(async (request, reply, context) => {
       const agentId = idOf(request, agentResource, context);
       await agents.addRouter(context, agentId, bareIdOf(request.body, "router_id"));
@@ -31,6 +34,7 @@ export function registerL3AgentRoutes(app: FastifyInstance, agents: L3AgentServi
   );
   app.delete(
     "/v2.0/agents/:id/l3-routers/:routerId",
+    described("Take a router from an L3 agent", { status: 204 }),
     scoped(async (request, reply, context) => {
       const agentId = idOf(request, agentResource, context);
       const { routerId } = request.params as { readonly routerId: string };
@@ -40,6 +44,7 @@ export function registerL3AgentRoutes(app: FastifyInstance, agents: L3AgentServi
   );
   app.get(
     "/v2.0/routers/:id/l3-agents",
+    described("List the L3 agents of a router", { answer: someObjects("agents") }),
     scoped(async (request, _reply, context) => {
       const { id } = request.params as { readonly id: string };
       if (!context.isAdmin) throw notFound(routerResource, id);

@@ -8,13 +8,20 @@ import { AnswerView } from "./answer-view.ts";
 import { bareIdsOf } from "./bare-body.ts";
 import { openUpdateEnvelope } from "./body-envelope.ts";
 import { idOf, revisionOf } from "./collection-routes.ts";
+import { described } from "./operation.ts";
 import { scoped } from "./request-scope.ts";
+
+const id = { type: "string", format: "uuid" } as const;
+const interfaceSchema = { type: "object", properties: { subnet_id: id, port_id: id }, additionalProperties: false } as const;
 
 export function registerRouterActions(app: FastifyInstance, routers: RouterService): void {
   const view = new AnswerView(routerResource);
   for (const verb of ["add", "remove"] as const) {
     app.put(
       `/v2.0/routers/:id/${verb}_router_interface`,
+      described(`${verb === "add" ? "Add an interface to" : "Remove an interface from"} a router, by its subnet or its port`, {
+        request: interfaceSchema,
+      }),
       scoped(async (request, _reply, context) => {
         const action = actionOf(request, context);
         const wish = interfaceOf(request.body);
@@ -23,6 +30,9 @@ export function registerRouterActions(app: FastifyInstance, routers: RouterServi
     );
     app.put(
       `/v2.0/routers/:id/${verb}_extraroutes`,
+      described(`${verb === "add" ? "Add routes to" : "Remove routes from"} those of a router`, {
+        request: { type: "object" },
+      }),
       scoped(async (request, _reply, context) => {
         const action = actionOf(request, context);
         const routes = routesOf(request.body);
