@@ -1,6 +1,8 @@
-// Routers, floating IPs, port forwardings and their agents over HTTP: statuses, bodies, and what must be refused.
+// Routers, floating IPs, port forwardings and their agents over HTTP: statuses, bodies, and what must be refused. On each engine
+// the tests share one database and follow each other.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
+import { forEachDatabase } from "../../helpers/databases.ts";
 import { type Ask, faultOf } from "../../helpers/fake-api.ts";
 import { type Body, RealApi } from "../../helpers/real-api.ts";
 
@@ -10,8 +12,7 @@ const blue = { "x-project-id": "blue" };
 let api: RealApi;
 let ids: Readonly<Record<"outside" | "inside" | "subnet" | "router" | "port" | "floating" | "spare" | "agent", string>>;
 
-before(async () => {
-  api = await RealApi.open();
+async function fill(): Promise<void> {
   const agent = await api.registerDhcpAgent("node-1");
   const outside = await api.create("network", { "router:external": true });
   await api.create("subnet", { network_id: outside.id, ip_version: 4, cidr: "203.0.113.0/24", enable_dhcp: false });
@@ -28,8 +29,7 @@ before(async () => {
     ...{ outside: outside.id, inside: inside.id, subnet: subnet.id, router: router.id },
     ...{ port: port.id, floating: floating.id, spare: spare.id, agent },
   };
-});
-after(() => api.close());
+}
 
 const put = (path: string, body: unknown, headers: Ask["headers"] = {}) =>
   api.ask(`/v2.0/${path}`, { method: "PUT", body, headers });
@@ -185,79 +185,100 @@ const cases: readonly Case[] = [
   },
 ];
 
-for (const { what, ask, fault } of cases) {
-  const [status, type] = fault;
-  test(`${what} is refused with ${status} ${type}, and nothing changes`, async () => {
-    const before = await api.dump();
+forEachDatabase((_name, _openFresh, freshUrl) => {
+  describe("the API of routers", () => {
+    before(async () => {
+      api = await RealApi.open(await freshUrl());
+      await fill();
+    });
+    after(() => api?.close());
 
-    const answer = faultOf(await ask());
+    for (const { what, ask, fault } of cases) {
+      const [status, type] = fault;
+      test(`${what} is refused with ${status} ${type}, and nothing changes`, async () => {
+        const before = await api.dump();
 
-    assert.deepEqual([answer.status, answer.type], [status, type], answer.message);
-    assert.equal(await api.dump(), before);
+        const answer = faultOf(await ask());
+
+        assert.deepEqual([answer.status, answer.type], [status, type], answer.message);
+        assert.equal(await api.dump(), before);
+      });
+    }
+
+    test("member actions answer 200, with the interface or the router", async () => {
+      const { id } = await api.create("router", { name: "other" });
+      const port = await api.create("port", { network_id: ids.inside });
+      const added = await put(`routers/${id}/add_router_interface`, { port_id: port.id });
+      assert.equal(added.status, 200, added.text);
+      assert.deepEqual(Object.keys(added.body).sort(), [
+        "id",
+        "network_id",
+        "port_id",
+        "project_id",
+        "subnet_id",
+        "subnet_ids",
+        "tenant_id",
+      ]);
+      const routes = { router: { routes: [{ destination: "10.9.0.0/16", nexthop: "10.0.0.5" }] } };
+      for (const verb of ["add", "remove"]) {
+        const answer = await put(`routers/${id}/${verb}_extraroutes`, routes);
+        assert.equal(answer.status, 200, answer.text);
+        assert.equal(((answer.body["router"] as Body)["routes"] as unknown[]).length, verb === "add" ? 1 : 0);
+      }
+      const stale = await put(`routers/${id}/add_extraroutes`, routes, { "if-match": "revision_number=1" });
+      assert.equal(stale.status, 412);
+      assert.equal((await put(`routers/${id}/remove_router_interface`, { port_id: port.id })).status, 200);
+      assert.equal((await api.ask(`/v2.0/routers/${id}`, { method: "DELETE" })).status, 204);
+    });
+
+    test("members see of a router and of a floating IP what is theirs to see", async () => {
+      const [own] = await api.list("routers", "", blue);
+      assert.deepEqual([own?.id, own?.["ha"], own?.["distributed"]], [ids.router, undefined, undefined]);
+      assert.deepEqual(await api.list("routers", "", { "x-project-id": "red" }), []);
+      const [all] = await api.list("routers");
+      assert.deepEqual([all?.["ha"], all?.["distributed"]], [false, false]);
+      assert.equal((await api.list("floatingips", "", blue)).length, 2);
+      assert.equal((await api.list("floatingips", `?router_id=${ids.router}`, blue))[0]?.id, ids.floating);
+      assert.equal((await api.list("floatingips", "?port_id=&router_id=", blue)).length, 0);
+    });
+
+    test("several are made at once, or none of them", async () => {
+      const before = await api.dump();
+      const good = { floating_network_id: ids.outside };
+      assert.equal((await post("floatingips", { floatingips: [good, { ...good, port_id: ids.port }] })).status, 409);
+      assert.equal(await api.dump(), before);
+
+      const routers = await post("routers", { routers: [{ name: "one" }, { name: "two" }] }, blue);
+      assert.deepEqual(
+        [routers.status, (routers.body["routers"] as Body[]).map((each) => each["name"])],
+        [201, ["one", "two"]],
+      );
+    });
+
+    test("an alias of an extension is told only when it holds, and zones are listed by what they serve", async () => {
+      const { body } = await api.ask("/v2.0/extensions");
+      const aliases = new Set((body["extensions"] as readonly { readonly alias: string }[]).map(({ alias }) => alias));
+      for (const alias of [
+        ...["router", "ext-gw-mode", "extraroute", "extraroute-atomic", "external-net", "l3_agent_scheduler"],
+        ...["floating-ip-port-forwarding", "floating-ip-port-forwarding-port-ranges", "expose-port-forwarding-in-fip"],
+        ...["fip-port-details", "router_availability_zone", "availability_zone", "l3-port-ip-change-not-allowed"],
+      ]) {
+        assert.ok(aliases.has(alias), `${alias} is missing`);
+      }
+      for (const alias of [
+        "dvr",
+        "external-gateway-multihoming",
+        "qos",
+        "qos-fip",
+        "standard-attr-tag",
+        "l3-flavors",
+        "quotas",
+      ]) {
+        assert.ok(!aliases.has(alias), `${alias} is a lie`);
+      }
+      const zones = await api.list("availability_zones", "?resource=network", blue);
+      assert.deepEqual(zones, [{ name: "nova", resource: "network", state: "available" }] as never);
+      assert.deepEqual(await api.list("availability_zones", "?resource=router", blue), []);
+    });
   });
-}
-
-test("member actions answer 200, with the interface or the router", async () => {
-  const { id } = await api.create("router", { name: "other" });
-  const port = await api.create("port", { network_id: ids.inside });
-  const added = await put(`routers/${id}/add_router_interface`, { port_id: port.id });
-  assert.equal(added.status, 200, added.text);
-  assert.deepEqual(Object.keys(added.body).sort(), [
-    "id",
-    "network_id",
-    "port_id",
-    "project_id",
-    "subnet_id",
-    "subnet_ids",
-    "tenant_id",
-  ]);
-  const routes = { router: { routes: [{ destination: "10.9.0.0/16", nexthop: "10.0.0.5" }] } };
-  for (const verb of ["add", "remove"]) {
-    const answer = await put(`routers/${id}/${verb}_extraroutes`, routes);
-    assert.equal(answer.status, 200, answer.text);
-    assert.equal(((answer.body["router"] as Body)["routes"] as unknown[]).length, verb === "add" ? 1 : 0);
-  }
-  const stale = await put(`routers/${id}/add_extraroutes`, routes, { "if-match": "revision_number=1" });
-  assert.equal(stale.status, 412);
-  assert.equal((await put(`routers/${id}/remove_router_interface`, { port_id: port.id })).status, 200);
-  assert.equal((await api.ask(`/v2.0/routers/${id}`, { method: "DELETE" })).status, 204);
-});
-
-test("members see of a router and of a floating IP what is theirs to see", async () => {
-  const [own] = await api.list("routers", "", blue);
-  assert.deepEqual([own?.id, own?.["ha"], own?.["distributed"]], [ids.router, undefined, undefined]);
-  assert.deepEqual(await api.list("routers", "", { "x-project-id": "red" }), []);
-  const [all] = await api.list("routers");
-  assert.deepEqual([all?.["ha"], all?.["distributed"]], [false, false]);
-  assert.equal((await api.list("floatingips", "", blue)).length, 2);
-  assert.equal((await api.list("floatingips", `?router_id=${ids.router}`, blue))[0]?.id, ids.floating);
-  assert.equal((await api.list("floatingips", "?port_id=&router_id=", blue)).length, 0);
-});
-
-test("several are made at once, or none of them", async () => {
-  const before = await api.dump();
-  const good = { floating_network_id: ids.outside };
-  assert.equal((await post("floatingips", { floatingips: [good, { ...good, port_id: ids.port }] })).status, 409);
-  assert.equal(await api.dump(), before);
-
-  const routers = await post("routers", { routers: [{ name: "one" }, { name: "two" }] }, blue);
-  assert.deepEqual([routers.status, (routers.body["routers"] as Body[]).map((each) => each["name"])], [201, ["one", "two"]]);
-});
-
-test("an alias of an extension is told only when it holds, and zones are listed by what they serve", async () => {
-  const { body } = await api.ask("/v2.0/extensions");
-  const aliases = new Set((body["extensions"] as readonly { readonly alias: string }[]).map(({ alias }) => alias));
-  for (const alias of [
-    ...["router", "ext-gw-mode", "extraroute", "extraroute-atomic", "external-net", "l3_agent_scheduler"],
-    ...["floating-ip-port-forwarding", "floating-ip-port-forwarding-port-ranges", "expose-port-forwarding-in-fip"],
-    ...["fip-port-details", "router_availability_zone", "availability_zone", "l3-port-ip-change-not-allowed"],
-  ]) {
-    assert.ok(aliases.has(alias), `${alias} is missing`);
-  }
-  for (const alias of ["dvr", "external-gateway-multihoming", "qos", "qos-fip", "standard-attr-tag", "l3-flavors", "quotas"]) {
-    assert.ok(!aliases.has(alias), `${alias} is a lie`);
-  }
-  const zones = await api.list("availability_zones", "?resource=network", blue);
-  assert.deepEqual(zones, [{ name: "nova", resource: "network", state: "available" }] as never);
-  assert.deepEqual(await api.list("availability_zones", "?resource=router", blue), []);
 });
