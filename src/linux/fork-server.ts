@@ -7,7 +7,7 @@ import { type CommandResult, type CommandRunner, defaultTimeoutMs, notInstalled,
 
 interface Pending {
   readonly argv: readonly string[];
-  readonly timer: NodeJS.Timeout;
+  timer: NodeJS.Timeout;
   readonly resolve: (result: CommandResult) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -22,6 +22,7 @@ const idleMs = 30_000;
 export class ForkServer implements CommandRunner {
   readonly #fallback: CommandRunner;
   readonly #searchPath: string;
+  readonly #killLimitMs: number;
   readonly #pending = new Map<number, Pending>();
   #child: ChildProcessWithoutNullStreams | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -30,10 +31,18 @@ export class ForkServer implements CommandRunner {
   #commands = 0;
   #isUseless = setnsNumber === undefined;
 
-  /** @param fallback runs what the child cannot: everything on a host without perl */
-  constructor(fallback: CommandRunner, searchPath: string = process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin") {
+  /**
+   * @param fallback runs what the child cannot: everything on a host without perl
+   * @param killLimitMs from the kill of a tool that took too long until its end must be heard of
+   */
+  constructor(
+    fallback: CommandRunner,
+    searchPath: string = process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+    { killLimitMs = 5_000 }: { readonly killLimitMs?: number } = {},
+  ) {
     this.#fallback = fallback;
     this.#searchPath = searchPath;
+    this.#killLimitMs = killLimitMs;
   }
 
   /** Commands run so far. */
@@ -61,12 +70,23 @@ export class ForkServer implements CommandRunner {
     const child = this.#ensureChild();
     const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     return new Promise((resolve, reject) => {
-      // The tool is killed, and its end is the answer.
-      const timer = setTimeout(() => child.stdin.write(`kill ${id}\n`), timeoutMs);
-      this.#pending.set(id, { argv, timer, resolve, reject });
+      const pending = { argv, resolve, reject, timer: setTimeout(() => this.#kill(child, id), timeoutMs) };
+      this.#pending.set(id, pending);
       this.#hold(child, true);
       child.stdin.write(formatRequest(id, argv, { PATH: this.#searchPath, LC_ALL: "C", ...options.env }, options.stdin));
     });
+  }
+
+  /** The tool's end is the answer. Where even that does not come, the child is of no more use. */
+  #kill(child: ChildProcessWithoutNullStreams, id: number): void {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    child.stdin.write(`kill ${id}\n`);
+    pending.timer = setTimeout(() => {
+      const [tool = ""] = pending.argv;
+      child.kill("SIGKILL");
+      this.#lose(new NetloomError("TIMEOUT", `${tool} did not end, nor did the fork server say so`), child);
+    }, this.#killLimitMs);
   }
 
   #ensureChild(): ChildProcessWithoutNullStreams {

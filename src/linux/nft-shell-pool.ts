@@ -1,7 +1,7 @@
 // The nft shells of many namespaces: made when first used, those not used for longest ended when there are too many, all of them
 // ended after a while without work. A namespace that is removed loses its shell at once, since whoever is inside keeps it alive.
 import type { NamespaceWatch } from "./namespace-watch.ts";
-import { NftShell } from "./nft-shell.ts";
+import { type NftRunOptions, NftShell } from "./nft-shell.ts";
 
 export interface NftShellPoolOptions {
   /** Shells at the same time; one takes about 5 MB, most of them shared. */
@@ -50,8 +50,8 @@ export class NftShellPool {
   }
 
   /** As `NftShell.run`. */
-  run(namespace: string, line: string): Promise<string> {
-    return this.#use(namespace).run(line);
+  run(namespace: string, line: string, options?: NftRunOptions): Promise<string> {
+    return this.#use(namespace).run(line, options);
   }
 
   /** Starts a shell for a namespace that will be worked in soon. Throws NetloomError NOT_FOUND when it is not there. */

@@ -15,7 +15,12 @@ export interface NftShellOptions {
   readonly searchPath?: string | undefined;
 }
 
-interface Request {
+export interface NftRunOptions {
+  /** For lines that nft needs more time for than for others. Counts from when the line is typed, not from when it was asked for. */
+  readonly timeoutMs?: number | undefined;
+}
+
+interface Request extends NftRunOptions {
   readonly line: string;
   readonly resolve: (output: string) => void;
   readonly reject: (error: unknown) => void;
@@ -70,14 +75,14 @@ export class NftShell {
    * @throws NetloomError COMMAND_FAILED with nft's words: nothing of the line was applied. TIMEOUT, or UNAVAILABLE when nft
    * ended: whether it was applied has to be looked up. NOT_FOUND when there is no such namespace. INVALID for what is not one line
    */
-  run(line: string): Promise<string> {
+  run(line: string, { timeoutMs }: NftRunOptions = {}): Promise<string> {
     if (this.#isClosed) return Promise.reject(new NetloomError("UNAVAILABLE", "this nft shell was closed"));
     // A line break would start a second command, a backslash at the end makes nft wait for more, and these two words end it.
     if (/[\n\r]|\\\s*$|^\s*(quit|exit)\b|^\s*$/.test(line)) {
       return Promise.reject(new NetloomError("INVALID", `not a line for nft: ${JSON.stringify(line.slice(0, 64))}`));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ line, resolve, reject });
+      this.#waiting.push({ line, timeoutMs, resolve, reject });
       this.#startNext();
     });
   }
@@ -127,7 +132,7 @@ export class NftShell {
   }
 
   #send(child: ChildProcessWithoutNullStreams, request: Request): void {
-    const timeoutMs = this.#options.timeoutMs ?? defaultTimeoutMs;
+    const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs ?? defaultTimeoutMs;
     const late = new NetloomError("TIMEOUT", `nft in ${this.#namespace} did not answer within ${timeoutMs} ms`);
     const command = nftCommand(request.line);
     const timer = setTimeout(() => this.#lose(child, late), timeoutMs);

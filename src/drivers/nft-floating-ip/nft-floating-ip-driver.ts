@@ -33,9 +33,13 @@ interface RouterState {
 /** Which differences between what is known and what is there were not made by this driver. */
 type Counted = "everything" | "elements" | "nothing";
 
-/** So many elements fit well into the time that a line may take. */
 const mostChangesOfLine = 10_000;
 const mostFramesOfJob = 1000;
+/**
+ * How long nft may take for a line about so many elements. With one limit for all, a router with many of them would never be
+ * looked at on a busy machine: each attempt ends a moment before its answer.
+ */
+const lineLimitMs = (elements: number): number => 5_000 + elements;
 
 export class NftFloatingIpDriver implements FloatingIpDriver {
   readonly #parts: NftFloatingIpParts;
@@ -116,7 +120,7 @@ export class NftFloatingIpDriver implements FloatingIpDriver {
     }
     const lookups = [netlink(listAllRoutes()), ...(gatewayDevice === null ? [] : [netlink(getLink(gatewayDevice))])];
     const [json, [routes, link]] = await Promise.all([
-      this.#parts.nft.run(namespace, listLine),
+      this.#parts.nft.run(namespace, listLine, { timeoutMs: lineLimitMs(state.elements.size) }),
       this.#parts.worker.run(namespace, lookups),
     ]);
     const gatewayIndex = link === undefined ? -1 : parseLinks(link)[0]?.index;
@@ -180,7 +184,7 @@ export class NftFloatingIpDriver implements FloatingIpDriver {
   ): Promise<void> {
     for (let at = 0; at < changes.length; at += mostChangesOfLine) {
       const some = changes.slice(at, at + mostChangesOfLine);
-      await this.#parts.nft.run(namespace, formatLine(some));
+      await this.#parts.nft.run(namespace, formatLine(some), { timeoutMs: lineLimitMs(some.length) });
       elements.commitElements(some);
     }
   }

@@ -42,6 +42,11 @@ export class RouterElements {
     return this.#refusals;
   }
 
+  /** How many elements there are, or should be. */
+  get size(): number {
+    return Math.max(this.#applied.size, this.#claims.size);
+  }
+
   setWish(address: string, wish: FloatingAddress | undefined): void {
     for (const element of this.#wishes.get(address) ?? []) this.#unclaim(address, element);
     this.#wishes.delete(address);

@@ -66,6 +66,15 @@ test("a tool that is missing is named with its package, one that takes too long 
   await assert.rejects(server.run(["sleep", "20"], { timeoutMs: 50 }), { code: "TIMEOUT" });
 });
 
+test("a fork server that says nothing any more is ended, and the next command has a new one", async (t) => {
+  const server = new ForkServer(noFallback, undefined, { killLimitMs: 100 });
+  t.after(() => server.close());
+
+  await assert.rejects(server.run(["sh", "-c", "kill -STOP $PPID"], { timeoutMs: 100 }), { code: "TIMEOUT" });
+
+  assert.equal((await server.run(["echo", "on"])).stdout, "on\n");
+});
+
 test("what is under way when it is closed fails, and the next command has a new child", async (t) => {
   const server = createServer(t);
   const slow = server.run(["sleep", "1"]);

@@ -114,6 +114,19 @@ describe("nft as a coprocess", { skip: skipWithoutRoot }, () => {
     }
   });
 
+  test("a line may have a limit of its own", async () => {
+    const patient = new NftShell({ namespace, timeoutMs: 600_000 });
+    try {
+      await patient.run("add table ip t");
+      process.kill(patient.pid ?? 0, "SIGSTOP");
+
+      const late = { code: "TIMEOUT", message: /within 200 ms/ };
+      await assert.rejects(patient.run("add table ip u", { timeoutMs: 200 }), late);
+    } finally {
+      await patient.close();
+    }
+  });
+
   test("an nft that was killed costs the line that was under way at most", async () => {
     await shell.run("add table ip t");
     process.kill(shell.pid ?? 0, "SIGKILL");
