@@ -8,6 +8,7 @@ import { Heartbeat } from "../heartbeat/heartbeat.ts";
 import type { Bus } from "../messaging/bus.ts";
 import type { LeaseFigures } from "../leases/agent-leases.ts";
 import { openHealthSocket } from "../runtime/health-socket.ts";
+import { openSelfFence } from "../runtime/self-fence.ts";
 import type { Stop } from "../runtime/stop.ts";
 import type { Timers } from "../runtime/timers.ts";
 import type { LeaseReport } from "../types/agent-messages.ts";
@@ -17,7 +18,6 @@ import { readAgentState, serveAgentState } from "./agent-state.ts";
 import { DhcpAgent } from "./dhcp-agent.ts";
 import { DhcpPluginApi } from "./dhcp-plugin-api.ts";
 import type { MetadataService } from "./network-helpers.ts";
-import { SelfFence } from "./self-fence.ts";
 import { StatusReporter } from "./status-reporter.ts";
 import { StreamConsumer } from "./stream-consumer.ts";
 
@@ -79,15 +79,11 @@ export async function startAgent(environment: AgentEnvironment): Promise<Running
     concurrency: settings.concurrency,
     verifyEveryMs: settings.resyncIntervalMs,
   });
-  const { fenceAfterMs = 0 } = settings;
-  const fence =
-    fenceAfterMs === 0
-      ? undefined
-      : new SelfFence({
-          ...{ fenceAfterMs, agent, clock, timers, log },
-          renew: (timeoutMs) => api.renewServing(timeoutMs),
-          requestSync: (reason) => consumer.requestSync(reason),
-        });
+  const fence = openSelfFence(settings.fenceAfterMs, {
+    ...{ agent, clock, timers, log },
+    renew: (timeoutMs) => api.renewServing(timeoutMs),
+    requestSync: (reason) => consumer.requestSync(reason),
+  });
   const consumer: StreamConsumer = new StreamConsumer({
     ...{ bus, role: "dhcp", host, clock, timers, log, sink: agent },
     ...(settings.resyncThrottleMs === undefined ? {} : { throttleMs: settings.resyncThrottleMs }),

@@ -7,6 +7,7 @@ import type { NetworkCache } from "../cache/network-cache.ts";
 import type { NetworkId } from "../model/ids.ts";
 import { runInBackground } from "../runtime/background.ts";
 import { ReconcileQueue, type Lane, type QueueStats } from "../runtime/reconcile-queue.ts";
+import type { Fenced } from "../runtime/self-fence.ts";
 import type { Timers } from "../runtime/timers.ts";
 import type { StreamItem } from "../types/agent-messages.ts";
 import type { CrashVerdict } from "./crash-loop.ts";
@@ -14,7 +15,6 @@ import { NetworkHelpers, type HelperParts, type ServedNetwork } from "./network-
 import { isOwnPort } from "./own-port.ts";
 import { ReadyPorts } from "./ready-ports.ts";
 import { ReconcileJournal } from "./reconcile-journal.ts";
-import type { Fenced } from "./self-fence.ts";
 import type { StatusReporter } from "./status-reporter.ts";
 import type { StreamSink } from "./stream-consumer.ts";
 import { Supervision } from "./supervision.ts";

@@ -1,6 +1,17 @@
-// Keys of how the DHCP agent works, whatever dnsmasq is told; `netloom up` hands them to its agent.
+// Keys of how the DHCP agent works, whatever dnsmasq is told; `netloom up` hands them to its agents.
 import { z } from "zod";
 import { longestMs, refuseLongThrottle } from "./shared-keys.ts";
+
+/** Of every agent. */
+export const fenceAfterMs = z
+  .int()
+  .min(0)
+  .max(longestMs)
+  .default(0)
+  .describe(
+    "Agents stop serving when no server has heard them for so long and others could serve in their place; 0: never. " +
+      "40000 fits the server's defaults: twice dhcp.agent_down_ms, at most dhcp.failover_after_ms",
+  );
 
 export const agentWork = {
   reportIntervalMs: z.int().min(100).max(longestMs).default(5000).describe("Time between heartbeats"),
@@ -17,21 +28,13 @@ export const agentWork = {
     .max(longestMs)
     .default(250)
     .describe("Least time between two syncs with the server; at most resync_interval_ms"),
-  fenceAfterMs: z
-    .int()
-    .min(0)
-    .max(longestMs)
-    .default(0)
-    .describe(
-      "The DHCP agent stops serving when no server has heard it for so long and others could serve its networks; 0: never. " +
-        "40000 fits the server's defaults: twice dhcp.agent_down_ms, at most dhcp.failover_after_ms",
-    ),
+  fenceAfterMs,
 };
 
 /** Of so many heartbeats one at least must be heard in the time. */
 const heartbeatsToMiss = 3;
 
-export interface AgentTimes {
+interface AgentTimes {
   readonly reportIntervalMs: number;
   readonly resyncIntervalMs: number;
   readonly resyncThrottleMs: number;
@@ -47,7 +50,7 @@ export function refuseOddAgentTimes(config: AgentTimes, context: z.RefinementCtx
   context.addIssue({ code: "custom", path: ["fenceAfterMs"], message });
 }
 
-/** The same for a schema that has the server's keys too. */
+/** For `superRefine` of one that has the server's keys too. */
 export function refuseSlowHeartbeats(
   config: { readonly reportIntervalMs: number; readonly dhcp: { readonly agentDownMs: number } },
   context: z.RefinementCtx,

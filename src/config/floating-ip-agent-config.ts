@@ -1,5 +1,6 @@
 // Settings of `netloom floating-ip-agent`.
 import { z } from "zod";
+import { refuseOddAgentTimes } from "./agent-keys.ts";
 import { routerAgentWork } from "./router-agent-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
@@ -20,7 +21,7 @@ export const floatingIpAgentSchema = z
       .default(64)
       .describe("Routers that have an nft running at the same time, for changes without a start of one"),
   })
-  .superRefine(keys.refuseLongThrottle);
+  .superRefine(refuseOddAgentTimes);
 
 type FloatingIpAgentConfig = Frozen<z.output<typeof floatingIpAgentSchema>>;
 

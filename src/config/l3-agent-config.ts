@@ -3,6 +3,7 @@ import { z } from "zod";
 import { dnsDomain } from "./dhcp-keys.ts";
 import { metadataService } from "./metadata-keys.ts";
 import { agentHa } from "./ha-keys.ts";
+import { refuseOddAgentTimes } from "./agent-keys.ts";
 import { routerAgentWork } from "./router-agent-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
@@ -31,7 +32,7 @@ export const l3AgentSchema = z
     ovs: keys.ovs,
     ...routerAgentWork("each router is"),
   })
-  .superRefine(keys.refuseLongThrottle);
+  .superRefine(refuseOddAgentTimes);
 
 const mappings = (pairs: readonly string[]): ReadonlyMap<string, string> =>
   new Map(pairs.map((pair) => [pair.slice(0, pair.lastIndexOf(":")), pair.slice(pair.lastIndexOf(":") + 1)]));

@@ -1,5 +1,6 @@
 // Keys of how the agents of routers and of floating IPs work.
 import { z } from "zod";
+import { fenceAfterMs } from "./agent-keys.ts";
 
 /** @param lookedAt what is looked at again in the kernel, as `--help` says it */
 export const routerAgentWork = (lookedAt: string) => ({
@@ -15,4 +16,5 @@ export const routerAgentWork = (lookedAt: string) => ({
     .min(0)
     .default(250)
     .describe("Least time between two syncs with the server; at most resync_interval_ms"),
+  fenceAfterMs,
 });

@@ -9,6 +9,7 @@ import type { Bus } from "../messaging/bus.ts";
 import { openHealthSocket } from "../runtime/health-socket.ts";
 import { ItemStream } from "../runtime/item-stream.ts";
 import { ReportQueue } from "../runtime/report-queue.ts";
+import { openSelfFence } from "../runtime/self-fence.ts";
 import type { Stop } from "../runtime/stop.ts";
 import type { Timers } from "../runtime/timers.ts";
 import { type FloatingIpItem, floatingIpStreamMessageSchema } from "../types/l3-messages.ts";
@@ -27,6 +28,8 @@ export interface FloatingIpAgentSettings {
   readonly concurrency: number;
   readonly resyncIntervalMs: number;
   readonly resyncThrottleMs: number;
+  /** 0 or absent: never. */
+  readonly fenceAfterMs?: number | undefined;
 }
 
 export interface FloatingIpEnvironment {
@@ -66,10 +69,16 @@ export async function startFloatingIpAgent(environment: FloatingIpEnvironment): 
     ...{ concurrency: settings.concurrency, verifyEveryMs: settings.resyncIntervalMs },
     report: (status) => reports.add(status.id, status),
   });
+  const fence = openSelfFence(settings.fenceAfterMs, {
+    ...{ agent, clock, timers, log },
+    renew: (timeoutMs) => api.renewServing(timeoutMs),
+    requestSync: (reason) => stream.requestSync(reason),
+  });
   const stream: ItemStream<FloatingIpItem> = new ItemStream<FloatingIpItem>({
     ...{ bus, role: "fip", host, clock, timers, log, sink: agent, throttleMs: settings.resyncThrottleMs },
     schema: floatingIpStreamMessageSchema,
     sync: (request) => api.sync({ agent: self.describe(), ...request }),
+    onSynced: () => fence?.onSynced(),
   });
   const { availabilityZone } = settings;
   const self = new AgentReport({ host, availabilityZone, agent, clock, readSeen: () => stream.seen });
@@ -83,19 +92,23 @@ export async function startFloatingIpAgent(environment: FloatingIpEnvironment): 
     metrics: async () =>
       formatFloatingIpMetrics({
         ...{ agent, queue: agent.queueStats, events: stream.events, starts: environment.countStarts?.() },
-        ...{ reportsPending: reports.pending, isConnected: bus.isConnected },
+        ...{ reportsPending: reports.pending, isConnected: bus.isConnected, isFenced: fence?.isFenced === true },
       }),
     status: () => ({
       ...{ host, phase: heartbeat.phase, seen: stream.seen, ...agent.counts, statuses: agent.statusCounts },
       routers: Object.fromEntries(agent.journal.status),
     }),
   });
-  bus.onReconnect(() => reports.retryNow());
+  bus.onReconnect(() => {
+    reports.retryNow();
+    void fence?.renewNow();
+  });
   stop.onStop("floating IPs", () => agent.close());
   // Whoever still waits for an answer would hold up the agent's end.
   stop.onStop("floating IPs' bus", () => bus.close());
   stop.onStop("statuses", () => Promise.race([reports.close(), new Promise<void>((resolve) => timers.after(500, resolve))]));
   stop.onStop("floating IPs' stream", () => stream.close());
+  stop.onStop("floating IPs' fence", () => fence?.close());
   stop.onStop("floating IPs' places", () => places.close());
   stop.onStop("floating IPs' health socket", () => health.close());
   stop.onStop("floating IPs' heartbeat", () => {
@@ -107,5 +120,6 @@ export async function startFloatingIpAgent(environment: FloatingIpEnvironment): 
   heartbeat.setPhase("syncing");
   agent.start();
   stream.start();
+  fence?.start();
   return { agent, ready: agent.whenReady().then(() => heartbeat.setPhase("ready")) };
 }

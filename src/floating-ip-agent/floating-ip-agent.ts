@@ -11,13 +11,14 @@ import type { RouterReady } from "../drivers/l3-layout.ts";
 import type { RouterId } from "../model/ids.ts";
 import type { ItemSink } from "../runtime/item-stream.ts";
 import { type Lane, type QueueStats, ReconcileQueue } from "../runtime/reconcile-queue.ts";
+import type { Fenced } from "../runtime/self-fence.ts";
 import { type CancelTimer, repeatEvery, type Timers } from "../runtime/timers.ts";
 import { VerifyPlan } from "../runtime/verify-plan.ts";
 import type { ControlMessage } from "../types/agent-messages.ts";
 import type { FloatingIpItem } from "../types/l3-messages.ts";
 import { Announcer } from "./announcer.ts";
 import { type Affected, FloatingIpCache } from "./floating-ip-cache.ts";
-import { RouterJournal } from "./router-journal.ts";
+import { RouterJournal, type RouterStatus } from "./router-journal.ts";
 import type { RouterPlaces } from "./router-places.ts";
 import { RouterStatuses } from "./router-statuses.ts";
 import { RouterWork } from "./router-work.ts";
@@ -42,7 +43,7 @@ const patienceMs = 5_000;
 /** The looks of one sweep are spread over so many moments. */
 const sweepParts = 60;
 
-export class FloatingIpAgent implements ItemSink<FloatingIpItem> {
+export class FloatingIpAgent implements ItemSink<FloatingIpItem>, Fenced {
   readonly journal = new RouterJournal();
   readonly #parts: FloatingIpAgentParts;
   readonly #cache = new FloatingIpCache();
@@ -59,6 +60,8 @@ export class FloatingIpAgent implements ItemSink<FloatingIpItem> {
   /** Before the server has once said everything nothing is done: what is unknown may only not have been told of yet. */
   #hasFullView = false;
   #isInSnapshot = false;
+  /** Why nothing is served on routers that another host could be given. */
+  #fenceReason: string | undefined;
 
   constructor(parts: FloatingIpAgentParts) {
     const { driver, timers, log, clock, concurrency, verifyEveryMs, random } = parts;
@@ -127,6 +130,17 @@ export class FloatingIpAgent implements ItemSink<FloatingIpItem> {
     for (const id of this.#knownRouters()) this.#verify(id);
   }
 
+  /** Floating IPs leave plain routers, also those that an earlier process left there. One of high availability keeps them. */
+  fence(reason: string): void {
+    this.#fenceReason = reason;
+    for (const id of this.#knownRouters()) this.#queue.mark(id, "event");
+  }
+
+  unfence(): void {
+    this.#fenceReason = undefined;
+    for (const id of this.#knownRouters()) this.routerChanged(id);
+  }
+
   // ---- what the stream calls
 
   applyItems(items: readonly FloatingIpItem[]): void {
@@ -172,13 +186,13 @@ export class FloatingIpAgent implements ItemSink<FloatingIpItem> {
 
   /** Brings one router's floating IPs to their desired state, whatever was the trigger. */
   async reconcile(id: RouterId): Promise<void> {
-    if (!this.#hasFullView) return;
+    const place = this.#parts.places.get(id);
+    const fenced = place?.haState === undefined ? this.#fenceReason : undefined;
+    if (!this.#hasFullView && fenced === undefined) return;
     const trace = parseTraceparent(this.#traceparents.get(id));
     this.#traceparents.delete(id);
-    const place = this.#parts.places.get(id);
-    await withTrace(trace ?? createTrace(), () =>
-      place === undefined || place.gatewayDevice === null ? this.#wait(id, place) : this.#reconcileAt(place),
-    );
+    const mayServe = place !== undefined && place.gatewayDevice !== null && fenced === undefined;
+    await withTrace(trace ?? createTrace(), () => (mayServe ? this.#reconcileAt(place) : this.#wait(id, place, fenced)));
   }
 
   async #reconcileAt(place: RouterReady): Promise<void> {
@@ -223,8 +237,8 @@ export class FloatingIpAgent implements ItemSink<FloatingIpItem> {
     this.#statuses.tellApplied(routerId, new Set([...dirty, ...failedBefore, ...failed.keys()]), failed);
   }
 
-  /** Nothing can be served: the router's namespace is not there, or has no way out. */
-  async #wait(id: RouterId, place: RouterReady | undefined): Promise<void> {
+  /** Nothing can be served, or may be: the router's namespace is not there, has no way out, or is fenced. */
+  async #wait(id: RouterId, place: RouterReady | undefined, fenced: string | undefined): Promise<void> {
     const { driver, clock, timers } = this.#parts;
     const startedAtMs = performance.now();
     const taken = this.#work.take(id);
@@ -246,9 +260,11 @@ export class FloatingIpAgent implements ItemSink<FloatingIpItem> {
       return;
     }
     this.#work.forgetTold(id);
-    const reason = place === undefined ? `router ${id} is not on this host yet` : `router ${id} has no gateway on this host`;
-    this.#note(id, { state: isWanted ? "waiting" : "served", reason: isWanted ? reason : null, startedAtMs });
-    if (!isWanted) return;
+    const state = fenced === undefined ? "waiting" : "fenced";
+    const reason = fenced ?? waitReason(id, place);
+    this.#note(id, { state: isWanted ? state : "served", reason: isWanted ? reason : null, startedAtMs });
+    // Of what is fenced others may have the word by now.
+    if (!isWanted || fenced !== undefined) return;
     const waitedMs = this.#work.waitingMs(id, clock.monotonicMs());
     if (waitedMs >= patienceMs) this.#statuses.tellWaiting(id, reason);
     else timers.after(patienceMs - waitedMs + 1, () => this.#mark(id, "resync"));
@@ -315,8 +331,11 @@ export class FloatingIpAgent implements ItemSink<FloatingIpItem> {
   }
 }
 
+const waitReason = (id: RouterId, place: RouterReady | undefined): string =>
+  place === undefined ? `router ${id} is not on this host yet` : `router ${id} has no gateway on this host`;
+
 interface Note {
-  readonly state: "served" | "degraded" | "waiting" | "failing";
+  readonly state: RouterStatus["state"];
   readonly reason: string | null;
   /** By `performance.now()`. */
   readonly startedAtMs: number;

@@ -9,6 +9,7 @@ export interface FloatingIpFigures {
   readonly events: number;
   readonly reportsPending: number;
   readonly isConnected: boolean;
+  readonly isFenced: boolean;
   /** Tools that were started; undefined where others share them. */
   readonly starts: number | undefined;
 }
@@ -27,7 +28,7 @@ const counter = (name: string, help: string, value: number): string => format("c
 
 export function formatFloatingIpMetrics({ agent, queue, events, ...figures }: FloatingIpFigures): string {
   const { counts, statusCounts, journal } = agent;
-  const states = (["served", "degraded", "waiting", "failing"] as const).map(
+  const states = (["served", "degraded", "waiting", "failing", "fenced"] as const).map(
     (state): Sample => [`{state="${state}"}`, journal.count(state)],
   );
   const statuses = Object.entries(statusCounts).map(([status, count]): Sample => [`{status="${status}"}`, count]);
@@ -40,6 +41,11 @@ export function formatFloatingIpMetrics({ agent, queue, events, ...figures }: Fl
     gauge("oldest_dirty_seconds", "Age of the oldest change that is not in effect", queue.oldestDirtyMs / 1000),
     gauge("reports_pending", "Statuses that the server has not stored yet", figures.reportsPending),
     gauge("nats_connected", "1 while connected to NATS", figures.isConnected ? 1 : 0),
+    gauge(
+      "fenced",
+      "1 while plain routers' floating IPs are not served because no server hears this agent",
+      figures.isFenced ? 1 : 0,
+    ),
     counter("events_total", "Changes that came as events", events),
     counter(
       "foreign_changes_total",

@@ -3,8 +3,8 @@ import type { RouterId } from "../model/ids.ts";
 import { Histogram } from "../runtime/histogram.ts";
 
 export interface RouterStatus {
-  /** `waiting`: the router is not here yet, or has no gateway. */
-  readonly state: "served" | "degraded" | "waiting" | "failing";
+  /** `waiting`: the router is not here yet, or has no gateway. `fenced`: nobody hears this agent, others may serve them. */
+  readonly state: "served" | "degraded" | "waiting" | "failing" | "fenced";
   readonly reason: string | null;
   readonly addresses: number;
   /** Milliseconds since the epoch. */

@@ -60,6 +60,11 @@ export class HaStates {
     return [...this.#told].filter(([id, told]) => this.#read(id) !== told).map(([id]) => id);
   }
 
+  /** Whether a VRRP process of it has spoken here, in this process' life or before. */
+  isKnown(id: RouterId): boolean {
+    return this.#read(id) !== "unknown";
+  }
+
   /** The router is served; its state goes to the server when it lasts. */
   served(id: RouterId): void {
     if (this.#waiting.has(id) || this.#told.get(id) === this.#read(id)) return;

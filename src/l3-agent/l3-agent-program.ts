@@ -10,6 +10,7 @@ import type { RouterId } from "../model/ids.ts";
 import { openHealthSocket } from "../runtime/health-socket.ts";
 import { ItemStream, type PageRequest } from "../runtime/item-stream.ts";
 import { ReportQueue } from "../runtime/report-queue.ts";
+import { openSelfFence } from "../runtime/self-fence.ts";
 import type { Stop } from "../runtime/stop.ts";
 import type { Timers } from "../runtime/timers.ts";
 import { type RouterItem, routerStreamMessageSchema, type RouterSyncReply } from "../types/l3-messages.ts";
@@ -28,6 +29,8 @@ export interface L3AgentSettings extends DescribedSettings {
   readonly resyncIntervalMs: number;
   /** So long a state of high availability must last before it is told; an advertisement's interval. */
   readonly haConfirmMs?: number | undefined;
+  /** 0 or absent: never. */
+  readonly fenceAfterMs?: number | undefined;
 }
 
 export interface L3AgentEnvironment {
@@ -80,10 +83,16 @@ export async function startL3Agent(environment: L3AgentEnvironment): Promise<Run
     verifyEveryMs: settings.resyncIntervalMs,
     handlesInternalOnly: settings.handleInternalOnlyRouters,
   });
+  const fence = openSelfFence(settings.fenceAfterMs, {
+    ...{ agent, clock, timers, log },
+    renew: (timeoutMs) => api.renewServing(timeoutMs),
+    requestSync: (reason) => stream.requestSync(reason),
+  });
   const stream: ItemStream<RouterItem> = new ItemStream<RouterItem>({
     ...{ bus, role: "l3", host, clock, timers, log, random, sink: agent, throttleMs: settings.resyncThrottleMs },
     schema: routerStreamMessageSchema,
     sync: (request) => sync({ api, agent, self, log }, request),
+    onSynced: () => fence?.onSynced(),
   });
   const self = new L3AgentReport({ settings, agent, clock, readSeen: () => stream.seen });
   const heartbeat = new Heartbeat({
@@ -97,20 +106,22 @@ export async function startL3Agent(environment: L3AgentEnvironment): Promise<Run
       formatL3Metrics({
         ...{ routers: agent.routers, queue: agent.queueStats, journal: agent.journal, isConnected: bus.isConnected },
         ...{ reportsPending: reports.pending, events: stream.events, requests: api.requests },
-        forks: environment.countForks(),
+        ...{ forks: environment.countForks(), isFenced: fence?.isFenced === true },
       }),
     status: () => ({ host, phase: heartbeat.phase, seen: stream.seen, routers: Object.fromEntries(agent.journal.status) }),
   });
   bus.onReconnect(() => {
     reports.retryNow();
     haReports.retryNow();
+    void fence?.renewNow();
   });
-  closeOnStop(environment, { agent, reports: [reports, haReports], haStates, stream, health, heartbeat });
+  closeOnStop(environment, { agent, reports: [reports, haReports], haStates, stream, fence, health, heartbeat });
   await haStates.start((router) => agent.haChanged(router));
   heartbeat.start();
   heartbeat.setPhase("syncing");
   agent.start();
   stream.start();
+  fence?.start();
   const ready = agent.whenReady().then(() => heartbeat.setPhase("ready"));
   return { agent, stream, ready };
 }
@@ -120,12 +131,13 @@ interface Opened {
   readonly reports: readonly { close(): Promise<void> }[];
   readonly haStates: HaStates;
   readonly stream: ItemStream<RouterItem>;
+  readonly fence: { close(): void } | undefined;
   readonly health: { close(): Promise<void> };
   readonly heartbeat: Heartbeat;
 }
 
 function closeOnStop({ stop, bus, timers }: L3AgentEnvironment, opened: Opened): void {
-  const { agent, reports, haStates, stream, health, heartbeat } = opened;
+  const { agent, reports, haStates, stream, fence, health, heartbeat } = opened;
   stop.onStop("agent", () => agent.close());
   stop.onStop("states", () => haStates.close());
   // Whoever still waits for an answer would hold up the agent's end.
@@ -135,6 +147,7 @@ function closeOnStop({ stop, bus, timers }: L3AgentEnvironment, opened: Opened):
     await Promise.race([sent, new Promise<void>((resolve) => timers.after(500, resolve))]);
   });
   stop.onStop("stream", () => stream.close());
+  stop.onStop("fence", () => fence?.close());
   stop.onStop("health socket", () => health.close());
   stop.onStop("heartbeat", () => {
     heartbeat.setPhase("stopping");

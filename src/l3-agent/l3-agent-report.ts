@@ -73,7 +73,7 @@ export class L3AgentReport {
   #readTroubles(): readonly Readonly<Record<string, unknown>>[] {
     const lines = [...this.#parts.agent.journal.status];
     return lines
-      .filter(([, { state }]) => state === "degraded" || state === "failing")
+      .filter(([, { state }]) => state === "degraded" || state === "failing" || state === "fenced")
       .slice(0, mostTroubles)
       .map(([id, { state, reason }]) => ({ router_id: id, state, reason }));
   }

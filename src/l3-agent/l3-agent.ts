@@ -8,8 +8,10 @@ import { createTrace, parseTraceparent, withTrace } from "../base/trace-context.
 import type { AppliedRouter, RouterDriver, RouterPlace } from "../drivers/router-driver.ts";
 import type { RouterId } from "../model/ids.ts";
 import type { Router } from "../model/router.ts";
+import { runInBackground } from "../runtime/background.ts";
 import type { ItemSink } from "../runtime/item-stream.ts";
 import { type Lane, type QueueStats, ReconcileQueue } from "../runtime/reconcile-queue.ts";
+import type { Fenced } from "../runtime/self-fence.ts";
 import type { Timers } from "../runtime/timers.ts";
 import type { ControlMessage } from "../types/agent-messages.ts";
 import type { RouterItem } from "../types/l3-messages.ts";
@@ -31,7 +33,7 @@ export interface L3AgentParts {
   readonly driver: RouterDriver;
   readonly metadata?: RouterMetadata | undefined;
   /** Of routers of high availability. */
-  readonly haStates?: Pick<HaStates, "served" | "forget" | "forgetAll" | "missed"> | undefined;
+  readonly haStates?: Pick<HaStates, "served" | "forget" | "forgetAll" | "missed" | "isKnown"> | undefined;
   readonly report: (status: RouterStatus) => void;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -55,7 +57,7 @@ interface Done {
 
 const maxReason = 500;
 
-export class L3Agent implements ItemSink<RouterItem> {
+export class L3Agent implements ItemSink<RouterItem>, Fenced {
   readonly #parts: L3AgentParts;
   readonly #cache = new RouterCache();
   readonly #queue: ReconcileQueue<RouterId>;
@@ -69,6 +71,8 @@ export class L3Agent implements ItemSink<RouterItem> {
   #hasFullView = false;
   /** Taken away from this host by the server: not served whatever else is not known yet. */
   readonly #lost = new Set<RouterId>();
+  /** Why routers that another host could be given are not served. */
+  #fenceReason: string | undefined;
   readonly #firstSync: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor(parts: L3AgentParts) {
@@ -137,6 +141,24 @@ export class L3Agent implements ItemSink<RouterItem> {
     if (this.#cache.find(id)?.isHa === true) this.#mark(id, "event");
   }
 
+  /**
+   * Plain routers leave this host, also those that an earlier process left here: their addresses may be another's by now. Those
+   * of high availability stay, because who of their hosts forwards is settled without servers.
+   */
+  fence(reason: string): void {
+    const { driver, log } = this.#parts;
+    this.#fenceReason = reason;
+    for (const id of this.#cache.routerIds()) this.#queue.mark(id, "event");
+    runInBackground(log, "looking for routers to fence failed", async () => {
+      for (const id of await driver.list()) this.#queue.mark(id, "event");
+    });
+  }
+
+  unfence(): void {
+    this.#fenceReason = undefined;
+    this.#lookAtAll([]);
+  }
+
   // ---- what the stream calls
 
   applyItems(items: readonly RouterItem[]): void {
@@ -200,15 +222,19 @@ export class L3Agent implements ItemSink<RouterItem> {
    */
   async reconcile(id: RouterId): Promise<void> {
     const router = this.#cache.find(id);
-    if (!this.#hasFullView && router === undefined && !this.#lost.has(id)) return;
+    const fenced = this.#isFenced(id, router) ? this.#fenceReason : undefined;
+    const mayStop = this.#hasFullView || this.#lost.has(id) || fenced !== undefined;
+    if (!mayStop && router === undefined) return;
     const traceparent = this.#traceparents.get(id);
     this.#traceparents.delete(id);
     const trace = parseTraceparent(traceparent);
     const startedAtMs = performance.now();
     try {
-      const done = await withTrace(trace ?? createTrace(), () => this.#bring(id, router));
+      const done = await withTrace(trace ?? createTrace(), () =>
+        fenced === undefined ? this.#bring(id, router) : this.#remove(id),
+      );
       const ms = performance.now() - startedAtMs;
-      this.journal.addSuccess({ id, traceId: trace?.traceId, revision: router?.revision, ...done, ms });
+      this.journal.addSuccess({ id, traceId: trace?.traceId, revision: router?.revision, ...done, fenced, ms });
     } catch (thrown) {
       // The next attempt still belongs to this change, and trusts nothing that this one may have left half done.
       if (traceparent !== undefined && !this.#traceparents.has(id)) this.#traceparents.set(id, traceparent);
@@ -239,6 +265,8 @@ export class L3Agent implements ItemSink<RouterItem> {
       return applied;
     } catch (thrown) {
       this.#statuses.tell({ id, revision, status: "ERROR", reason: errorText(thrown).slice(0, maxReason) });
+      // Who forwards is settled without us: the word on a router counts from the host that does, also where it fails.
+      if (router.isHa) this.#parts.haStates?.served(id);
       throw thrown;
     }
   }
@@ -253,6 +281,12 @@ export class L3Agent implements ItemSink<RouterItem> {
     await driver.remove(id);
     this.#lost.delete(id);
     return { outcome: isPresent ? "removed" : "absent", isServed: false, foreignChanges: 0, warnings: [] };
+  }
+
+  /** Of one that this process has not heard of, the files of its VRRP process tell what it is. */
+  #isFenced(id: RouterId, router: Router | undefined): boolean {
+    if (this.#fenceReason === undefined) return false;
+    return router === undefined ? this.#parts.haStates?.isKnown(id) !== true : !router.isHa;
   }
 
   #isServed({ adminStateUp, gateway }: Router): boolean {

@@ -14,6 +14,7 @@ export interface L3Figures {
   /** Tools that were started. */
   readonly forks: number;
   readonly isConnected: boolean;
+  readonly isFenced: boolean;
 }
 
 const prefix = "netloom_l3_agent_";
@@ -31,6 +32,12 @@ export function formatL3Metrics({ routers, queue, journal, isConnected, ...figur
     line("gauge", "oldest_dirty_seconds", "Age of the oldest change that is not in effect", queue.oldestDirtyMs / 1000),
     line("gauge", "reports_pending", "Statuses that the server has not stored yet", figures.reportsPending),
     line("gauge", "nats_connected", "1 while connected to NATS", isConnected ? 1 : 0),
+    line(
+      "gauge",
+      "fenced",
+      "1 while plain routers are not served because no server hears this agent",
+      figures.isFenced ? 1 : 0,
+    ),
     line("counter", "foreign_changes_total", "Changes by others that were repaired", journal.foreignChanges),
     line("counter", "events_total", "Changes that came as events", figures.events),
     line("counter", "rpc_total", "Requests to servers, reports included", figures.requests),

@@ -4,6 +4,7 @@ import { NetloomError } from "../base/errors.ts";
 import type { Bus } from "../messaging/bus.ts";
 import { rpcSubject, statusSubject } from "../messaging/subjects.ts";
 import type { NetworkView } from "../model/network.ts";
+import { type ServingReply, servingReplySchema } from "../types/agent-serving.ts";
 import {
   findInstanceReplySchema,
   type FindInstanceRequest,
@@ -13,7 +14,7 @@ import {
   type RouterSyncRequest,
 } from "../types/l3-messages.ts";
 
-const timeoutMs = 10_000;
+const usualTimeoutMs = 10_000;
 
 /** Every call rejects with the server's NetloomError, or UNAVAILABLE or TIMEOUT when no server answers. */
 export class L3PluginApi {
@@ -41,18 +42,23 @@ export class L3PluginApi {
     return (await this.#call("findInstance", request, findInstanceReplySchema)).views;
   }
 
+  /** How long ago a server has heard this agent, and who could serve in its place. */
+  async renewServing(timeoutMs: number): Promise<ServingReply> {
+    return this.#call("renewServing", {}, servingReplySchema, timeoutMs);
+  }
+
   /** Resolves when the server has stored the report. */
   async reportStatus(report: RouterStatusReport): Promise<void> {
     await this.#ask(statusSubject("l3", this.#host), report);
   }
 
-  async #ask(subject: string, body: object): Promise<unknown> {
+  async #ask(subject: string, body: object, timeoutMs = usualTimeoutMs): Promise<unknown> {
     this.#requests += 1;
     return this.#bus.request(subject, body, { timeoutMs });
   }
 
-  async #call<T>(method: string, request: object, schema: z.ZodType<T>): Promise<T> {
-    const reply = await this.#ask(rpcSubject("l3", method, this.#host), request);
+  async #call<T>(method: string, request: object, schema: z.ZodType<T>, timeoutMs?: number): Promise<T> {
+    const reply = await this.#ask(rpcSubject("l3", method, this.#host), request, timeoutMs);
     const checked = schema.safeParse(reply);
     if (checked.success) return checked.data;
     const [issue] = checked.error.issues;

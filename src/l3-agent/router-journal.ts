@@ -9,7 +9,7 @@ import { Histogram } from "../runtime/histogram.ts";
 export type ReconcileOutcome = RouterOutcome | "removed" | "absent";
 
 export interface RouterLine {
-  readonly state: "served" | "off" | "degraded" | "failing";
+  readonly state: "served" | "off" | "degraded" | "failing" | "fenced";
   /** Why it is not simply served. */
   readonly reason: string | null;
   readonly outcome: ReconcileOutcome | null;
@@ -26,6 +26,8 @@ export interface Success {
   readonly revision: number | undefined;
   readonly outcome: ReconcileOutcome;
   readonly isServed: boolean;
+  /** Why it is taken from this host though it is this host's. */
+  readonly fenced?: string | undefined;
   readonly foreignChanges: number;
   readonly warnings: readonly string[];
   readonly ms: number;
@@ -73,7 +75,7 @@ export class RouterJournal {
     return [...this.#status.values()].filter(({ state }) => state === "failing").length;
   }
 
-  addSuccess({ id, traceId, revision, outcome, isServed, foreignChanges, warnings, ms }: Success): void {
+  addSuccess({ id, traceId, revision, outcome, isServed, fenced, foreignChanges, warnings, ms }: Success): void {
     const rounded = Math.round(ms * 10) / 10;
     const isQuiet = outcome === "unchanged" || outcome === "absent";
     this.#log[isQuiet ? "debug" : "info"]({ traceId, routerId: id, revision, outcome, ms: rounded }, "router reconciled");
@@ -90,6 +92,10 @@ export class RouterJournal {
     const reason = warnings.length === 0 ? null : warnings.join("; ");
     if (reason !== null && reason !== this.#status.get(id)?.reason) {
       this.#log.warn({ routerId: id, reason }, "router works, but not all of it");
+    }
+    if (fenced !== undefined) {
+      this.#set(id, { state: "fenced", reason: fenced, outcome, lastReconcileMs: rounded });
+      return;
     }
     const state = !isServed ? "off" : reason === null ? "served" : "degraded";
     this.#set(id, { state, reason, outcome, lastReconcileMs: rounded });

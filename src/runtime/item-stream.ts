@@ -61,6 +61,8 @@ export interface ItemStreamOptions<I> {
     ): { success: true; data: ItemMessage<I> } | { success: false; error: { issues: readonly unknown[] } };
   };
   readonly sync: (request: PageRequest) => Promise<ItemPage<I>>;
+  /** After the sink was told of it. */
+  readonly onSynced?: (() => void) | undefined;
   /** Least time between two syncs. */
   readonly throttleMs?: number | undefined;
   readonly clock: Clock;
@@ -181,6 +183,7 @@ export class ItemStream<I> {
     try {
       const { mode, items } = await this.#readPages();
       sink.onSynced();
+      this.#options.onSynced?.();
       log.debug({ reasons, mode, items, ...this.#seen, ms: Math.round(performance.now() - startedAtMs) }, "synced");
     } finally {
       const waiting = this.#waiting;

@@ -101,6 +101,7 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const l3Rpc = serveL3Agents({
     bus,
     registration,
+    serving,
     sync: new L3Sync({ store, epoch, scheduler: l3.scheduler, autoSchedule: l3.autoSchedule, registration, ...paging }),
     status: new L3Status(store, clock, l3.scheduler.audience),
     instances: new InstanceFinder(store),

@@ -3,7 +3,7 @@ import type { Logger, LogFields } from "../../src/base/logger.ts";
 import { NetworkCache } from "../../src/cache/network-cache.ts";
 import { DhcpAgent } from "../../src/agent/dhcp-agent.ts";
 import { DhcpPluginApi } from "../../src/agent/dhcp-plugin-api.ts";
-import { SelfFence } from "../../src/agent/self-fence.ts";
+import { SelfFence } from "../../src/runtime/self-fence.ts";
 import { StatusReporter } from "../../src/agent/status-reporter.ts";
 import { StreamConsumer } from "../../src/agent/stream-consumer.ts";
 import type { AgentDescription } from "../../src/types/agent-messages.ts";

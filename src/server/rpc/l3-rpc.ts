@@ -8,6 +8,7 @@ import {
   routerSyncRequestSchema,
 } from "../../types/l3-messages.ts";
 import type { AgentRegistration } from "../services/agent-registration.ts";
+import type { AgentServing } from "../services/agent-serving.ts";
 import type { InstanceFinder } from "../services/instance-finder.ts";
 import type { L3Status } from "../services/l3-status.ts";
 import type { L3Sync } from "../services/l3-sync.ts";
@@ -18,13 +19,15 @@ export interface L3RpcDeps {
   readonly bus: Bus;
   readonly registration: AgentRegistration;
   readonly sync: L3Sync;
+  readonly serving: AgentServing;
   readonly status: L3Status;
   readonly instances: InstanceFinder;
   readonly syncsAtOnce?: number;
 }
 
 /** Serves until what it answers is closed. */
-export function serveL3Agents({ bus, registration, sync, status, instances, syncsAtOnce = 8 }: L3RpcDeps): BusSubscription {
+export function serveL3Agents(deps: L3RpcDeps): BusSubscription {
+  const { bus, registration, sync, status, instances, syncsAtOnce = 8 } = deps;
   const admission = new Admission({ limit: syncsAtOnce, retryAfterMs: 500 });
   const serve = (subject: string, handler: (message: BusMessage) => Promise<unknown>): BusSubscription =>
     bus.serve(subject, serverQueue, async (message) => {
@@ -48,6 +51,11 @@ export function serveL3Agents({ bus, registration, sync, status, instances, sync
       const request = syncRequest(message);
       return admitFirst(admission, request, () => sync.syncFloatingIps(request));
     }),
+    ...(["l3", "fip"] as const).map((role) =>
+      serve(anyHost.rpc(role, "renewServing"), async ({ subject }) =>
+        deps.serving.renew(await registration.requireAgent(role, speakerOf(subject))),
+      ),
+    ),
     serve(anyHost.rpc("l3", "findInstance"), async ({ subject, data }) => {
       const request = parseMessage(findInstanceRequestSchema, data, subject);
       return instances.find(await registration.requireAgent("l3", speakerOf(subject)), request);

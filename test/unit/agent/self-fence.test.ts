@@ -135,7 +135,7 @@ test("a fence that comes after the servers' failover is told once", async () => 
 
   await rig.advance(30_000);
 
-  const [line, ...more] = rig.log("two hosts may answer for a network before this one stops");
+  const [line, ...more] = rig.log("two hosts may serve the same before this one stops");
   assert.equal(line?.["reason"], "fence_after_ms is 40000, failover_after_ms of the server 30000");
   assert.equal(more.length, 0);
 });

@@ -4,21 +4,21 @@
 import type { Clock } from "../base/clock.ts";
 import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import { type CancelTimer, repeatEvery, type Timers } from "../runtime/timers.ts";
 import type { ServingReply } from "../types/agent-serving.ts";
+import { type CancelTimer, repeatEvery, type Timers } from "./timers.ts";
 
 /** Whoever serves, and can be told to stop and to go on. */
 export interface Fenced {
-  /** Everything on this host stops answering; what is wanted stays known. */
+  /** Whatever another host could be given stops answering on this one; what is wanted stays known. */
   fence(reason: string): void;
   unfence(): void;
 }
 
 export interface SelfFenceParts {
-  /** Above 0: so long after a server has last heard this agent it stops serving. */
+  /** So long after a server has last heard this agent it stops serving. */
   readonly fenceAfterMs: number;
   readonly renew: (timeoutMs: number) => Promise<ServingReply>;
-  /** What was missed may have taken networks from this host: nothing is served again before it is known. */
+  /** What was missed may have taken something from this host: nothing is served again before it is known. */
   readonly requestSync: (reason: string) => void;
   readonly agent: Fenced;
   readonly clock: Clock;
@@ -29,6 +29,14 @@ export interface SelfFenceParts {
 /** Within the time that an answer is good for, so many others are asked for. */
 const attemptsPerTerm = 5;
 const longestPeriodMs = 10_000;
+
+/** @param fenceAfterMs 0 or absent: never, and `undefined` is the answer */
+export function openSelfFence(
+  fenceAfterMs: number | undefined,
+  parts: Omit<SelfFenceParts, "fenceAfterMs">,
+): SelfFence | undefined {
+  return fenceAfterMs === undefined || fenceAfterMs === 0 ? undefined : new SelfFence({ ...parts, fenceAfterMs });
+}
 
 export class SelfFence {
   readonly #parts: SelfFenceParts;
@@ -79,7 +87,7 @@ export class SelfFence {
   onSynced(): void {
     if (!this.#isFenced || this.#parts.clock.monotonicMs() >= this.#goodUntilMs) return;
     this.#isFenced = false;
-    this.#parts.log.info({}, "a server hears this agent again, its networks are served");
+    this.#parts.log.info({}, "a server hears this agent again, it serves");
     this.#parts.agent.unfence();
   }
 
@@ -91,7 +99,7 @@ export class SelfFence {
     if (movesAfterMs !== null && fenceAfterMs > movesAfterMs && !this.#isWarned) {
       this.#isWarned = true;
       const reason = `fence_after_ms is ${fenceAfterMs}, failover_after_ms of the server ${movesAfterMs}`;
-      log.warn({ reason }, "two hosts may answer for a network before this one stops");
+      log.warn({ reason }, "two hosts may serve the same before this one stops");
     }
     if (this.#isFenced && clock.monotonicMs() < this.#goodUntilMs) requestSync("fenced");
   }
