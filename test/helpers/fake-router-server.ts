@@ -1,11 +1,12 @@
 // The server's end of an L3 agent, in memory: a truth, an outbox and a stream for one host.
 import type { z } from "zod";
-import type { NetloomError } from "../../src/base/errors.ts";
+import { NetloomError } from "../../src/base/errors.ts";
 import type { Bus, BusSubscription } from "../../src/messaging/bus.ts";
 import { anyHost, controlSubject, eventSubject, serverQueue } from "../../src/messaging/subjects.ts";
 import type { RouterId } from "../../src/model/ids.ts";
 import type { Router } from "../../src/model/router.ts";
 import { type ControlMessage, type Heartbeat, heartbeatSchema } from "../../src/types/agent-messages.ts";
+import type { ServingReply } from "../../src/types/agent-serving.ts";
 import {
   type RouterItem,
   routerStatusReportSchema,
@@ -40,6 +41,8 @@ export class FakeRouterServer {
   readonly statusFailures: NetloomError[] = [];
   /** Called between the pages of a snapshot. */
   betweenPages: () => void | Promise<void> = () => {};
+  /** Undefined: it does not answer whether it hears the agent. */
+  serving: ServingReply | undefined = { silentMs: 0, others: 1, movesAfterMs: 40_000 };
   epoch = "epoch-1";
   readonly #bus: Bus;
   readonly #host: string;
@@ -55,6 +58,10 @@ export class FakeRouterServer {
     this.#pageSize = pageSize;
     this.#subscriptions = [
       bus.serve(anyHost.rpc("l3", "sync"), serverQueue, ({ data }) => this.#sync(data)),
+      bus.serve(anyHost.rpc("l3", "renewServing"), serverQueue, async () => {
+        if (this.serving === undefined) throw new NetloomError("UNAVAILABLE", "told to be silent");
+        return this.serving;
+      }),
       bus.serve(anyHost.status("l3"), serverQueue, async ({ data }) => this.#status(data)),
       bus.subscribe(anyHost.heartbeat, ({ data }) => void this.heartbeats.push(heartbeatSchema.parse(data))),
     ];

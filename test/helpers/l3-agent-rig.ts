@@ -16,6 +16,7 @@ export interface L3RigOptions {
   readonly concurrency?: number;
   readonly handlesInternalOnly?: boolean;
   readonly metadata?: RouterMetadata;
+  readonly fenceAfterMs?: number;
 }
 
 export class L3AgentRig {
@@ -46,20 +47,25 @@ export class L3AgentRig {
   }
 
   async start(): Promise<void> {
-    const { concurrency = 4, handlesInternalOnly = true, metadata } = this.#options;
+    const { concurrency = 4, handlesInternalOnly = true, metadata, fenceAfterMs } = this.#options;
     const { clock, bus, driver } = this;
     this.#directory = await createTestDirectory();
     this.#running = await startL3Agent({
       settings: {
         ...{ host: rigHost, availabilityZone: "nova", stateDir: this.#directory.path, concurrency },
         ...{ handleInternalOnlyRouters: handlesInternalOnly, reportIntervalMs: 5000 },
-        ...{ resyncThrottleMs: 250, resyncIntervalMs: 60_000 },
+        ...{ resyncThrottleMs: 250, resyncIntervalMs: 60_000, fenceAfterMs },
       },
       ...{ bus, driver, metadata, clock, timers: clock, log: recordingLogger(this.lines), countForks: () => 0 },
       random: () => 0.5,
       stop: { onStop: (_, close) => void this.#closings.unshift(close) },
     });
     await this.settle();
+  }
+
+  get stateDir(): string {
+    if (this.#directory === undefined) throw new Error("the agent was not started");
+    return this.#directory.path;
   }
 
   async commit(items: readonly RouterItem[], options: { readonly isLost?: boolean } = {}): Promise<void> {

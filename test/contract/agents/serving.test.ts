@@ -5,9 +5,11 @@ import { forEachDatabase } from "../../helpers/databases.ts";
 import { FakeClock } from "../../helpers/fake-clock.ts";
 import { admin } from "../../helpers/network-services.ts";
 import type { RawAgent } from "../../helpers/raw-agent.ts";
+import { RawL3Agent } from "../../helpers/raw-l3-agent.ts";
 import { ServerRig } from "../../helpers/server-rig.ts";
 
-const ask = async (agent: RawAgent): Promise<ServingReply> => servingReplySchema.parse(await agent.call("renewServing", {}));
+const ask = async (agent: Pick<RawAgent, "call">): Promise<ServingReply> =>
+  servingReplySchema.parse(await agent.call("renewServing", {}));
 
 forEachDatabase((_name, openFresh) => {
   const rigs: ServerRig[] = [];
@@ -56,6 +58,22 @@ forEachDatabase((_name, openFresh) => {
 
     assert.equal((await ask(one)).movesAfterMs, 33_000);
     assert.equal((await ask(two)).movesAfterMs, null);
+  });
+
+  test("agents of routers and of floating IPs are told the same, of others of their own kind", async () => {
+    const { clock, rig } = await setUp();
+    const agents = (["l3", "fip"] as const).map((role) => new RawL3Agent(rig.hub.connect(), role, "node-1"));
+    for (const agent of agents) {
+      await assert.rejects(agent.call("renewServing", {}), { code: "UNAVAILABLE" });
+      await agent.sync();
+    }
+    await new RawL3Agent(rig.hub.connect(), "l3", "node-2").sync();
+    await clock.advance(7000);
+
+    const [l3, fip] = await Promise.all(agents.map((agent) => ask(agent)));
+
+    assert.deepEqual(l3, { silentMs: 7000, others: 1, movesAfterMs: 40_000 });
+    assert.deepEqual(fip, { silentMs: 7000, others: 0, movesAfterMs: 40_000 });
   });
 
   test("an agent that is not registered gets no leave to serve", async () => {

@@ -282,3 +282,41 @@ test("one router that fails delays no other", async () => {
 
   assert.deepEqual(rig.driver.at(target), { "203.0.113.2": "10.0.0.2" });
 });
+
+test("fenced, floating IPs leave plain routers without a word to the server, and come back when it is over", async () => {
+  const rig = await startedRig();
+  const place = rig.places.set(router);
+  const haPlace = rig.places.set(other, { haState: "backup" });
+  await rig.tell();
+  await rig.commit([floatingIpItem(2, 1, { routerId: other })]);
+  const reports = rig.server.reports.length;
+
+  rig.agent.fence("no server hears");
+  await rig.advance(120_000);
+
+  assert.deepEqual([rig.driver.at(place), rig.driver.at(haPlace)], [{}, { "203.0.113.2": "10.0.0.2" }]);
+  assert.deepEqual(rig.agent.journal.status.get(router)?.state, "fenced");
+  assert.equal(rig.server.reports.length, reports);
+  rig.driver.announced.length = 0;
+
+  rig.agent.unfence();
+  await rig.settle();
+
+  assert.deepEqual(rig.driver.at(place), { "203.0.113.1": "10.0.0.1" });
+  assert.deepEqual(rig.driver.announced, ["203.0.113.1"]);
+});
+
+test("fenced before the first sync, what an earlier process left in plain routers goes", async () => {
+  const first = await startedRig();
+  await first.kill();
+  first.server.stop();
+  const rig = new FloatingIpAgentRig({ before: first });
+  const place = rig.places.set(router);
+  await rig.start();
+  assert.deepEqual(rig.driver.at(place), { "203.0.113.1": "10.0.0.1" });
+
+  rig.agent.fence("no server hears");
+  await rig.settle();
+
+  assert.deepEqual(rig.driver.at(place), {});
+});
