@@ -39,6 +39,7 @@ export const faultStatus = {
   AvailabilityZoneNotFound: 404,
   AddressScopeNotFound: 404,
   TagNotFound: 404,
+  TagResourceNotFound: 404,
   InvalidDHCPAgent: 404,
   InvalidL3Agent: 404,
   ExtensionsNotFound: 404,

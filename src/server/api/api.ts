@@ -91,9 +91,9 @@ function createBareApp(): FastifyInstance {
   return app;
 }
 
-/** `/v2.0/networks.json` is the older spelling of `/v2.0/networks`. */
+/** `/v2.0/networks.json` is the older spelling of `/v2.0/networks`. A tag may end so by itself. */
 function withoutJsonSuffix(url: string): string {
   const [path = "", ...query] = url.split("?");
-  if (!path.startsWith("/v2.0/") || !path.endsWith(".json")) return url;
+  if (!path.startsWith("/v2.0/") || !path.endsWith(".json") || path.includes("/tags/")) return url;
   return [path.slice(0, -".json".length), ...query].join("?");
 }

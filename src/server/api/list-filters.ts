@@ -1,6 +1,7 @@
 // Query parameters that are no instruction are filters: repeats of one key are alternatives, different keys must all hold.
 import { ApiFault } from "../../types/api-faults.ts";
 import { attributeOf, type FilterType, type ResourceDeclaration } from "../../types/resources/declaration.ts";
+import { isTagFilter, maxTagLength } from "../../types/resources/tags.ts";
 import { checkText, quoted, Refusal, toBoolean, toCidr, toInteger, toIp, toMac, toUuid } from "../../types/resources/values.ts";
 import type { ListFilter, RequestContext } from "../services/resource-service.ts";
 
@@ -33,6 +34,10 @@ export function parseFilters(
   const filters = new Map<string, FilterValue[]>();
   const aliases = new Map<string, string>();
   for (const [key, text] of pairs) {
+    if (isTagFilter(key) && attributeOf(resource, "tags")?.visible === true) {
+      filters.set(key, [...(filters.get(key) ?? []), ...tagsOf(text)]);
+      continue;
+    }
     const [attribute, value] = parseFilter(resource, key, text, context);
     refuseBothNames(aliases, attribute, key, text);
     const values = filters.get(attribute) ?? [];
@@ -42,6 +47,10 @@ export function parseFilters(
   const parsed = [...filters].map(([attribute, values]) => ({ attribute, values }));
   return parsed.some((filter) => filter.values.length === 0) ? undefined : parsed;
 }
+
+/** Tags are separated by commas. No object has the empty tag, as none has one that cannot be a tag. */
+const tagsOf = (text: string): readonly string[] =>
+  text.split(",").map((tag) => (checkText(tag, { maxLength: maxTagLength }) === tag ? tag : ""));
 
 function parseFilter(
   resource: ResourceDeclaration,

@@ -119,7 +119,7 @@ export function newPortRow({ context, network, body, mac, knownHosts, now }: New
     project_id: body["project_id"] === "" ? "" : projectOf(context, body) || network.project_id,
     name: text(body["name"]) ?? "",
     description: text(body["description"]) ?? "",
-    tags: "[]",
+    tags: listJson(body["tags"]),
     revision_number: 1,
     created_at: now,
     updated_at: now,

@@ -1,6 +1,8 @@
 // The mechanics of a list in one SQL statement: filters, sorting, pages. What an attribute means is the caller's table.
 import { type Kysely, type RawBuilder, type SqlBool, sql } from "kysely";
+import { isTagFilter } from "../../types/resources/tags.ts";
 import type { Database } from "./schema.ts";
+import { tagCondition } from "./tag-conditions.ts";
 
 export type Condition = RawBuilder<SqlBool>;
 type Value = string | number | boolean | null;
@@ -9,8 +11,8 @@ export interface ListedTable {
   readonly table: keyof Database;
   /** Attribute of the API → column. */
   readonly columns: Readonly<Record<string, string>>;
-  /** Filters that are more than a column in a list of values. */
-  readonly filters: Readonly<Record<string, (values: readonly Value[]) => Condition>>;
+  /** Filters that are more than a column in a list of values; some depend on the caller's project. Those of tags are the same everywhere. */
+  readonly filters: Readonly<Record<string, (values: readonly Value[], projectId: string) => Condition>>;
 }
 
 export interface RowQuery {
@@ -29,14 +31,20 @@ interface Order {
 
 /**
  * @param visible what the caller may see; `undefined` for everything.
+ * @param projectId of the caller, for the filters that depend on it
  * @returns `undefined` when there is no visible row with the marker's id.
  */
 export async function listRows<Row>(
   db: Kysely<Database>,
-  { listed, query, visible }: { listed: ListedTable; query: RowQuery; visible: Condition | undefined },
+  {
+    listed,
+    query,
+    visible,
+    projectId = "",
+  }: { listed: ListedTable; query: RowQuery; visible: Condition | undefined; projectId?: string },
 ): Promise<readonly Row[] | undefined> {
   const orders = ordersOf(listed, query);
-  const conditions = query.filters.map((filter) => condition(listed, filter.attribute, filter.values));
+  const conditions = query.filters.map((filter) => condition(listed, filter, projectId));
   if (visible !== undefined) conditions.push(visible);
   if (query.changedSince !== undefined) conditions.push(sql<SqlBool>`updated_at >= ${query.changedSince}`);
   if (query.marker !== undefined) {
@@ -63,9 +71,10 @@ function columnOf(listed: ListedTable, attribute: string): string {
   return column;
 }
 
-function condition(listed: ListedTable, attribute: string, values: readonly Value[]): Condition {
+function condition(listed: ListedTable, { attribute, values }: RowQuery["filters"][number], projectId: string): Condition {
+  if (isTagFilter(attribute)) return tagCondition(attribute, values);
   const special = listed.filters[attribute];
-  return special === undefined ? columnIn(columnOf(listed, attribute), values) : special(values);
+  return special === undefined ? columnIn(columnOf(listed, attribute), values) : special(values, projectId);
 }
 
 /** `column in (values)`, where null is a value like others. */

@@ -1,6 +1,7 @@
 import { parseOptionName, readDhcpOption } from "../../model/dhcp-option.ts";
 import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
 import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
+import { tagsSchema } from "./tags.ts";
 import {
   boolean,
   checkText,
@@ -232,5 +233,6 @@ export const portResource: ResourceDeclaration = {
       description: "Whether foreign addresses are filtered; unset is as the network says.",
     },
     ...standardAttributes,
+    tags: { ...standardAttributes.tags, post: true, schema: tagsSchema },
   },
 };

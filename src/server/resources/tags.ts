@@ -1,0 +1,124 @@
+// Tags of everything that has them: /v2.0/<collection>/<id>/tags. Another kind of object joins with one line here.
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { ApiFault } from "../../types/api-faults.ts";
+import { pathOf } from "../../types/resources/declaration.ts";
+import { floatingIpResource } from "../../types/resources/floating-ips.ts";
+import { networkResource } from "../../types/resources/networks.ts";
+import { portResource } from "../../types/resources/ports.ts";
+import { routerResource } from "../../types/resources/routers.ts";
+import { subnetResource } from "../../types/resources/subnets.ts";
+import { tagSchema, tagsSchema } from "../../types/resources/tags.ts";
+import { quoted } from "../../types/resources/values.ts";
+import type { ApiPart } from "../api/api-part.ts";
+import { revisionOf } from "../api/collection-routes.ts";
+import { extension } from "../api/extensions.ts";
+import { parseId } from "../api/object-id.ts";
+import { scoped } from "../api/request-scope.ts";
+import { visibleFloatingIps } from "../services/floating-ip-rows.ts";
+import type { RequestContext } from "../services/resource-service.ts";
+import { visibleRouters } from "../services/router-rows.ts";
+import type { ServiceDeps } from "../services/service-deps.ts";
+import { type Taggable, type TagChange, TagService } from "../services/tag-service.ts";
+import { visibleNetworks, visiblePorts, visibleSubnets } from "../services/visibility.ts";
+
+const taggable: readonly Taggable[] = [
+  { resource: networkResource, table: "networks", visible: visibleNetworks },
+  { resource: subnetResource, table: "subnets", visible: visibleSubnets },
+  { resource: portResource, table: "ports", visible: visiblePorts },
+  { resource: routerResource, table: "routers", visible: visibleRouters },
+  { resource: floatingIpResource, table: "floating_ips", visible: visibleFloatingIps },
+];
+
+export function tagPart(deps: ServiceDeps): ApiPart {
+  return {
+    resources: [],
+    extensions: [
+      extension("standard-attr-tag", "Tags", "Marks on objects, by which lists can be filtered."),
+      extension("tag-creation", "Adding tags", "POST adds tags to those that an object has."),
+      extension("tag-ports-during-bulk-creation", "Tags of new ports", "Ports can be created with tags."),
+    ],
+    register: (app) => {
+      for (const kind of taggable) registerTags(app, kind, new TagService(deps, kind));
+    },
+  };
+}
+
+function registerTags(app: FastifyInstance, { resource }: Taggable, service: TagService): void {
+  const all = `/v2.0/${pathOf(resource)}/:id/tags`;
+  const one = `${all}/:tag`;
+  const idOf = (request: FastifyRequest): string => parseId(resource, paramsOf(request).id);
+  const changeOf = (request: FastifyRequest, context: RequestContext): TagChange => ({
+    context,
+    id: idOf(request),
+    expectedRevision: revisionOf(request, resource),
+  });
+  app.get(
+    all,
+    scoped(async (request, _reply, context) => ({ tags: await service.read(context, idOf(request)) })),
+  );
+  app.post(
+    all,
+    scoped(async (request, reply, context) => {
+      const tags = await service.add(changeOf(request, context), listedTags(request.body));
+      reply.code(201);
+      return { tags };
+    }),
+  );
+  app.put(
+    all,
+    scoped(async (request, _reply, context) => ({
+      tags: await service.replace(changeOf(request, context), listedTags(request.body)),
+    })),
+  );
+  app.delete(
+    all,
+    scoped(async (request, reply, context) => {
+      await service.replace(changeOf(request, context), []);
+      return reply.code(204).send();
+    }),
+  );
+  app.get(
+    one,
+    scoped(async (request, reply, context) => {
+      await service.check(context, idOf(request), paramsOf(request).tag);
+      return reply.code(204).send();
+    }),
+  );
+  app.put(
+    one,
+    scoped(async (request, reply, context) => {
+      await service.add(changeOf(request, context), [checked(tagSchema.safeParse(paramsOf(request).tag))]);
+      return reply.code(201).send();
+    }),
+  );
+  app.delete(
+    one,
+    scoped(async (request, reply, context) => {
+      await service.remove(changeOf(request, context), paramsOf(request).tag);
+      return reply.code(204).send();
+    }),
+  );
+}
+
+/** The router gives every named part of the path as text. */
+const paramsOf = (request: FastifyRequest): { readonly id: string; readonly tag: string } =>
+  request.params as { readonly id: string; readonly tag: string };
+
+/** `{"tags": […]}` and nothing else. */
+function listedTags(body: unknown): readonly string[] {
+  if (typeof body !== "object" || body === null || Array.isArray(body) || !Object.hasOwn(body, "tags")) {
+    throw new ApiFault("HTTPBadRequest", "Invalid tags body: unable to find 'tags' in request body.");
+  }
+  const other = Object.keys(body).find((key) => key !== "tags");
+  if (other !== undefined) throw new ApiFault("HTTPBadRequest", `Unrecognized attribute(s) ${quoted(other)}.`);
+  return checked(tagsSchema.safeParse((body as { readonly tags: unknown }).tags));
+}
+
+type Parsed<T> =
+  | { readonly success: true; readonly data: T }
+  | { readonly success: false; readonly error: { readonly issues: readonly { readonly message: string }[] } };
+
+function checked<T>(parsed: Parsed<T>): T {
+  if (parsed.success) return parsed.data;
+  throw new ApiFault("HTTPBadRequest", `Invalid input for tags. Reason: ${parsed.error.issues[0]?.message ?? "not accepted."}`);
+}
