@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import { errorText, NetloomError } from "../base/errors.ts";
 import { readVersion } from "../base/version.ts";
 import { addAgentCommands } from "./commands/agents.ts";
+import { addDatabaseCommands } from "./commands/database.ts";
 import { addFloatingIpCommands } from "./commands/floating-ips.ts";
 import { addLeaseCommands } from "./commands/leases.ts";
 import { addPlugCommands } from "./commands/plug.ts";
@@ -41,6 +42,7 @@ async function buildCommandTree(argv: readonly string[]): Promise<Command> {
   addPlugCommands(root);
   addAgentCommands(root);
   addLeaseCommands(root);
+  addDatabaseCommands(root);
   for (const command of allCommands(root)) configure(command);
   return root;
 }

@@ -56,8 +56,13 @@ export async function openStore(url: string, log: Logger, options: StoreOptions 
   }
 }
 
+/** As it is, whatever its schema: for those who look after the database itself. */
+export function openEngine(url: string, log: Logger, options: StoreOptions = {}): Kysely<Database> {
+  return dialectOf(url) === "sqlite" ? openSqlite(url.slice("sqlite:".length), options) : openPostgres(url, log, options);
+}
+
 async function openMigrated(url: string, log: Logger, options: StoreOptions): Promise<Kysely<Database>> {
-  const db = dialectOf(url) === "sqlite" ? openSqlite(url.slice("sqlite:".length), options) : openPostgres(url, log, options);
+  const db = openEngine(url, log, options);
   try {
     await migrate(db);
     if (dialectOf(url) === "sqlite" && options.sqliteSynchronous !== "full") {
@@ -71,7 +76,7 @@ async function openMigrated(url: string, log: Logger, options: StoreOptions): Pr
   }
 }
 
-function dialectOf(url: string): Dialect {
+export function dialectOf(url: string): Dialect {
   if (url.startsWith("sqlite:")) return "sqlite";
   if (/^postgres(ql)?:\/\//.test(url)) return "postgres";
   throw new NetloomError("INVALID", `database ${displayUrl(url)} is neither sqlite:<file> nor postgres://…`);
@@ -90,7 +95,7 @@ function openPostgres(url: string, log: Logger, options: StoreOptions): Kysely<D
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 
-function openingError(url: string, thrown: unknown): NetloomError {
+export function openingError(url: string, thrown: unknown): NetloomError {
   return new NetloomError("UNAVAILABLE", `cannot open the database ${displayUrl(url)}: ${reason(thrown)}`, {}, thrown);
 }
 
@@ -100,7 +105,7 @@ function reason(thrown: unknown): string {
 }
 
 /** Without the password. */
-function displayUrl(url: string): string {
+export function displayUrl(url: string): string {
   return url.replace(/:\/\/([^:@/]*):[^@/]*@/, "://$1:…@");
 }
 

@@ -30,7 +30,12 @@ export async function renewEpochAfterBoot(db: Kysely<Database>, bootId: string):
       .onConflict((conflict) => conflict.column("key").doUpdateSet({ value: bootId }))
       .execute();
     if (known === undefined) return false;
-    await trx.updateTable("meta").set({ value: randomUUID() }).where("key", "=", "epoch").execute();
+    await renewEpoch(trx);
     return true;
   });
+}
+
+/** For a database whose history is not the one that agents know: restored from a copy. */
+export async function renewEpoch(db: Kysely<Database>): Promise<void> {
+  await db.updateTable("meta").set({ value: randomUUID() }).where("key", "=", "epoch").execute();
 }

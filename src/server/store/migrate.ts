@@ -25,12 +25,31 @@ const migrations: Readonly<Record<string, Migration>> = {
 };
 
 export async function migrate(db: Kysely<Database>): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
-  const { error } = await migrator.migrateToLatest();
+  const { error } = await migratorOf(db).migrateToLatest();
   if (error !== undefined) throw error;
   await db
     .insertInto("meta")
+export interface SchemaVersion {
+  /** Of the newest migration that has run; absent in an empty database. */
+  readonly current: string | undefined;
+  /** What this program would still do. */
+  readonly pending: readonly string[];
+}
+
     .values({ key: "epoch", value: randomUUID() })
     .onConflict((conflict) => conflict.column("key").doNothing())
     .execute();
+}
+
+/** Changes nothing. */
+export async function readSchemaVersion(db: Kysely<Database>): Promise<SchemaVersion> {
+  const all = await migratorOf(db).getMigrations();
+  return {
+    current: all.findLast((migration) => migration.executedAt !== undefined)?.name,
+    pending: all.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name),
+  };
+}
+
+function migratorOf(db: Kysely<Database>): Migrator {
+  return new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
 }
