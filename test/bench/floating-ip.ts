@@ -19,6 +19,7 @@ import { floatingIpItem, goneItem } from "../helpers/floating-ip-items.ts";
 import { FloatingSite } from "../helpers/floating-site.ts";
 import { createTestDirectory, sh } from "../helpers/namespaces.ts";
 import { startTestNats } from "../helpers/nats-server.ts";
+import { waitFor } from "../helpers/wait-for.ts";
 import { percentile, report, type Row } from "./report.ts";
 
 const sizes = [10, 10_000];
@@ -92,6 +93,9 @@ async function withAgent(count: number, work: (changes: Changes) => Promise<void
       ...{ clock: systemClock, timers: systemTimers, stop: { onStop: (_, close) => void stops.unshift(close) } },
     });
     await ready;
+    // Reading that many statuses is this process's work, too, but not the agent's. Its announcements go on.
+    const told = (): number => server.reports.reduce((sum, reports) => sum + reports.length, 0);
+    await waitFor(() => told() >= count, { limitMs: 60_000, what: `statuses of ${count} floating IPs` });
     const change = async (items: readonly FloatingIpItem[]): Promise<number> => {
       const applied = driver.nextApplied();
       const startedAt = performance.now();
