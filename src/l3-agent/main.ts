@@ -42,7 +42,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const worker = new NamespaceWorker(undefined, { idleMs: workerIdleMs });
   stop.onStop("namespace worker", () => worker.close());
   worker.warm();
-  const nft = new NftShellPool();
+  const nft = new NftShellPool(settings.floatingIps.beside ? {} : { maxShells });
   stop.onStop("nft", () => nft.close());
   const bus = await connectAgentBus(settings, log, { role: "l3", program: "l3-agent" }).catch(async (thrown: unknown) => {
     await lock.undo();
@@ -111,5 +111,7 @@ async function openMetadata(
   return proxy;
 }
 
+/** An nft takes 1.7 MB, and a router's rules seldom change once it is made; where floating IPs are changed too, the pool is larger. */
+const maxShells = 16;
 /** A router must not wait for the worker's start; it takes some 5 MB. */
 const workerIdleMs = 600_000;

@@ -1,10 +1,12 @@
 // Routers with a gateway and two interfaces: from the event on the bus to the first ping of an instance that the outside answers,
 // for an agent that has just started and for one that has worked, against the ancestor's commands in the same run; and an agent
-// that starts again with many routers: how long it takes, what is lost meanwhile, and its memory.
+// that starts again with many routers: how long it takes, and what is lost meanwhile; and the memory of
+// an agent's process with as many.
 import type { Router } from "../../src/model/router.ts";
 import { AncestorRouters } from "../helpers/ancestor-router.ts";
 import { routerItem } from "../helpers/fake-router-server.ts";
 import { FirstPingProbe } from "../helpers/first-ping.ts";
+import { L3AgentProcess } from "../helpers/l3-agent-process.ts";
 import { L3AgentSite } from "../helpers/l3-agent-site.ts";
 import { makeAddress, makeGateway, makeInterface, makeRouter } from "../helpers/router-items.ts";
 import { sh } from "../helpers/namespaces.ts";
@@ -79,20 +81,47 @@ async function byAncestor(): Promise<{ readonly samples: readonly Sample[]; read
   return { samples, children };
 }
 
-const residentMegabytes = (): number => process.memoryUsage().rss / 2 ** 20;
-
-async function restart(): Promise<Readonly<Record<string, number>>> {
-  const routers = Array.from({ length: many }, (_, n) => {
+/** Routers that have nothing in common with others but the external network. */
+function manyRouters(): readonly Router[] {
+  return Array.from({ length: many }, (_, n) => {
     const interfaces = [0, 1].map((side) => makeInterface([makeAddress(`10.${side + 8}.0.1`, `10.${side + 8}.0.0/24`)]));
     const address = makeAddress(`203.0.113.${(n % 200) + 10}`, "203.0.113.0/24", { gatewayIp: outside });
     return makeRouter({ interfaces, gateway: makeGateway([address]) });
   });
+}
+
+/** Of an agent's process alone, with as many routers; after it made them, and after a restart that found them. */
+async function measureMemory(): Promise<Readonly<Record<string, number>>> {
+  const agent = await L3AgentProcess.create();
+  try {
+    await agent.start();
+    const empty = agent.readMemory();
+    await agent.commit(manyRouters());
+    const made = agent.readMemory();
+    await agent.stop();
+    await agent.start();
+    const found = agent.readMemory();
+    return {
+      "agent's process without routers: resident, MB": empty.residentMb,
+      "having made them": made.residentMb,
+      "after a restart": found.residentMb,
+      "its children, having made them: how many": made.children,
+      "and their share of memory, MB": made.childrenMb,
+      "after a restart: how many": found.children,
+      "and their share, MB": found.childrenMb,
+    };
+  } finally {
+    await agent.destroy();
+  }
+}
+
+async function restart(): Promise<Readonly<Record<string, number>>> {
+  const routers = manyRouters();
   const known = nextRouter(150);
   const before = await L3AgentSite.start(scene);
   const startedAt = nowMs();
   await before.commit([...routers, known].map(routerItem));
   const createMs = nowMs() - startedAt;
-  const rss = residentMegabytes();
   await probe.wait(outside);
   await before.stop();
   const pings = await scene.keepPinging(guest.namespace, outside);
@@ -104,7 +133,7 @@ async function restart(): Promise<Readonly<Record<string, number>>> {
   if (outcomes.get("adopted") !== many + 1) throw new Error(`not adopted: ${JSON.stringify([...outcomes])}`);
   for (const router of [...routers, known]) await after.remove(router);
   await after.stop();
-  return { createMs: createMs / (many + 1), readyMs, sent, lost, rss };
+  return { createMs: createMs / (many + 1), readyMs, sent, lost };
 }
 
 try {
@@ -139,7 +168,7 @@ try {
       "restart to ready, ms": figures["readyMs"],
       "pings sent meanwhile": figures["sent"],
       "pings lost meanwhile": figures["lost"],
-      "resident, MB (agent, server and bench in one process)": figures["rss"],
+      ...(await measureMemory()),
     }).map(([figure, value]) => ({ figure, value: value ?? Number.NaN })),
   );
 } finally {
