@@ -62,7 +62,12 @@ async function runProcess(searchPath: string, argv: readonly string[], options: 
     signal: options.signal,
   });
   // Not spawn's own timeout: its timer outlives a spawn that failed, and holds the process up for that long.
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  const timer = setTimeout(() => {
+    child.kill("SIGKILL");
+    // Children of its own may have inherited them, and nobody waits for those.
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  }, timeoutMs);
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   // A tool that ends without reading its input breaks the pipe; its exit code says what went wrong.
