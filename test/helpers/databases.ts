@@ -98,6 +98,7 @@ const tables = [
   "leases",
   "network_dhcp_agents",
   "networks",
+  "network_segment_ranges",
   "agents",
   "outbox",
   "streams",

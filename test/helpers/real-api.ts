@@ -21,6 +21,8 @@ export type Body = Readonly<Record<string, unknown>> & { readonly id: string };
 
 const tables = [
   "networks",
+  "network_segments",
+  "network_segment_ranges",
   "subnets",
   "ports",
   "fixed_ips",

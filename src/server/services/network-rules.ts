@@ -2,23 +2,46 @@
 import { randomUUID } from "node:crypto";
 import { ApiFault } from "../../types/api-faults.ts";
 import { flag, type NetworkRow } from "../store/rows.ts";
-import { changedCarrier, newCarrier } from "./network-carriers.ts";
+import type { Trx } from "../store/database.ts";
+import type { Carrier } from "../store/network-segments.ts";
+import { checkMtuFits, computedMtu } from "./network-mtu.ts";
+import type { NetworkSettings } from "./network-settings.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { has, listJson, number, projectOf, text } from "./service-deps.ts";
 
-const physicalMtu = 1500;
-// Outer IPv4 header, then UDP, VXLAN and the inner Ethernet header.
-const overheads: Readonly<Record<string, number>> = { vxlan: 20 + 30 };
+function chosenMtu(asked: number | undefined, carriers: readonly Carrier[], settings: NetworkSettings): number {
+  if (!asked) return computedMtu(carriers, settings);
+  checkMtuFits(asked, carriers, settings);
+  return asked;
+}
 
-function effectiveMtu(asked: number | undefined, networkType: string | null): number {
-  return asked ? asked : physicalMtu - (overheads[networkType ?? "local"] ?? 0);
+export interface CarrierChange {
+  readonly before: readonly Carrier[];
+  readonly after: readonly Carrier[];
+  readonly settings: NetworkSettings;
 }
 
 /** An MTU that was the old carrier's own follows the carrier; one that somebody chose stays. */
-function changedMtu(before: NetworkRow, changes: Attributes, networkType: string | null): number {
-  if (has(changes, "mtu")) return effectiveMtu(number(changes["mtu"]), networkType);
-  const isComputed = before.mtu === effectiveMtu(undefined, before.network_type);
-  return isComputed ? effectiveMtu(undefined, networkType) : before.mtu;
+function changedMtu(row: NetworkRow, changes: Attributes, { before, after, settings }: CarrierChange): number {
+  if (has(changes, "mtu")) return chosenMtu(number(changes["mtu"]), after, settings);
+  if (before === after) return row.mtu;
+  return row.mtu === computedMtu(before, settings) ? computedMtu(after, settings) : chosenMtu(row.mtu, after, settings);
+}
+
+/** Routers without a word about it go out over one network: there is no second default. Throws DefaultExternalNetworkExists. */
+export async function checkDefault(trx: Trx, rows: readonly NetworkRow[]): Promise<void> {
+  const [row, ...more] = rows.filter((each) => each.is_default === 1);
+  if (row === undefined) return;
+  if (row.is_external === 0) throw new ApiFault("InvalidInput", "is_default: only an external network can be the default one.");
+  const standing = await trx
+    .selectFrom("networks")
+    .select("id")
+    .where("is_default", "=", 1)
+    .where("id", "!=", row.id)
+    .execute();
+  const [other] = [...standing, ...more];
+  if (other === undefined) return;
+  throw new ApiFault("DefaultExternalNetworkExists", `A default external network already exists: ${other.id}.`);
 }
 
 const smallestMtu = { 4: 68, 6: 1280 } as const;
@@ -31,10 +54,14 @@ export function checkMtu(networkId: string, mtu: number, ipVersions: readonly nu
   throw new ApiFault("NetworkMTUSubnetConflict", message);
 }
 
-export function newNetworkRow(context: RequestContext, body: Attributes, now: string): NetworkRow {
-  const carrier = newCarrier(body);
+export function newNetworkRow(
+  context: RequestContext,
+  body: Attributes,
+  { now, carriers, settings }: { now: string; carriers: readonly Carrier[]; settings: NetworkSettings },
+): NetworkRow {
   return {
-    id: randomUUID(),
+    // The server's own networks have theirs before they are made.
+    id: text(body["id"]) ?? randomUUID(),
     project_id: projectOf(context, body),
     name: text(body["name"]) ?? "",
     description: text(body["description"]) ?? "",
@@ -46,18 +73,17 @@ export function newNetworkRow(context: RequestContext, body: Attributes, now: st
     status: "ACTIVE",
     shared: flag(body["shared"]),
     is_external: flag(body["router:external"]),
-    mtu: effectiveMtu(number(body["mtu"]), carrier.network_type),
+    mtu: chosenMtu(number(body["mtu"]), carriers, settings),
     port_security_enabled: flag(body["port_security_enabled"] ?? true),
     dns_domain: (text(body["dns_domain"]) ?? "").toLowerCase(),
-    ...carrier,
+    is_default: flag(body["is_default"]),
     availability_zone_hints: listJson(body["availability_zone_hints"]),
   };
 }
 
 /** The row as the client wants it; same revision. */
-export function changedNetworkRow(before: NetworkRow, changes: Attributes): NetworkRow {
+export function changedNetworkRow(before: NetworkRow, changes: Attributes, carriers: CarrierChange): NetworkRow {
   const flagOr = (attribute: string, old: 0 | 1): 0 | 1 => (has(changes, attribute) ? flag(changes[attribute]) : old);
-  const carrier = changedCarrier(before, changes);
   return {
     ...before,
     name: text(changes["name"]) ?? before.name,
@@ -65,9 +91,9 @@ export function changedNetworkRow(before: NetworkRow, changes: Attributes): Netw
     admin_state_up: flagOr("admin_state_up", before.admin_state_up),
     shared: flagOr("shared", before.shared),
     is_external: flagOr("router:external", before.is_external),
-    mtu: changedMtu(before, changes, carrier.network_type),
+    mtu: changedMtu(before, changes, carriers),
     port_security_enabled: flagOr("port_security_enabled", before.port_security_enabled),
     dns_domain: (text(changes["dns_domain"]) ?? before.dns_domain).toLowerCase(),
-    ...carrier,
+    is_default: flagOr("is_default", before.is_default),
   };
 }

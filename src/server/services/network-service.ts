@@ -3,11 +3,14 @@ import { ApiFault } from "../../types/api-faults.ts";
 import type { Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
 import { columnIn, type ListedTable, listRows } from "../store/list-rows.ts";
-import { chunks, inChunks, type NetworkRow } from "../store/rows.ts";
+import { readSegments, segmentFilter } from "../store/network-segments.ts";
+import { inChunks, type NetworkRow } from "../store/rows.ts";
 import { agentSeesChange, deleteItem, networkItem, networkModel } from "../store/stream-items.ts";
 import { checkDomainLength, checkNamesFit } from "./dns-lengths.ts";
-import { checkCarriersFree, isSameCarrier } from "./network-carriers.ts";
-import { changedNetworkRow, checkMtu, newNetworkRow } from "./network-rules.ts";
+import { changedCarriers } from "./network-carriers.ts";
+import { changedNetworkRow, checkDefault, checkMtu } from "./network-rules.ts";
+import { changeSegments, prepareNetworks, writeNetworks } from "./network-segments.ts";
+import { defaultNetworkSettings } from "./network-settings.ts";
 import { isAutoDeleted, removePortRows } from "./port-rows.ts";
 import { presentNetwork } from "./present.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
@@ -27,18 +30,20 @@ const listed: ListedTable = {
     project_id: "project_id",
     shared: "shared",
     "router:external": "is_external",
-    "provider:network_type": "network_type",
-    "provider:physical_network": "physical_network",
-    "provider:segmentation_id": "segmentation_id",
     mtu: "mtu",
     port_security_enabled: "port_security_enabled",
     dns_domain: "dns_domain",
+    is_default: "is_default",
     availability_zone_hints: "availability_zone_hints",
     revision_number: "revision_number",
     created_at: "created_at",
     updated_at: "updated_at",
   },
-  filters: {},
+  filters: {
+    "provider:network_type": segmentFilter("network_type"),
+    "provider:physical_network": segmentFilter("physical_network"),
+    "provider:segmentation_id": segmentFilter("segmentation_id"),
+  },
 };
 
 export function createNetworkService(deps: ServiceDeps): ResourceService {
@@ -68,14 +73,17 @@ class NetworkService implements ResourceService {
 
   /** Nobody is told: no host serves a network without subnets, and the first one that does is sent it whole. */
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
-    const now = timestamp(this.#deps);
-    const rows = bodies.map((body) => newNetworkRow(context, body, now));
-    for (const row of rows) checkDomainLength(row.dns_domain);
-    await this.#deps.store.transaction(async (trx) => {
-      await checkCarriersFree(trx, rows);
-      for (const piece of chunks(rows)) await trx.insertInto("networks").values(piece).execute();
+    const made = await this.#deps.store.transaction(async (trx) => {
+      const prepared = await prepareNetworks(trx, this.#deps, { context, bodies });
+      for (const { row } of prepared) checkDomainLength(row.dns_domain);
+      await checkDefault(
+        trx,
+        prepared.map(({ row }) => row),
+      );
+      await writeNetworks(trx, prepared);
+      return prepared;
     });
-    return rows.map((row) => presentNetwork(row, { subnetIds: [], zones: [] }));
+    return made.map(({ row, segments }) => presentNetwork(row, { subnets: [], zones: [], segments }));
   }
 
   async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
@@ -84,14 +92,19 @@ class NetworkService implements ResourceService {
       // Routers before networks, as those who change routers do.
       await lockRoutersOn(trx, id);
       const before = await this.#lockOwn(trx, context, { id, expectedRevision });
-      const wanted = changedNetworkRow(before, changes);
-      if (JSON.stringify(wanted) === JSON.stringify(before)) return before;
+      const standing = (await readSegments(trx, [id])).get(id) ?? [];
+      const wishes = changedCarriers(standing, changes);
+      const segments = await changeSegments(trx, this.#deps, { network: before, before: standing, wishes });
+      const settings = this.#deps.network ?? defaultNetworkSettings;
+      const wanted = changedNetworkRow(before, changes, { before: standing, after: segments, settings });
+      const isCarriedAlike = segments === standing;
+      if (isCarriedAlike && JSON.stringify(wanted) === JSON.stringify(before)) return before;
       await checkChange(trx, before, wanted);
       await this.#checkDomain(trx, before, wanted);
       const row = { ...wanted, revision_number: before.revision_number + 1, updated_at: timestamp(this.#deps) };
       await trx.updateTable("networks").set(row).where("id", "=", id).execute();
       if (agentSeesChange(networkModel(before), networkModel(row))) await events.recordItems(trx, id, [networkItem(row)]);
-      if (before.mtu !== row.mtu || !isSameCarrier(before, row)) await touchRoutersOn(trx, this.#deps, id);
+      if (before.mtu !== row.mtu || !isCarriedAlike) await touchRoutersOn(trx, this.#deps, id);
       return row;
     });
     const [answer] = await translated(this.#present([after]));
@@ -144,7 +157,7 @@ class NetworkService implements ResourceService {
     const subnets = await inChunks(ids, (piece) =>
       db
         .selectFrom("subnets")
-        .select(["id", "network_id"])
+        .select(["id", "network_id", "segment_id"])
         .where("network_id", "in", piece)
         .orderBy("created_at")
         .orderBy("id")
@@ -158,11 +171,13 @@ class NetworkService implements ResourceService {
         .where("network_id", "in", piece)
         .execute(),
     );
+    const segmentsOf = await readSegments(db, ids);
     const subnetsOf = Map.groupBy(subnets, (subnet) => subnet.network_id);
     const zonesOf = Map.groupBy(zones, (zone) => zone.network_id);
     return rows.map((row) =>
       presentNetwork(row, {
-        subnetIds: (subnetsOf.get(row.id) ?? []).map((subnet) => subnet.id),
+        subnets: subnetsOf.get(row.id) ?? [],
+        segments: segmentsOf.get(row.id) ?? [],
         zones: [...new Set((zonesOf.get(row.id) ?? []).map((zone) => zone.availability_zone))].sort(),
       }),
     );
@@ -188,7 +203,7 @@ function networkInUse(id: string, portIds: readonly string[]): ApiFault {
 /** What other objects have to say to the change. */
 async function checkChange(trx: Trx, before: NetworkRow, after: NetworkRow): Promise<void> {
   const { id } = before;
-  if (!isSameCarrier(before, after)) await checkCarriersFree(trx, [after]);
+  await checkDefault(trx, [after]);
   if (after.mtu < before.mtu) {
     const subnets = await trx.selectFrom("subnets").select("ip_version").where("network_id", "=", id).execute();
     checkMtu(

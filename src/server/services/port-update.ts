@@ -4,6 +4,7 @@ import { ApiFault } from "../../types/api-faults.ts";
 import { isRouterOwner, slotsForUpdatedPort } from "../ipam/address-slots.ts";
 import { allocateAddresses } from "../ipam/allocator.ts";
 import type { Trx } from "../store/database.ts";
+import { readSegments } from "../store/network-segments.ts";
 import { flag, type FixedIpRow, type NetworkRow, type PortRow } from "../store/rows.ts";
 import { agentSeesChange, portItem, portModel } from "../store/stream-items.ts";
 import { checkNameLength } from "./dns-lengths.ts";
@@ -72,7 +73,10 @@ function nextRow(wanted: PortRow, { isAnew, updatedAt }: { isAnew: boolean; upda
   return { ...row, status: row.status === "N/A" ? "N/A" : "DOWN", ready_from_revision: row.revision_number };
 }
 
-const overlays = new Set(["vxlan", "geneve"]);
+async function isOverlay(trx: Trx, networkId: string): Promise<boolean> {
+  const segments = (await readSegments(trx, [networkId])).get(networkId) ?? [];
+  return segments.some((segment) => segment.network_type === "vxlan");
+}
 
 async function changedMac(
   trx: Trx,
@@ -87,7 +91,7 @@ async function changedMac(
     const message = `The mac_address of port ${row.id} cannot be changed while its device_owner is ${row.device_owner}.`;
     throw new ApiFault("UnsupportedPortDeviceOwner", message);
   }
-  if (row.status === "ACTIVE" && row.binding_vif_type !== "unbound" && overlays.has(network.network_type ?? "")) {
+  if (row.status === "ACTIVE" && row.binding_vif_type !== "unbound" && (await isOverlay(trx, network.id))) {
     throw new ApiFault(
       "BadRequest",
       `The mac_address of port ${row.id} cannot be changed while it is active on an overlay network.`,

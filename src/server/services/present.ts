@@ -1,5 +1,6 @@
 // Rows → attributes of the API.
 import { addressHostname } from "../../model/dns-names.ts";
+import type { Carrier } from "../store/network-segments.ts";
 import type { FixedIpRow, NetworkRow, PortRow, SubnetRow } from "../store/rows.ts";
 import type { Attributes } from "./resource-service.ts";
 
@@ -30,22 +31,24 @@ export function common(row: CommonRow): Attributes {
 }
 
 export interface NetworkSurroundings {
-  readonly subnetIds: readonly string[];
+  readonly subnets: readonly { readonly id: string; readonly segment_id: string | null }[];
+  /** In their order. */
+  readonly segments: readonly Carrier[];
   /** Of the agents that serve it. */
   readonly zones: readonly string[];
 }
 
-export function presentNetwork(row: NetworkRow, { subnetIds, zones }: NetworkSurroundings): Attributes {
+export function presentNetwork(row: NetworkRow, { subnets, segments, zones }: NetworkSurroundings): Attributes {
   return {
     ...common(row),
-    subnets: subnetIds,
+    subnets: subnets.map((subnet) => subnet.id),
     admin_state_up: row.admin_state_up === 1,
     status: row.status,
     shared: row.shared === 1,
     "router:external": row.is_external === 1,
-    "provider:network_type": row.network_type,
-    "provider:physical_network": row.physical_network,
-    "provider:segmentation_id": row.segmentation_id,
+    ...presentCarriers(segments),
+    l2_adjacency: subnets.every((subnet) => subnet.segment_id === null),
+    is_default: row.is_default === 1,
     mtu: row.mtu,
     port_security_enabled: row.port_security_enabled === 1,
     dns_domain: row.dns_domain,
@@ -54,6 +57,18 @@ export function presentNetwork(row: NetworkRow, { subnetIds, zones }: NetworkSur
     ipv4_address_scope: null,
     ipv6_address_scope: null,
   };
+}
+
+/** One is told in the attributes of the network, several as a list. */
+function presentCarriers(segments: readonly Carrier[]): Attributes {
+  const parts = segments.map(({ network_type, physical_network, segmentation_id }) => ({
+    "provider:network_type": network_type,
+    "provider:physical_network": physical_network,
+    "provider:segmentation_id": segmentation_id,
+  }));
+  if (parts.length > 1) return { segments: parts };
+  const none = { "provider:network_type": null, "provider:physical_network": null, "provider:segmentation_id": null };
+  return parts[0] ?? none;
 }
 
 export function presentSubnet(row: SubnetRow): Attributes {

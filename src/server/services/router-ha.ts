@@ -1,11 +1,12 @@
 // What routers of high availability have beside others: their project's HA network, a number on it, and a port there for each
 // agent that hosts them. The project sees none of it: all of it is nobody's.
+import { randomUUID } from "node:crypto";
 import { deviceOwners } from "../../model/device-names.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import { findAgentById } from "../store/agent-rows.ts";
 import type { Trx } from "../store/database.ts";
 import { hasRowLocks, type RouterRow } from "../store/rows.ts";
-import { newNetworkRow } from "./network-rules.ts";
+import { prepareNetworks, writeNetworks } from "./network-segments.ts";
 import { createPortInTransaction } from "./port-service.ts";
 import { serverContext, type ServiceDeps, timestamp } from "./service-deps.ts";
 import { newSubnetRow } from "./subnet-rules.ts";
@@ -97,26 +98,23 @@ async function lockHaNetwork(trx: Trx, projectId: string): Promise<string | unde
 
 /** Of several who want it at once the first makes it, and the others wait for that. Answers its id. */
 async function ensureHaNetwork(trx: Trx, deps: ServiceDeps, projectId: string): Promise<string> {
-  const now = timestamp(deps);
   const common = { project_id: "", description: "Of the routers of high availability of one project" };
-  const network = newNetworkRow(serverContext, { ...common, name: `HA network of project ${projectId}` }, now);
+  const fresh = randomUUID();
   await trx
     .insertInto("ha_networks")
-    .values({ project_id: projectId, network_id: network.id })
+    .values({ project_id: projectId, network_id: fresh })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  const id = (await lockHaNetwork(trx, projectId)) ?? network.id;
+  const id = (await lockHaNetwork(trx, projectId)) ?? fresh;
   const present = await trx.selectFrom("networks").select("id").where("id", "=", id).executeTakeFirst();
   // An administrator may have removed it while no host had a port there.
   if (present !== undefined) return id;
+  const bodies = [{ ...common, id, name: `HA network of project ${projectId}` }];
+  await writeNetworks(trx, await prepareNetworks(trx, deps, { context: serverContext, bodies }));
   const subnet = { ...common, name: `HA subnet of project ${projectId}`, network_id: id, cidr: haCidr };
   await trx
-    .insertInto("networks")
-    .values({ ...network, id })
-    .execute();
-  await trx
     .insertInto("subnets")
-    .values(newSubnetRow(serverContext, { ...subnet, ip_version: 4, gateway_ip: null, enable_dhcp: false }, now))
+    .values(newSubnetRow(serverContext, { ...subnet, ip_version: 4, gateway_ip: null, enable_dhcp: false }, timestamp(deps)))
     .execute();
   return id;
 }

@@ -4,6 +4,7 @@ import { formatTimestamp } from "../../base/clock.ts";
 import { ApiFault, type FaultType } from "../../types/api-faults.ts";
 import type { StreamItem } from "../../types/agent-messages.ts";
 import type { Store, Trx } from "../store/database.ts";
+import type { NetworkSettings } from "./network-settings.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 
 export interface ServiceEvents {
@@ -26,6 +27,8 @@ export interface ServiceDeps {
   readonly defaultDnsDomain?: string;
   /** Limits of projects that have none of their own, by what is counted; what is not named has none. */
   readonly quotaDefaults?: Readonly<Record<string, number>>;
+  /** What the operator says about the wires; without it networks are local. */
+  readonly network?: NetworkSettings;
   /** Agents that are switched off keep what they have. */
   readonly servesDisabled?: boolean;
 }

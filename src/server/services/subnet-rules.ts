@@ -54,6 +54,7 @@ export function newSubnetRow(context: RequestContext, body: Attributes, now: str
     host_routes: JSON.stringify(checkedRoutes(cidr, body["host_routes"])),
     service_types: listJson(body["service_types"]),
     dns_publish_fixed_ip: flag(body["dns_publish_fixed_ip"]),
+    segment_id: text(body["segment_id"]) ?? null,
     next_key: addressKey({ version: cidr.version, value: firstOf(pools) ?? cidr.first }),
   };
 }

@@ -10,6 +10,7 @@ import { up as routers } from "./migrations/0005-routers.ts";
 import { up as ha } from "./migrations/0006-ha.ts";
 import { up as standard } from "./migrations/0007-standard.ts";
 import { up as addressScopes } from "./migrations/0008-address-scopes.ts";
+import { up as networkSegments } from "./migrations/0015-network-segments.ts";
 import type { Database } from "./schema.ts";
 
 /** By name, in order. Listed here and not found by scanning a folder, because the program is shipped as one file. */
@@ -22,13 +23,9 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0006-ha": { up: ha },
   "0007-standard": { up: standard },
   "0008-address-scopes": { up: addressScopes },
+  "0015-network-segments": { up: networkSegments },
 };
 
-export async function migrate(db: Kysely<Database>): Promise<void> {
-  const { error } = await migratorOf(db).migrateToLatest();
-  if (error !== undefined) throw error;
-  await db
-    .insertInto("meta")
 export interface SchemaVersion {
   /** Of the newest migration that has run; absent in an empty database. */
   readonly current: string | undefined;
@@ -36,6 +33,11 @@ export interface SchemaVersion {
   readonly pending: readonly string[];
 }
 
+export async function migrate(db: Kysely<Database>): Promise<void> {
+  const { error } = await migratorOf(db).migrateToLatest();
+  if (error !== undefined) throw error;
+  await db
+    .insertInto("meta")
     .values({ key: "epoch", value: randomUUID() })
     .onConflict((conflict) => conflict.column("key").doNothing())
     .execute();

@@ -4,6 +4,7 @@ import { parseCidr } from "../../model/addresses.ts";
 import { networkId, portId, routerId, subnetId } from "../../model/ids.ts";
 import type { Carrier, Route, Router, RouterAddress, RouterGateway, RouterHa, RouterInterface } from "../../model/router.ts";
 import type { RouterItem } from "../../types/l3-messages.ts";
+import { readSegments, type SegmentRow } from "./network-segments.ts";
 import { readVrIds } from "./router-ha-rows.ts";
 import { type FixedIpRow, inChunks, type NetworkRow, type PortRow, type RouterRow, type SubnetRow } from "./rows.ts";
 import type { Database, RouterPortsTable } from "./schema.ts";
@@ -19,6 +20,7 @@ interface Surroundings {
   readonly ports: ReadonlyMap<string, PortRow>;
   readonly addresses: ReadonlyMap<string, readonly FixedIpRow[]>;
   readonly networks: ReadonlyMap<string, NetworkRow>;
+  readonly segments: ReadonlyMap<string, readonly SegmentRow[]>;
   /** By network. */
   readonly subnets: ReadonlyMap<string, readonly SubnetRow[]>;
   readonly vrIds: ReadonlyMap<string, number>;
@@ -61,6 +63,7 @@ async function readSurroundings(db: Kysely<Database>, routers: readonly RouterRo
     ports: new Map(ports.map((port) => [port.id, port])),
     addresses: Map.groupBy(addresses, (address) => address.port_id),
     networks: new Map(networks.map((network) => [network.id, network])),
+    segments: await readSegments(db, networkIds),
     subnets: Map.groupBy(subnets, (subnet) => subnet.network_id),
     vrIds: await readVrIds(db, ids),
   };
@@ -120,7 +123,7 @@ function portModel(port: PortRow, around: Surroundings): RouterInterface {
     macAddress: port.mac_address,
     networkId: networkId(port.network_id),
     mtuBytes: network?.mtu ?? 0,
-    carrier: carrierOf(network),
+    carrier: carrierOf(around.segments.get(port.network_id) ?? []),
     adminStateUp: port.admin_state_up === 1,
     addresses: (around.addresses.get(port.id) ?? []).flatMap((address) => {
       const subnet = subnets.get(address.subnet_id);
@@ -129,12 +132,13 @@ function portModel(port: PortRow, around: Surroundings): RouterInterface {
   };
 }
 
-function carrierOf(network: NetworkRow | undefined): Carrier {
+/** Of several segments the first: a router has one port on a network. */
+function carrierOf([segment]: readonly SegmentRow[]): Carrier {
   return {
     // The cast: the rules of networks let no other type in.
-    networkType: (network?.network_type ?? "local") as Carrier["networkType"],
-    physicalNetwork: network?.physical_network ?? null,
-    segmentationId: network?.segmentation_id ?? null,
+    networkType: (segment?.network_type ?? "local") as Carrier["networkType"],
+    physicalNetwork: segment?.physical_network ?? null,
+    segmentationId: segment?.segmentation_id ?? null,
   };
 }
 

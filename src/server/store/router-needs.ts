@@ -1,5 +1,6 @@
 // Which routers should have an L3 agent, what such an agent must be able to do, and how many they have.
 import { type Kysely, sql, type SqlBool } from "kysely";
+import { readSegments } from "./network-segments.ts";
 import type { Database } from "./schema.ts";
 
 export interface RouterNeed {
@@ -25,13 +26,13 @@ export async function readRouterNeed(db: Kysely<Database>, id: string): Promise<
   const ports = await db
     .selectFrom("router_ports")
     .innerJoin("ports", "ports.id", "router_ports.port_id")
-    .innerJoin("networks", "networks.id", "ports.network_id")
-    .select(["router_ports.kind", "networks.network_type", "networks.physical_network"])
+    .select(["router_ports.kind", "ports.network_id"])
     .where("router_ports.router_id", "=", id)
     .where("router_ports.kind", "!=", "ha")
     .execute();
   const gateway = ports.find((port) => port.kind === "gateway");
-  const physical = mapped.has(gateway?.network_type ?? "") ? (gateway?.physical_network ?? undefined) : undefined;
+  const [segment] = gateway === undefined ? [] : ((await readSegments(db, [gateway.network_id])).get(gateway.network_id) ?? []);
+  const physical = mapped.has(segment?.network_type ?? "") ? (segment?.physical_network ?? undefined) : undefined;
   return {
     hasPorts: ports.length > 0,
     isHa: router.ha === 1,

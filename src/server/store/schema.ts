@@ -41,9 +41,8 @@ export interface NetworksTable extends StandardColumns {
   mtu: number;
   port_security_enabled: Flag;
   dns_domain: string;
-  network_type: string | null;
-  physical_network: string | null;
-  segmentation_id: number | null;
+  /** The external network of who does not name one; at most one. */
+  is_default: Flag;
   /** JSON: string[] */
   availability_zone_hints: string;
 }
@@ -67,6 +66,8 @@ export interface SubnetsTable extends StandardColumns {
   /** JSON: string[] */
   service_types: string;
   dns_publish_fixed_ip: Flag;
+  /** Part of the network that it belongs to. */
+  segment_id: string | null;
   /** Where the search for a free address goes on: the key after the last one handed out. Updating it locks the subnet. */
   next_key: string;
 }
@@ -225,6 +226,35 @@ export interface PortForwardingsTable {
   external_last: number | null;
 }
 
+/** What carries a network: one row, or one for each of its parts. Most types are unique, see migration 0015. */
+export interface NetworkSegmentsTable {
+  id: string;
+  network_id: string;
+  /** Order within the network. */
+  position: number;
+  network_type: string;
+  physical_network: string | null;
+  segmentation_id: number | null;
+  name: string | null;
+  description: string;
+  revision_number: number;
+  created_at: string;
+  updated_at: string;
+}
+
+/** Where segment ids are chosen from. Those of the settings are `is_default`; those that are `shared` have no project. */
+export interface NetworkSegmentRangesTable extends Omit<StandardColumns, "project_id"> {
+  project_id: string | null;
+  is_default: Flag;
+  shared: Flag;
+  network_type: string;
+  physical_network: string | null;
+  minimum: number;
+  maximum: number;
+  /** Where the search for a free one goes on. Whoever chooses locks the row. */
+  next_id: number;
+}
+
 export interface AddressScopesTable extends StandardColumns {
   ip_version: number;
 }
@@ -294,6 +324,8 @@ export interface Database {
   jobs: JobsTable;
   rbac_policies: RbacPoliciesTable;
   quotas: QuotasTable;
+  network_segments: NetworkSegmentsTable;
+  network_segment_ranges: NetworkSegmentRangesTable;
   address_scopes: AddressScopesTable;
   meta: MetaTable;
 }

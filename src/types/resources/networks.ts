@@ -1,6 +1,6 @@
 import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
 import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
-import { boolean, dnsName, integer, listOf, readOnly, text } from "./values.ts";
+import { boolean, dnsName, integer, listOf, never, orNull, readOnly, record, text } from "./values.ts";
 
 const provider: Readonly<Record<string, AttributeDeclaration>> = {
   "provider:network_type": {
@@ -25,9 +25,40 @@ const provider: Readonly<Record<string, AttributeDeclaration>> = {
     filter: "integer",
     adminOnly: { create: true, update: true, read: true },
     alias: "provider",
-    description: "VLAN id (1 to 4094) or VXLAN network identifier; must be given for these two.",
+    description: "VLAN id (1 to 4094) or VXLAN network identifier; chosen from the segment ranges when not given.",
+  },
+  segments: {
+    ...access.settable,
+    schema: listOf(
+      record({
+        "provider:network_type": text({ maxLength: 32, minLength: 1 }),
+        "provider:physical_network": orNull(text({ maxLength: 64, minLength: 1 })).optional(),
+        "provider:segmentation_id": orNull(integer(1, 16_777_215)).optional(),
+      }),
+      { maxItems: 64, minItems: 1 },
+    ),
+    adminOnly: { create: true, update: true, read: true },
+    alias: "multi-provider",
+    description: "What carries it, where there are several; not together with provider:*.",
+  },
+  l2_adjacency: {
+    ...access.computed,
+    schema: readOnly({ type: "boolean" }),
+    alias: "l2_adjacency",
+    description: "Whether all its ports are on one wire: no subnet belongs to a segment.",
   },
 };
+
+/** What other servers of this API have. Here it would have no effect, so nobody may ask for it. */
+function withoutEffect(alias: string): AttributeDeclaration {
+  return {
+    ...{ post: true, put: false, visible: false },
+    schema: never(`this server cannot do that: ${alias} has no effect here.`),
+    default: false,
+    alias,
+    description: "Not available: only false is taken.",
+  };
+}
 
 const availability: Readonly<Record<string, AttributeDeclaration>> = {
   availability_zone_hints: {
@@ -134,7 +165,21 @@ export const networkResource: ResourceDeclaration = {
       alias: "dns-integration",
       description: "Domain of the names of its ports; empty takes the agent's default.",
     },
+    is_default: {
+      ...access.settable,
+      schema: boolean,
+      default: false,
+      filter: "boolean",
+      adminOnly: { create: true, update: true },
+      alias: "auto-allocated-topology",
+      description: "Whether it is the external network of topologies that are made by themselves; at most one is.",
+    },
     ...provider,
+    vlan_transparent: withoutEffect("vlan-transparent"),
+    qinq: withoutEffect("qinq"),
+    pvlan: withoutEffect("pvlan"),
+    ha: withoutEffect("network_ha"),
+    project_default: withoutEffect("project-default-networks"),
     ...availability,
     ...addressScopes,
     ...standardAttributes,

@@ -74,6 +74,14 @@ export function toBoolean(value: unknown): boolean | Refusal {
 
 export const boolean = converted({ type: "boolean" }, toBoolean);
 
+/** A switch that cannot be on here. */
+export function never(why: string): z.ZodType<boolean, unknown> {
+  return converted({ type: "boolean", enum: [false] }, (value) => {
+    const isOn = toBoolean(value);
+    return isOn === true ? new Refusal(why) : isOn;
+  });
+}
+
 export function toInteger(value: unknown): number | Refusal {
   const number = typeof value === "string" && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
   if (typeof number === "number" && Number.isSafeInteger(number)) return Object.is(number, -0) ? 0 : number;
@@ -99,6 +107,9 @@ export function toUuid(value: unknown): string | Refusal {
 }
 
 export const uuid = converted({ type: "string", format: "uuid" }, toUuid);
+
+/** An id, or the word by which clients ask for prefix delegation: that there is none is the service's to say. */
+export const subnetPoolId = converted({ type: "string" }, (value) => (value === "prefix_delegation" ? value : toUuid(value)));
 
 export function toMac(value: unknown): string | Refusal {
   const mac = typeof value === "string" ? normaliseMac(value) : undefined;
@@ -165,6 +176,7 @@ export function orNull<T>(schema: z.ZodType<T, unknown>): z.ZodType<T | null, un
 
 interface ListRules<T> {
   readonly maxItems: number;
+  readonly minItems?: number;
   /** null is the empty list. */
   readonly nullIsEmpty?: true;
   /** Two items with the same key are refused; items without a key are not compared. */
@@ -172,9 +184,10 @@ interface ListRules<T> {
 }
 
 export function listOf<T>(item: z.ZodType<T, unknown>, rules: ListRules<T>): z.ZodType<T[], unknown> {
-  const { maxItems, uniqueBy } = rules;
+  const { maxItems, minItems = 0, uniqueBy } = rules;
   const list = z
     .array(item, { error: (issue) => `${quoted(issue.input)} is not a list.` })
+    .min(minItems, { error: `at least ${minItems} items are needed.`, abort: true })
     .max(maxItems, { error: `more than ${maxItems} items are not accepted.`, abort: true })
     .superRefine((items, context) => {
       const twice = uniqueBy === undefined ? undefined : firstDuplicate(items.map(uniqueBy));

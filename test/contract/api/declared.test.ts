@@ -16,6 +16,8 @@ const resources = [
   ...[networkResource, subnetResource, portResource, agentResource, leaseResource],
   ...[routerResource, floatingIpResource, portForwardingResource],
 ];
+/** A network with one segment tells it as provider:*, as clients of this API expect. */
+const onlyOfSeveral = "segments";
 /** Port forwardings are below a floating IP. */
 let forwardingPath = "";
 const pathOf = ({ collection }: ResourceDeclaration): string =>
@@ -114,7 +116,9 @@ for (const resource of resources) {
   test(`every attribute that a ${resource.name} has in an answer is declared, and the other way round`, async () => {
     const [item] = await list();
 
-    const visible = Object.entries(resource.attributes).flatMap(([name, { visible: isVisible }]) => (isVisible ? [name] : []));
+    const visible = Object.entries(resource.attributes).flatMap(([name, { visible: isVisible }]) =>
+      isVisible && name !== onlyOfSeveral ? [name] : [],
+    );
     assert.deepEqual(Object.keys(item ?? {}).sort(), visible.sort());
   });
 

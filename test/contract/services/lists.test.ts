@@ -30,10 +30,19 @@ async function sixNetworks(services: TestServices): Promise<Map<string, string>>
   const ids = new Map<string, string>();
   for (const [index, name] of ["d", "a", "f", "b", "e", "c"].entries()) {
     const provider = index < 3 ? { "provider:network_type": "vxlan", "provider:segmentation_id": 100 + index } : {};
-    const body = { name, mtu: index % 2 === 0 ? 1400 : 1500, shared: index === 0, ...provider };
+    const body = { name, mtu: index % 2 === 0 ? 1400 : 1450, shared: index === 0, ...provider };
     ids.set(name, idOf(await createOne(services.networks, body)));
   }
   return ids;
+}
+
+/** Names a–f on one network; half of them without a gateway. */
+async function sixSubnets(services: TestServices): Promise<void> {
+  const network_id = idOf(await createOne(services.networks, {}));
+  for (const [index, name] of ["d", "a", "f", "b", "e", "c"].entries()) {
+    const gateway = index < 3 ? {} : { gateway_ip: null };
+    await createOne(services.subnets, { network_id, name, ip_version: 4, cidr: `10.0.${index}.0/24`, ...gateway });
+  }
 }
 
 forEachDatabase((_name, openFresh) => {
@@ -49,40 +58,40 @@ forEachDatabase((_name, openFresh) => {
     assert.equal(await list(filter("provider:segmentation_id", null)), "bce");
     assert.equal(await list(filter("provider:segmentation_id", null, 100)), "bcde");
     assert.equal(await list(filter("provider:segmentation_id", 99_999_999_999)), "");
-    const both = [...filter("mtu", 1500).filters, ...filter("name", "a", "d").filters];
+    const both = [...filter("mtu", 1450).filters, ...filter("name", "a", "d").filters];
     assert.equal(await list({ ...everything, filters: both }), "a");
     assert.equal(await list(filter("name", "' or 1=1 --")), "");
   });
 
-  test("sorting by several keys, with null first in ascending order", async () => {
+  test("sorting by several keys", async () => {
     const services = servicesOn(await openFresh());
     await sixNetworks(services);
     const list = async (sorts: ListQuery["sorts"]) => names(await services.networks.list(admin, { ...everything, sorts }));
 
     assert.equal(await list(by("name")), "abcdef");
     assert.equal(await list(by("-mtu", "name")), "abcdef".replace(/[def]/g, "") + "def");
-    assert.equal(await list(by("provider:segmentation_id", "-name")), "ecb" + "daf");
-    assert.equal(await list(by("-provider:segmentation_id", "name")), "fad" + "bce");
+  });
+
+  test("in a sorted list null comes first in ascending order", async () => {
+    const services = servicesOn(await openFresh());
+    await sixSubnets(services);
+    const list = async (sorts: ListQuery["sorts"]) => names(await services.subnets.list(admin, { ...everything, sorts }));
+
+    assert.equal(await list(by("gateway_ip", "-name")), "ecb" + "daf");
+    assert.equal(await list(by("-gateway_ip", "name")), "fad" + "bce");
   });
 
   test("pages lead through everything in both directions, across ties and nulls", async () => {
     const services = servicesOn(await openFresh());
-    await sixNetworks(services);
-    const { networks } = services;
-    for (const sorts of [
-      by("name"),
-      by("mtu"),
-      by("-mtu", "name"),
-      by("provider:segmentation_id"),
-      by("-provider:segmentation_id"),
-      [],
-    ]) {
-      const whole = (await networks.list(admin, { ...everything, sorts })).map(idOf);
+    await sixSubnets(services);
+    const { subnets } = services;
+    for (const sorts of [by("name"), by("ip_version"), by("-ip_version", "name"), by("gateway_ip"), by("-gateway_ip"), []]) {
+      const whole = (await subnets.list(admin, { ...everything, sorts })).map(idOf);
 
       const walk = async (pageReverse: boolean): Promise<string[][]> => {
         const pages: string[][] = [];
         for (let marker: string | undefined; ; ) {
-          const page = await networks.list(admin, { ...everything, sorts, limit: 2, pageReverse, ...(marker && { marker }) });
+          const page = await subnets.list(admin, { ...everything, sorts, limit: 2, pageReverse, ...(marker && { marker }) });
           if (page.length === 0) return pages;
           pages.push(page.map(idOf));
           marker = idOf((pageReverse ? page[0] : page.at(-1)) ?? {});

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { type Kysely, sql } from "kysely";
 import type { Attributes } from "../../../src/server/services/resource-service.ts";
-import { up as addSegments } from "../../../src/server/store/migrations/0003-segments.ts";
+import type { Store } from "../../../src/server/store/database.ts";
+import { up as addUnique } from "../../../src/server/store/migrations/0003-segments.ts";
+import { up as addSegments } from "../../../src/server/store/migrations/0015-network-segments.ts";
+import { readSegments } from "../../../src/server/store/network-segments.ts";
 import { forEachDatabase } from "../../helpers/databases.ts";
 import { assertFault } from "../../helpers/faults.ts";
 import { admin, createOne, everything, idOf, servicesOn, type TestServices } from "../../helpers/network-services.ts";
@@ -43,10 +47,8 @@ const refused: readonly [Attributes, RegExp][] = [
   [carrier("flat"), /physical_network is required for network type flat/],
   [carrier("flat", "blue", 5), /segmentation_id is not allowed for network type flat/],
   [carrier("vlan", undefined, 5), /physical_network is required for network type vlan/],
-  [carrier("vlan", "blue"), /segmentation_id is required for network type vlan: this server has no ranges/],
   [carrier("vlan", "blue", 0), /0 is not within 1 and 4094/],
   [carrier("vlan", "blue", 4095), /4095 is not within 1 and 4094/],
-  [carrier("vxlan"), /segmentation_id is required for network type vxlan/],
   [carrier("vxlan", "blue", 5), /physical_network is not allowed for network type vxlan/],
 ];
 
@@ -63,10 +65,13 @@ forEachDatabase((_name, openFresh) => {
     for (const [body, expected] of accepted) assert.deepEqual(carrierOf(await create(services, body)), expected);
   });
 
-  test("a carrier that makes no sense, or that the server would have to choose, is refused", async () => {
+  test("a carrier that makes no sense, or that no range has, is refused", async () => {
     const services = servicesOn(await openFresh());
 
     for (const [body, why] of refused) await assertFault(create(services, body), "InvalidInput", why);
+    for (const body of [carrier("vlan"), carrier("vlan", "blue"), carrier("vxlan")]) {
+      await assertFault(create(services, body), "NoNetworkAvailable", /No range has a free segment left/);
+    }
 
     assert.deepEqual(await services.networks.list(admin, everything), []);
   });
@@ -96,13 +101,14 @@ forEachDatabase((_name, openFresh) => {
     const { networks, store } = servicesOn(await openFresh());
     for (const [body] of taken) {
       const [first, second] = (await networks.create(admin, [body, {}])).map(idOf);
-      const row = await store.db.selectFrom("networks").selectAll().where("id", "=", String(first)).executeTakeFirstOrThrow();
-      const { network_type, physical_network, segmentation_id } = row;
+      const rows = await readSegments(store.db, [String(first)]);
+      const [row] = rows.get(String(first)) ?? [];
+      const { network_type = "", physical_network = null, segmentation_id = null } = row ?? {};
 
       const copying = store.db
-        .updateTable("networks")
+        .updateTable("network_segments")
         .set({ network_type, physical_network, segmentation_id })
-        .where("id", "=", String(second))
+        .where("network_id", "=", String(second))
         .execute();
 
       await assert.rejects(copying, /unique/i);
@@ -115,7 +121,7 @@ forEachDatabase((_name, openFresh) => {
     const id = idOf(await create(services, carrier("vlan", "blue", 7)));
     const change = async (body: Attributes) => carrierOf(await networks.update(admin, id, body));
 
-    await assertFault(change(carrier("vxlan")), "InvalidInput", /segmentation_id is required/);
+    await assertFault(change(carrier("vxlan")), "NoNetworkAvailable");
     assert.deepEqual(await change(carrier("vxlan", undefined, 9)), ["vxlan", null, 9, 1450]);
     assert.deepEqual(await change(carrier(undefined, undefined, 10)), ["vxlan", null, 10, 1450]);
     assert.deepEqual(await change(carrier("local")), ["local", null, null, 1500]);
@@ -124,32 +130,46 @@ forEachDatabase((_name, openFresh) => {
     await assertFault(change(carrier("local", undefined, 9)), "InvalidInput", /not allowed/);
   });
 
-  test("a database from before the rule keeps the first of those that share a carrier", async () => {
+  test("a database from before the rules keeps the first of those that share a carrier, and each as its segment", async () => {
     const store = await openFresh({});
     const services = servicesOn(store);
-    for (const type of ["flat", "vlan", "vxlan"]) await sql`drop index ${sql.ref(`networks_${type}`)}`.execute(store.db);
-    await store.db.schema.alterTable("ports").dropColumn("ready_from_revision").execute();
+    await undoSegments(store);
     for (const [body] of taken) {
-      const columns = {
-        network_type: body["provider:network_type"] as string,
-        physical_network: (body["provider:physical_network"] ?? null) as string | null,
-        segmentation_id: (body["provider:segmentation_id"] ?? null) as number | null,
-      };
-      for (const name of ["first", "second", "third"]) {
-        const id = idOf(await create(services, { name }));
-        await store.db.updateTable("networks").set(columns).where("id", "=", id).execute();
-        services.clock.step(1);
+      const type = body["provider:network_type"] as string;
+      const physical = (body["provider:physical_network"] ?? null) as string | null;
+      const segment = (body["provider:segmentation_id"] ?? null) as number | null;
+      for (const [index, name] of ["first", "second", "third"].entries()) {
+        await sql`insert into networks (id, project_id, name, description, revision_number, created_at, updated_at, admin_state_up,
+            status, shared, is_external, mtu, port_security_enabled, dns_domain, network_type, physical_network, segmentation_id,
+            availability_zone_hints)
+          values (${randomUUID()}, 'p1', ${name}, '', 1, ${`2026-01-0${index + 1}T00:00:00Z`}, '', 1, 'ACTIVE', 0, 0, 1500, 1, '',
+            ${type}, ${physical}, ${segment}, '[]')`.execute(store.db);
       }
     }
 
-    // The cast: a migration knows nothing of the tables.
+    // The casts: a migration knows nothing of the tables.
+    await addUnique(store.db as unknown as Kysely<unknown>);
     await addSegments(store.db as unknown as Kysely<unknown>);
 
-    const rows = await store.db.selectFrom("networks").select(["name", "network_type"]).orderBy("created_at").execute();
+    const sorts = [{ key: "created_at", direction: "asc" }] as const;
+    const rows = await services.networks.list(admin, { ...everything, sorts });
+    const typesOf = (type: unknown) => [`first ${String(type)}`, "second local", "third local"];
     assert.deepEqual(
-      rows.map((row) => `${row.name} ${row.network_type}`),
-      taken.flatMap(([body]) => [`first ${String(body["provider:network_type"])}`, "second local", "third local"]),
+      rows.map((row) => `${String(row["name"])} ${String(row["provider:network_type"])}`).sort(),
+      taken.flatMap(([body]) => typesOf(body["provider:network_type"])).sort(),
     );
     await createOne(services.ports, { network_id: idOf(await create(services, {})) });
   });
 });
+
+/** The tables as they were before segments had rows of their own and before anything was unique. */
+async function undoSegments({ db }: Store): Promise<void> {
+  for (const table of ["network_segments", "network_segment_ranges"]) await db.schema.dropTable(table).execute();
+  await db.schema.dropIndex("subnets_segment").execute();
+  await db.schema.alterTable("subnets").dropColumn("segment_id").execute();
+  await db.schema.alterTable("networks").dropColumn("is_default").execute();
+  await db.schema.alterTable("networks").addColumn("network_type", "text").execute();
+  await db.schema.alterTable("networks").addColumn("physical_network", "text").execute();
+  await db.schema.alterTable("networks").addColumn("segmentation_id", "integer").execute();
+  await db.schema.alterTable("ports").dropColumn("ready_from_revision").execute();
+}

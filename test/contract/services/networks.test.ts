@@ -35,6 +35,8 @@ forEachDatabase((_name, openFresh) => {
       mtu: 1500,
       port_security_enabled: true,
       dns_domain: "",
+      l2_adjacency: true,
+      is_default: false,
       availability_zone_hints: [],
       availability_zones: [],
       ipv4_address_scope: null,
@@ -43,16 +45,18 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual(await networks.show(member("p1"), String(id)), network);
   });
 
-  test("the MTU leaves room for the encapsulation unless it is given", async () => {
+  test("the MTU leaves room for the encapsulation unless it is given, and a larger one is refused", async () => {
     const { networks } = servicesOn(await openFresh());
+    const vxlan = (segment: number, mtu: number) => ({
+      ...{ "provider:network_type": "vxlan", "provider:segmentation_id": segment },
+      mtu,
+    });
 
-    const [computed, given] = await networks.create(admin, [
-      { "provider:network_type": "vxlan", "provider:segmentation_id": 42, mtu: 0 },
-      { "provider:network_type": "vxlan", "provider:segmentation_id": 43, mtu: 9000 },
-    ]);
+    const [computed, given, local] = await networks.create(admin, [vxlan(42, 0), vxlan(43, 1300), { mtu: 9000 }]);
 
-    assert.equal(computed?.["mtu"], 1450);
-    assert.equal(given?.["mtu"], 9000);
+    assert.deepEqual([computed?.["mtu"], given?.["mtu"], local?.["mtu"]], [1450, 1300, 9000]);
+    await assertFault(networks.create(admin, [vxlan(44, 1451)]), "InvalidInput", /maximum is 1450/);
+    await assertFault(networks.update(admin, idOf(given ?? {}), { mtu: 1500 }), "InvalidInput", /maximum is 1450/);
   });
 
   test("provider attributes that do not fit together are refused, and nothing of the request stays", async () => {
