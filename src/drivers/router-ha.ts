@@ -7,6 +7,8 @@ export const virtualAddress = (vrId: number): string => `169.254.0.${vrId}`;
 
 export interface HaAddress {
   readonly device: string;
+  /** Of the device. */
+  readonly macAddress: string;
   /** `address/prefix` */
   readonly cidr: string;
 }

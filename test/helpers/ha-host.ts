@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { findProcesses, type ProcessState, terminate } from "../../src/linux/process-table.ts";
 import { routerId } from "../../src/model/ids.ts";
 import { routerNamespaceName } from "../../src/model/device-names.ts";
+import { waitFor } from "./wait-for.ts";
 import { createNamespace, deleteNamespace, sh } from "./namespaces.ts";
 
 const launcher = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
@@ -22,6 +23,8 @@ export interface HaHostOptions {
   /** Third number of the address by which the host reaches NATS. */
   readonly subnet: number;
   readonly advertMs: number;
+  /** For both agents. */
+  readonly agentFlags?: readonly string[] | undefined;
 }
 
 export class HaHost {
@@ -73,16 +76,25 @@ export class HaHost {
 
   /** A bridge of the host, wired to one of the same name in `wires`, which joins all hosts. */
   async wire(bridge: string, wires: string): Promise<void> {
-    const added = this.inside("ip", "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0");
-    // An agent that was told of the network first has made it.
-    await added.catch(async (thrown: unknown) => {
-      if (!String(thrown).includes("File exists")) throw thrown;
-    });
-    await this.inside("ip", "link", "set", bridge, "up");
+    const add = ["ip", "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0"];
+    const bring = async (): Promise<true> => {
+      // An agent that was told of the network first has made it; and one that leaves the network takes it away.
+      await this.inside(...add).catch(async (thrown: unknown) => {
+        if (!String(thrown).includes("File exists")) throw thrown;
+      });
+      await this.inside("ip", "link", "set", bridge, "up");
+      return true;
+    };
+    await waitFor(bring, { limitMs: 10_000, what: `bridge ${bridge}` });
     const end = `w${Math.random().toString(36).slice(2, 12)}`;
     await sh("ip", "-n", wires, "link", "add", end, "type", "veth", "peer", "name", end, "netns", this.#namespace);
     await sh("ip", "-n", wires, "link", "set", end, "master", bridge, "up");
     await this.inside("ip", "link", "set", end, "master", bridge, "up");
+  }
+
+  /** Whether its agents reach NATS; nothing else goes that way. */
+  async setConnected(isConnected: boolean): Promise<void> {
+    await this.inside("ip", "link", "set", "up0", isConnected ? "up" : "down");
   }
 
   async plug(guest: string, bridge: string): Promise<void> {
@@ -103,9 +115,17 @@ export class HaHost {
   }
 
   async startAgent(program: "l3-agent" | "floating-ip-agent"): Promise<void> {
-    const { natsPort, subnet, advertMs, name } = this.#options;
+    const { natsPort, subnet, advertMs, name, agentFlags = [] } = this.#options;
     const flags = ["--host", name, "--state-dir", this.stateDir, "--nats-url", `nats://198.18.${subnet}.1:${natsPort}`];
-    const more = ["--namespace-prefix", this.#prefix, "--report-interval-ms", "1000", "--resync-interval-ms", "3000"];
+    const more = [
+      "--namespace-prefix",
+      this.#prefix,
+      "--report-interval-ms",
+      "1000",
+      "--resync-interval-ms",
+      "3000",
+      ...agentFlags,
+    ];
     const own = program === "l3-agent" ? ["--l3-bridge-mappings", "public:ext", "--l3-ha-advert-ms", String(advertMs)] : [];
     const argv = [process.execPath, launcher, program, ...flags, ...more, ...own];
     const child = spawn("nsenter", ["-t", String(this.#holder.pid), "-m", "-n", ...argv], {

@@ -1,7 +1,8 @@
-// keepalived.conf of one router. Pure; every word is checked against the grammar of what it is, because keepalived's language
-// has no quoting that could be relied on.
+// keepalived.conf of one router, and the file by which its hook knows what to do. Pure; every word is checked against the grammar
+// of what it is, because neither keepalived's language nor that of ip(8) has a quoting that could be relied on.
 import { NetloomError } from "../../base/errors.ts";
 import { ipVersionOf, parseCidr } from "../../linux/addresses.ts";
+import { addressBytes } from "../../linux/netlink-bytes.ts";
 import { type HaAddress, type HaPlan, type HaRoute, virtualAddress } from "../router-ha.ts";
 
 export interface KeepalivedFiles {
@@ -33,10 +34,12 @@ function cidr(text: string): string {
   return `${address(text.slice(0, text.lastIndexOf("/")))}/${prefixLength}`;
 }
 
-// no_track: a device that comes and goes is the router driver's matter and no reason for a take-over.
-const addressLine = (one: HaAddress): string => `${cidr(one.cidr)} dev ${device(one.device)} no_track`;
+const macAddress = (text: string): string => checked(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, text);
 
-/** `static`: the router driver takes them for what it would have made itself, and repairs them. */
+const addressLine = (one: HaAddress): string =>
+  `own ${device(one.device)} ${macAddress(one.macAddress)} ${cidr(one.cidr)} ${addressBytes(parseCidr(one.cidr).address).toString("hex")}`;
+
+/** For ip(8). `static`: the router driver takes them for what it would have made itself, and repairs them. */
 function routeLine({ destination, nextHops }: HaRoute): string {
   const target = cidr(destination);
   const [only] = nextHops;
@@ -45,18 +48,20 @@ function routeLine({ destination, nextHops }: HaRoute): string {
       ...(hop.gateway === undefined ? [] : ["via", address(hop.gateway)]),
       ...(hop.device === undefined ? [] : ["dev", device(hop.device)]),
     ].join(" ");
-  if (nextHops.length === 1 && only !== undefined) {
-    const onLink = only.gateway === undefined && ipVersionOf(target.split("/")[0] ?? "") === 4 ? " scope link" : "";
-    return `${target} ${words(only)}${onLink} protocol static no_track`;
-  }
-  return `${target} protocol static no_track ${nextHops.map((hop) => `nexthop ${words(hop)}`).join(" ")}`;
+  const hops =
+    nextHops.length === 1 && only !== undefined ? words(only) : nextHops.map((hop) => `nexthop ${words(hop)}`).join(" ");
+  return `route ${target} proto static ${hops}`;
 }
 
 function block(head: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : [`${head} {`, ...lines.map((line) => `  ${line}`), "}"];
 }
 
-/** @param advertMs between two advertisements; a take-over after a silent death takes three of them and up to one more */
+/**
+ * The election, and nothing that changes with the router's interfaces and routes.
+ *
+ * @param advertMs between two advertisements; a take-over after a silent death takes three of them and up to one more
+ */
 export function formatKeepalivedConfig(plan: HaPlan, files: KeepalivedFiles, advertMs: number): string {
   const vrId = count(plan.vrId, 1, 254);
   const ha = device(plan.device);
@@ -70,27 +75,31 @@ export function formatKeepalivedConfig(plan: HaPlan, files: KeepalivedFiles, adv
     // Who has it keeps it: a host that comes back must not cause another take-over.
     "nopreempt",
     `advert_int ${(Number(count(advertMs, 50, 40_000)) / 1000).toFixed(2)}`,
-    "garp_master_delay 1",
     `notify "${notify}"`,
+    // All else is the hook's: whatever stands here a keepalived that starts removes from the kernel first.
     ...block("virtual_ipaddress", [`${virtualAddress(plan.vrId)}/24 dev ${ha}`]),
-    // Not in the advertisements, which have room for few.
-    ...block("virtual_ipaddress_excluded", plan.addresses.map(addressLine)),
-    ...block("virtual_routes", plan.routes.map(routeLine)),
   ];
   const global = ["router_id netloom", "script_user root", "dynamic_interfaces"];
   return `${[...block("global_defs", global), ...block(`vrrp_instance VR_${vrId}`, instance)].join("\n")}\n`;
 }
 
+/** Of the time in which a keepalived that was killed is started again, on a busy machine. */
+const restartSeconds = 10;
+
 /** What the hook does; see netloom-ha-notify. */
-export function formatHookFile({ vrId, settings, announcer }: HaPlan): string {
+export function formatHookFile(plan: HaPlan, advertMs: number): string {
+  const { vrId, addresses, routes, settings, announcer } = plan;
+  // A keepalived that starts is the primary after four advertisements at most, if nobody else is.
+  const holdSeconds = restartSeconds + (4 * advertMs) / 1000;
   const lines = [
     `address ${virtualAddress(vrId)}`,
+    `hold ${device(plan.device)} ${holdSeconds.toFixed(1)}`,
     ...settings.map(({ name, primary, backup }) =>
       ["set", checked(/^net\/[A-Za-z0-9_/-]{1,100}$/, name), count(primary, 0, 9), count(backup, 0, 9)].join(" "),
     ),
-    ...(announcer === undefined
-      ? []
-      : [`announce ${device(announcer.device)} ${checked(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, announcer.macAddress)}`]),
+    ...addresses.map(addressLine),
+    ...routes.map(routeLine),
+    ...(announcer === undefined ? [] : [`announce ${device(announcer.device)} ${macAddress(announcer.macAddress)}`]),
   ];
   return `${lines.join("\n")}\n`;
 }

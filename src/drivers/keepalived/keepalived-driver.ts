@@ -1,7 +1,9 @@
 // One keepalived for each router of high availability, in the router's namespace: a daemon that outlives the agent, found again
 // by its pid file and command line, told of a new configuration by a signal.
+import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { NetloomError } from "../../base/errors.ts";
 import {
@@ -9,6 +11,7 @@ import {
   readDirectoryIfPresent,
   readFileIfPresent,
   removeFile,
+  removeStaleTemporaries,
   writeFileAtomic,
 } from "../../linux/atomic-file.ts";
 import { commandFailed, type CommandRunner, runChecked } from "../../linux/command-runner.ts";
@@ -36,6 +39,23 @@ export interface KeepalivedOptions {
   readonly advertMs: number;
 }
 
+/** In which a keepalived that lost its worker for the first time has started another one. */
+const respawnMs = 300;
+
+interface Texts {
+  readonly conf: string;
+  readonly hook: string;
+  /** Hashes of both; written when keepalived and the kernel have them. */
+  readonly force: string;
+}
+
+type Present = { readonly [Kind in keyof Texts]: string | undefined };
+
+const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
+
+const areSame = (one: Present, other: Texts): boolean =>
+  one.conf === other.conf && one.hook === other.hook && one.force === other.force;
+
 export class KeepalivedDriver implements RouterHaDriver {
   readonly #options: KeepalivedOptions;
 
@@ -44,22 +64,28 @@ export class KeepalivedDriver implements RouterHaDriver {
   }
 
   async ensure(plan: HaPlan, { isRemade }: { readonly isRemade: boolean }): Promise<boolean> {
-    const { stateDir, advertMs } = this.#options;
+    const { stateDir } = this.#options;
     const { routerId: id, namespace } = plan;
-    const files = { hookScript, hookFile: this.#file(id, "hook"), stateFile: haStateFile(stateDir, id) };
-    const configuration = formatKeepalivedConfig(plan, files, advertMs);
     await ensureDirectory(this.#directory(id));
     await ensureDirectory(haStateDirectory(stateDir));
-    const isOther = await this.#write(this.#file(id, "conf"), configuration);
-    const hasOtherHook = await this.#write(this.#file(id, "hook"), formatHookFile(plan));
+    await removeStaleTemporaries(this.#directory(id));
+    const wanted = this.#textsOf(plan);
+    const present = await this.#readPresent(id);
     const running = await this.#find(id, namespace);
-    const isKept = running !== undefined && (!isOther || sendSignal(running, "SIGHUP"));
-    if (isKept && !isRemade && !hasOtherHook) return isOther;
+    if (running !== undefined && !isRemade && areSame(present, wanted)) return this.#check(id, namespace);
+    // Until all of it is done, whoever comes next does it again.
+    await removeFile(this.#file(id, "force"));
+    await writeFileAtomic(this.#file(id, "conf"), wanted.conf);
+    await writeFileAtomic(this.#file(id, "hook"), wanted.hook);
+    const knowsOther = present.conf !== wanted.conf || present.force?.startsWith(hashOf(wanted.conf)) !== true;
+    const isKept = running !== undefined && (!knowsOther || sendSignal(running, "SIGHUP"));
     // Before it runs, too: after a boot the file may say what was true before.
     await this.#settle(id, namespace);
-    if (isKept) return true;
-    await this.#stop(id);
-    await this.#start(id, namespace);
+    if (!isKept) {
+      await this.#stopBroken(id, namespace);
+      await this.#start(id, namespace);
+    }
+    await writeFileAtomic(this.#file(id, "force"), wanted.force);
     return true;
   }
 
@@ -74,7 +100,7 @@ export class KeepalivedDriver implements RouterHaDriver {
   async remove(id: RouterId): Promise<void> {
     await this.#stop(id);
     await rm(this.#directory(id), { recursive: true, force: true });
-    await removeFile(haStateFile(this.#options.stateDir, id));
+    for (const name of [id, `.${id}.new`]) await removeFile(join(haStateDirectory(this.#options.stateDir), name));
   }
 
   async stateOf(id: RouterId): Promise<HaState> {
@@ -82,10 +108,30 @@ export class KeepalivedDriver implements RouterHaDriver {
     return word === "primary" || word === "backup" ? word : "unknown";
   }
 
+  #textsOf(plan: HaPlan): Texts {
+    const { stateDir, advertMs } = this.#options;
+    const { routerId: id } = plan;
+    const files = { hookScript, hookFile: this.#file(id, "hook"), stateFile: haStateFile(stateDir, id) };
+    const [conf, hook] = [formatKeepalivedConfig(plan, files, advertMs), formatHookFile(plan, advertMs)];
+    return { conf, hook, force: `${hashOf(conf)} ${hashOf(hook)}\n` };
+  }
+
+  async #readPresent(id: RouterId): Promise<Present> {
+    const [conf, hook, force] = await Promise.all(
+      (["conf", "hook", "force"] as const).map((kind) => readFileIfPresent(this.#file(id, kind))),
+    );
+    return { conf, hook, force };
+  }
+
+  /** Settings of the kernel that others changed, which nothing else shows. */
+  async #check(id: RouterId, namespace: string): Promise<boolean> {
+    return Number(await this.#settle(id, namespace, "CHECK")) > 0;
+  }
+
   /** The one of this router, in the namespace that has its name now. */
   async #find(id: RouterId, namespace: string): Promise<ProcessIdentity | undefined> {
     const running = await this.#findAny(id);
-    if (running === undefined) return undefined;
+    if (running === undefined || (await this.#hasLostWorker(id))) return undefined;
     return readNetworkNamespaceInode(running.pid) === namespaceInode(namespace) ? running : undefined;
   }
 
@@ -93,6 +139,14 @@ export class KeepalivedDriver implements RouterHaDriver {
     const pid = parsePid(await readFileIfPresent(this.#file(id, "pid")));
     const process = pid === undefined ? undefined : readProcess(pid);
     return process?.argv.includes(this.#file(id, "conf")) === true ? process : undefined;
+  }
+
+  /** In good order it would give up, and the addresses with it. */
+  async #stopBroken(id: RouterId, namespace: string): Promise<void> {
+    const parent = await this.#findAny(id);
+    const isHere = parent !== undefined && readNetworkNamespaceInode(parent.pid) === namespaceInode(namespace);
+    if (isHere) sendSignal(parent, "SIGKILL");
+    await this.#stop(id);
   }
 
   async #stop(id: RouterId): Promise<void> {
@@ -109,6 +163,17 @@ export class KeepalivedDriver implements RouterHaDriver {
     return process?.argv.includes(this.#file(id, "conf")) === true ? process : undefined;
   }
 
+  /** It died, and its parent has not started it again; the second time within a minute that takes seconds, and ever longer. */
+  async #hasLostWorker(id: RouterId): Promise<boolean> {
+    const isLost = async (): Promise<boolean> => {
+      const pid = parsePid(await readFileIfPresent(this.#file(id, "vrrp.pid")));
+      return pid !== undefined && readProcess(pid) === undefined;
+    };
+    if (!(await isLost())) return false;
+    await delay(respawnMs);
+    return isLost();
+  }
+
   async #start(id: RouterId, namespace: string): Promise<void> {
     const files = ["-f", this.#file(id, "conf"), "-p", this.#file(id, "pid"), "-r", this.#file(id, "vrrp.pid")];
     const argv = ["nsenter", `--net=${namespacePath(namespace)}`, "keepalived", "--vrrp", ...files];
@@ -118,23 +183,17 @@ export class KeepalivedDriver implements RouterHaDriver {
     throw new NetloomError(failed.code, `no high availability: ${failed.message}`, failed.detail, failed);
   }
 
-  async #settle(id: RouterId, namespace: string): Promise<void> {
+  async #settle(id: RouterId, namespace: string, ...words: readonly string[]): Promise<string> {
     const enter = ["nsenter", `--net=${namespacePath(namespace)}`];
     const files = [this.#file(id, "hook"), haStateFile(this.#options.stateDir, id)];
-    await runChecked(this.#options.runner, [...enter, "perl", hookScript, ...files]);
-  }
-
-  async #write(path: string, text: string): Promise<boolean> {
-    if ((await readFileIfPresent(path)) === text) return false;
-    await writeFileAtomic(path, text);
-    return true;
+    return runChecked(this.#options.runner, [...enter, "perl", hookScript, ...files, ...words]);
   }
 
   #directory(id: RouterId): string {
     return join(this.#options.stateDir, "l3", "ha", id);
   }
 
-  #file(id: RouterId, kind: "conf" | "hook" | "pid" | "vrrp.pid"): string {
+  #file(id: RouterId, kind: "conf" | "hook" | "force" | "pid" | "vrrp.pid"): string {
     return join(this.#directory(id), kind);
   }
 }

@@ -66,7 +66,9 @@ function planOf({ spec, elected, ha, hasIpv6, router }: PlanParts): HaPlan {
     device: haDeviceName(ha.port.portId),
     vrId: ha.vrId,
     priority: ha.priority,
-    addresses: elected.flatMap(({ device, addresses }) => [...new Set(addresses)].map((cidr) => ({ device, cidr }))),
+    addresses: elected.flatMap(({ device, macAddress, addresses }) =>
+      [...new Set(addresses)].map((cidr) => ({ device, macAddress, cidr })),
+    ),
     routes: spec.routes,
     settings: [
       ...(gateway === undefined ? [] : gatewaySettings(gateway)),

@@ -204,6 +204,7 @@ export class NftRouterDriver implements RouterDriver {
     if (!(await this.#ha.isRunning(spec))) return undefined;
     // An earlier program may have put its files elsewhere.
     if (known === undefined) await this.#ha.ensure(spec, false);
+    if (known === undefined && spec.advertisements !== undefined) await this.#advertise(spec);
     if (!(await isReadyFile(stateDir, spec, ready))) await writeReadyFile(stateDir, spec, ready);
     if (known === undefined) this.#known.set(routerId, { spec, ready, warnings: [] });
     return known === undefined ? "adopted" : "unchanged";

@@ -28,12 +28,17 @@ export class Radvd {
   async ensure(id: RouterId, namespace: string, configuration: string): Promise<boolean> {
     await ensureDirectory(this.#directory);
     const present = await readFileIfPresent(this.#file(id, "conf"));
+    const force = await readFileIfPresent(this.#file(id, "force"));
     const running = await this.find(id, namespace);
-    if (running !== undefined && present === configuration) return false;
+    if (running !== undefined && present === configuration && force === configuration) return false;
+    // Until it has been told, whoever comes next tells it.
+    await removeFile(this.#file(id, "force"));
     if (present !== configuration) await writeFileAtomic(this.#file(id, "conf"), configuration);
-    if (running !== undefined && sendSignal(running, "SIGHUP")) return true;
-    await this.stop(id);
-    await this.#start(id, namespace);
+    if (running === undefined || !sendSignal(running, "SIGHUP")) {
+      await this.stop(id);
+      await this.#start(id, namespace);
+    }
+    await writeFileAtomic(this.#file(id, "force"), configuration);
     return true;
   }
 
@@ -54,7 +59,7 @@ export class Radvd {
 
   async remove(id: RouterId): Promise<boolean> {
     const wasRunning = await this.stop(id);
-    await removeFile(this.#file(id, "conf"));
+    for (const kind of ["force", "conf"] as const) await removeFile(this.#file(id, kind));
     return wasRunning;
   }
 
@@ -73,7 +78,8 @@ export class Radvd {
     throw new NetloomError(failed.code, `no router advertisements: ${failed.message}`, failed.detail, failed);
   }
 
-  #file(id: RouterId, kind: "conf" | "pid"): string {
+  /** `force`: the configuration that it has been told of. */
+  #file(id: RouterId, kind: "conf" | "force" | "pid"): string {
     return join(this.#directory, `${id}.${kind}`);
   }
 }

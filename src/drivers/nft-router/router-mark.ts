@@ -75,7 +75,7 @@ export async function removeRouterMark(stateDir: string, id: RouterId): Promise<
 
 /** On the way files go that a killed process was about to put in place. */
 export async function listRouterMarks(stateDir: string): Promise<readonly RouterId[]> {
-  for (const folder of ["routers", "ready", "radvd"]) await removeStaleTemporaries(join(stateDir, "l3", folder));
+  for (const folder of ["routers", "ready", "radvd", "spare"]) await removeStaleTemporaries(join(stateDir, "l3", folder));
   const names = (await readDirectoryIfPresent(directoryOf(stateDir))) ?? [];
   return names.filter((name) => name.endsWith(".json") && isUuid(name.slice(0, -5))).map((name) => routerId(name.slice(0, -5)));
 }

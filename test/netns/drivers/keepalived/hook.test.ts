@@ -1,8 +1,8 @@
 // What keepalived runs at each change of state, in a namespace of its own: no keepalived, no agent.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -23,6 +23,7 @@ const floatingIps = 1000;
 describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
   const name = `${randomPrefix()}hook`;
   let directory: TestDirectory;
+  let keepalived: ChildProcess | undefined;
   const ip = (...words: readonly string[]): Promise<string> => sh("ip", "-n", name, ...words);
   const run = (...said: readonly string[]): Promise<string> =>
     sh("ip", "netns", "exec", name, script, join(directory.path, "hook"), join(directory.path, "state"), ...said);
@@ -31,25 +32,61 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
   const setting = async (): Promise<string> =>
     (await sh("ip", "netns", "exec", name, "cat", "/proc/sys/net/ipv4/conf/qg-1/arp_ignore")).trim();
 
+  const writeHook = async (holdSeconds: number): Promise<void> => {
+    const own = [
+      "own qg-1 fa:16:3e:00:00:01 192.0.2.1/24 c0000201",
+      "own qg-1 fa:16:3e:00:00:01 2001:db8::1/64 20010db8000000000000000000000001",
+    ];
+    const routes = ["route 198.51.100.0/24 proto static via 192.0.2.9"];
+    const settings = ["set net/ipv4/conf/qg-1/arp_ignore 0 8", "announce qg-1 fa:16:3e:00:00:01", ""];
+    const lines = ["address 169.254.0.7", `hold ha-1 ${holdSeconds}`, ...own, ...routes, ...settings];
+    await writeFile(join(directory.path, "hook"), lines.join("\n"));
+  };
+  /** Addresses and routes that only the primary has. */
+  const owned = async (): Promise<string> => {
+    const addresses = (await ip("-o", "addr", "show", "dev", "qg-1")).match(/192\.0\.2\.1|2001:db8::1/g) ?? [];
+    const routes = (await ip("route")).match(/198\.51\.100\.0\/24 via 192\.0\.2\.9/g) ?? [];
+    return [...addresses, ...routes].join(" ");
+  };
+  const everything = "192.0.2.1 2001:db8::1 198.51.100.0/24 via 192.0.2.9";
+  const becomePrimary = async (): Promise<void> => {
+    await ip("addr", "add", "169.254.0.7/32", "dev", "lo");
+    await said("MASTER");
+    assert.deepEqual([await state(), await setting(), await owned()], ["primary", "0", everything]);
+  };
+  const loseVirtualAddress = (): Promise<string> => ip("addr", "del", "169.254.0.7/32", "dev", "lo");
+  const waitForState = (wanted: string): Promise<unknown> =>
+    waitFor(async () => (await state()) === wanted, { limitMs: 10_000, what: `state ${wanted}` });
+
   before(async () => {
     directory = await createTestDirectory();
     await createNamespace(name);
     await ip("link", "set", "lo", "up");
     await ip("link", "add", "qg-1", "type", "veth", "peer", "name", "wire");
-    for (const device of ["qg-1", "wire"]) await ip("link", "set", device, "up");
+    await ip("link", "add", "ha-1", "type", "veth", "peer", "name", "others");
+    for (const device of ["qg-1", "wire", "ha-1", "others"]) await ip("link", "set", device, "up");
+    // As the router driver has it: with its last address a device loses all its routes.
+    await ip("addr", "add", "169.254.0.255/32", "dev", "qg-1", "scope", "host");
     const routes = [...Array(floatingIps).keys()].map(
       (n) => `route add local 203.0.${n >> 8}.${n & 255} dev qg-1 proto static`,
     );
     await writeFile(join(directory.path, "routes"), `${routes.join("\n")}\n`);
     await ip("-batch", join(directory.path, "routes"));
-    const lines = ["address 169.254.0.7", "set net/ipv4/conf/qg-1/arp_ignore 0 8", "announce qg-1 fa:16:3e:00:00:01", ""];
-    await writeFile(join(directory.path, "hook"), lines.join("\n"));
+    await writeHook(60);
+    const words = ["-e", "$| = 1; print 'up'; sleep", join(directory.path, "conf")];
+    keepalived = spawn("perl", words, { stdio: ["ignore", "pipe", "inherit"] });
+    if (keepalived.stdout !== null) await once(keepalived.stdout, "data");
   });
   beforeEach(async () => {
+    await writeHook(60);
+    await writeFile(join(directory.path, "pid"), `${keepalived?.pid}\n`);
     await ip("addr", "flush", "dev", "lo", "to", "169.254.0.0/16");
-    await run();
+    // In good order, whatever the test before has left.
+    await said("FAULT");
+    assert.equal(await state(), "backup");
   });
   after(async () => {
+    keepalived?.kill("SIGKILL");
     await deleteNamespace(name);
     await directory.remove();
   });
@@ -66,15 +103,104 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
     assert.equal(await state(), "primary");
   });
 
-  test("a word of giving up waits until the address has gone", async () => {
-    await ip("addr", "add", "169.254.0.7/32", "dev", "lo");
-    await said("MASTER");
+  test("a word of giving up waits until the address has gone, and takes all away", async () => {
+    await becomePrimary();
 
     const running = said("STOP");
-    await ip("addr", "del", "169.254.0.7/32", "dev", "lo");
+    await loseVirtualAddress();
     await running;
 
-    assert.deepEqual([await state(), await setting()], ["backup", "8"]);
+    assert.deepEqual([await state(), await setting(), await owned()], ["backup", "8", ""]);
+  });
+
+  test("a keepalived that was killed and starts again as nobody: all stays until it is the primary again", async () => {
+    await becomePrimary();
+    await loseVirtualAddress();
+
+    await said("BACKUP");
+    await run();
+    await run("CHECK");
+    assert.deepEqual([await state(), await setting(), await owned()], ["primary", "0", everything]);
+    await becomeAgain();
+
+    await run("CHECK");
+    assert.deepEqual([await state(), await setting(), await owned()], ["primary", "0", everything]);
+  });
+
+  const becomeAgain = async (): Promise<void> => {
+    await ip("addr", "add", "169.254.0.7/32", "dev", "lo");
+    await said("MASTER");
+  };
+
+  test("a keepalived whose parent was killed ends in good order: all stays, and whoever watches the state hears of it", async () => {
+    await becomePrimary();
+    await loseVirtualAddress();
+    await writeFile(join(directory.path, "pid"), "4194305\n");
+    const before = (await stat(join(directory.path, "state"))).ino;
+
+    await said("STOP");
+
+    assert.deepEqual([await state(), await setting(), await owned()], ["primary", "0", everything]);
+    assert.notEqual((await stat(join(directory.path, "state"))).ino, before);
+  });
+
+  test("who was killed gives up as soon as another host says that it is the primary, and hears nothing else", async () => {
+    await becomePrimary();
+    await loseVirtualAddress();
+    await said("BACKUP");
+
+    // Of another router, and of one that gives up itself.
+    await advertise(8, 50);
+    await advertise(7, 0);
+    await run("CHECK");
+    assert.deepEqual([await state(), await owned()], ["primary", everything]);
+    await advertise(7, 50);
+
+    await waitForState("backup");
+    assert.deepEqual([await setting(), await owned()], ["8", ""]);
+  });
+
+  /** As of a keepalived behind the other end of the HA device. */
+  const advertise = (vrId: number, priority: number): Promise<string> => {
+    const frame = [
+      "01005e000012020000000009" + "0800",
+      "45c000200001000" + "0ff700000" + "c0a80001" + "e0000012",
+      `31${Buffer.from([vrId, priority]).toString("hex")}010064` + "0000" + "a9fe0007",
+    ].join("");
+    const program = "import socket,sys; s=socket.socket(17,3,0); s.bind(('others',0)); s.send(bytes.fromhex(sys.argv[1]))";
+    return sh("ip", "netns", "exec", name, "python3", "-c", program, frame);
+  };
+
+  test("who was killed gives up when nobody comes", async () => {
+    await becomePrimary();
+    await loseVirtualAddress();
+    await writeHook(0.5);
+
+    await said("BACKUP");
+
+    await waitForState("backup");
+    assert.deepEqual([await setting(), await owned()], ["8", ""]);
+  });
+
+  test("a check sets what others have set, and says how much that was", async () => {
+    await becomePrimary();
+    await sh("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv4.conf.qg-1.arp_ignore=8");
+
+    assert.equal(await run("CHECK"), "1\n");
+    assert.equal(await run("CHECK"), "0\n");
+    assert.equal(await setting(), "0");
+  });
+
+  test("what a run that was killed had half written goes with the next one", async () => {
+    for (const half of [".state.new", ".hook.hold.new"]) await writeFile(join(directory.path, half), "prim");
+
+    await run("CHECK");
+
+    assert.deepEqual(
+      (await readdir(directory.path)).filter((file) => file.startsWith(".")),
+      [],
+    );
+    assert.equal(await state(), "backup");
   });
 
   test("runs that overlap end in what is true", async () => {
@@ -98,7 +224,7 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
     const frames = (): readonly string[] => heard.split("\n").filter((line) => line.includes("Request who-has"));
     const told = (): number => new Set(frames().map((line) => /who-has (\S+)/.exec(line)?.[1])).size;
     try {
-      await waitFor(() => told() === floatingIps, { limitMs: 5000, what: "all announcements" });
+      await waitFor(() => told() === floatingIps + 1, { limitMs: 5000, what: "all announcements" });
     } finally {
       const ended = once(listener, "close");
       listener.kill("SIGINT");
@@ -106,7 +232,8 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
     }
 
     // The last line may have been cut off.
-    const lines = frames().slice(0, floatingIps);
+    const lines = frames().slice(0, floatingIps + 1);
     assert.ok(lines.every((line) => line.includes("fa:16:3e:00:00:01 > ff:ff:ff:ff:ff:ff")));
+    assert.match(heard, /who-has 192\.0\.2\.1 /);
   });
 });

@@ -216,7 +216,7 @@ describe("a router that is tampered with", { skip: skipWithoutRoot }, () => {
 
   test("files that a killed agent was about to put in place go with the next agent's first look", async () => {
     await scene.driver().apply(router, quick);
-    const folders = ["routers", "ready", "radvd"].map((name) => join(scene.directory.path, "l3", name));
+    const folders = ["routers", "ready", "radvd", "spare"].map((name) => join(scene.directory.path, "l3", name));
     for (const folder of folders) {
       await mkdir(folder, { recursive: true });
       await writeFile(join(folder, `.${router.id}.json.1-1`), "half");

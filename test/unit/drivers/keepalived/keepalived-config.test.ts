@@ -7,6 +7,8 @@ import { routerId } from "../../../../src/model/ids.ts";
 
 const files = { hookScript: "/opt/hook", hookFile: "/state/hook", stateFile: "/state/word" };
 
+const macAddress = "fa:16:3e:00:00:02";
+
 const plan: HaPlan = {
   routerId: routerId("0dd91a4b-3c66-4f0a-9f9c-3d0c7b3c1111"),
   namespace: "qrouter-0dd91a4b-3c66-4f0a-9f9c-3d0c7b3c1111",
@@ -14,8 +16,8 @@ const plan: HaPlan = {
   vrId: 7,
   priority: 50,
   addresses: [
-    { device: "qr-aaaaaaaa-bb", cidr: "10.0.0.1/24" },
-    { device: "qr-aaaaaaaa-bb", cidr: "fe80::a9fe:a9fe/64" },
+    { device: "qr-aaaaaaaa-bb", macAddress, cidr: "10.0.0.1/24" },
+    { device: "qr-aaaaaaaa-bb", macAddress, cidr: "fe80::a9fe:a9fe/64" },
   ],
   routes: [
     { destination: "0.0.0.0/0", nextHops: [{ gateway: "203.0.113.254", device: "qg-cccccccc-dd" }] },
@@ -29,10 +31,9 @@ const plan: HaPlan = {
 const invalid = (thrown: unknown): boolean => thrown instanceof NetloomError && thrown.code === "INVALID";
 
 describe("keepalived.conf", () => {
-  test("L3-73, L3-89: addresses, link-local ones too, and routes belong to the primary, and none of them is watched", () => {
-    const lines = formatKeepalivedConfig(plan, files, 1000)
-      .split("\n")
-      .map((line) => line.trim());
+  test("it elects, and that is all: nothing in it changes with interfaces and routes, or would go when it starts anew", () => {
+    const text = formatKeepalivedConfig(plan, files, 1000);
+    const lines = text.split("\n").map((line) => line.trim());
 
     for (const line of [
       "virtual_router_id 7",
@@ -40,28 +41,19 @@ describe("keepalived.conf", () => {
       "advert_int 1.00",
       'notify "/opt/hook /state/hook /state/word"',
       "169.254.0.7/24 dev ha-11111111-22",
-      "10.0.0.1/24 dev qr-aaaaaaaa-bb no_track",
-      "fe80::a9fe:a9fe/64 dev qr-aaaaaaaa-bb no_track",
-      "0.0.0.0/0 via 203.0.113.254 dev qg-cccccccc-dd protocol static no_track",
-      "198.51.100.0/24 dev qg-cccccccc-dd scope link protocol static no_track",
-      "192.0.2.0/24 protocol static no_track nexthop via 10.0.0.8 nexthop via 10.0.0.9",
     ])
       assert.ok(lines.includes(line), line);
+    assert.equal(formatKeepalivedConfig({ ...plan, addresses: [], routes: [] }, files, 1000), text);
   });
 
-  test("braces are balanced, and a router without ports needs no empty blocks", () => {
-    const text = formatKeepalivedConfig({ ...plan, addresses: [], routes: [] }, files, 250);
+  test("braces are balanced, and less than a second is written as such", () => {
+    const text = formatKeepalivedConfig(plan, files, 250);
 
     assert.equal(text.split("{").length, text.split("}").length);
-    assert.ok(!text.includes("virtual_routes") && text.includes("advert_int 0.25"));
+    assert.ok(text.includes("advert_int 0.25"));
   });
 
-  const gateway = "10.0.0.8\n}\nnotify /bin/sh";
   const bad: Readonly<Record<string, HaPlan>> = {
-    "an address": { ...plan, addresses: [{ device: "qr-a", cidr: "10.0.0.1 dev lo/24" }] },
-    "an address with a zone": { ...plan, addresses: [{ device: "qr-a", cidr: "fe80::1%{}/64" }] },
-    "a device": { ...plan, addresses: [{ device: "qr-a }", cidr: "10.0.0.1/24" }] },
-    "a next hop": { ...plan, routes: [{ destination: "192.0.2.0/24", nextHops: [{ gateway }] }] },
     "the HA device": { ...plan, device: "ha-1\n" },
     "a number": { ...plan, vrId: 255 },
     "a priority": { ...plan, priority: 0.5 },
@@ -79,20 +71,37 @@ describe("keepalived.conf", () => {
 });
 
 describe("the hook's file", () => {
-  test("it names who to look for, what to set in which state, and who announces", () => {
+  test("L3-73, L3-89: addresses, link-local ones too, and routes belong to the primary, and to nobody else", () => {
     assert.equal(
-      formatHookFile(plan),
+      formatHookFile(plan, 1000),
       [
         "address 169.254.0.7",
+        "hold ha-11111111-22 14.0",
         "set net/ipv4/conf/qg-cccccccc-dd/arp_ignore 0 8",
+        "own qr-aaaaaaaa-bb fa:16:3e:00:00:02 10.0.0.1/24 0a000001",
+        "own qr-aaaaaaaa-bb fa:16:3e:00:00:02 fe80::a9fe:a9fe/64 fe8000000000000000000000a9fea9fe",
+        "route 0.0.0.0/0 proto static via 203.0.113.254 dev qg-cccccccc-dd",
+        "route 198.51.100.0/24 proto static dev qg-cccccccc-dd",
+        "route 192.0.2.0/24 proto static nexthop via 10.0.0.8 nexthop via 10.0.0.9",
         "announce qg-cccccccc-dd fa:16:3e:00:00:01",
         "",
       ].join("\n"),
     );
   });
 
-  test("a setting elsewhere than below net/ is refused", () => {
-    const settings = [{ name: "net/../kernel/panic", primary: 1, backup: 0 }];
-    assert.throws(() => formatHookFile({ ...plan, settings }), invalid);
-  });
+  const gateway = "10.0.0.8\nroute flush all";
+  const bad: Readonly<Record<string, HaPlan>> = {
+    "a setting elsewhere than below net/": { ...plan, settings: [{ name: "net/../kernel/panic", primary: 1, backup: 0 }] },
+    "an address": { ...plan, addresses: [{ device: "qr-a", macAddress, cidr: "10.0.0.1 dev lo/24" }] },
+    "an address with a zone": { ...plan, addresses: [{ device: "qr-a", macAddress, cidr: "fe80::1%x/64" }] },
+    "a device": { ...plan, addresses: [{ device: "qr-a up", macAddress, cidr: "10.0.0.1/24" }] },
+    "a MAC": { ...plan, addresses: [{ device: "qr-a", macAddress: "fa:16", cidr: "10.0.0.1/24" }] },
+    "a next hop": { ...plan, routes: [{ destination: "192.0.2.0/24", nextHops: [{ gateway }] }] },
+    "the HA device": { ...plan, device: "ha-1\n" },
+  };
+  for (const [what, value] of Object.entries(bad)) {
+    test(`${what} that could be read as something else is refused`, () => {
+      assert.throws(() => formatHookFile(value, 1000), invalid);
+    });
+  }
 });
