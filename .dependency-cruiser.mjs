@@ -94,12 +94,12 @@ const forbidden = [
     to: { path: "^src/", pathNot: "^src/(cli/|config/|vif/|linux/|model/|types/|base/)" },
   },
   {
-  {
     name: "cli-database",
     severity: "error",
     from: { path: "^src/cli/commands/database\\.ts$" },
     to: { path: "^src/", pathNot: "^src/(cli/|config/|base/|server/database-tool\\.ts$)" },
   },
+  {
     name: "driver-interfaces",
     severity: "error",
     comment: "what the agent asks of a driver knows only the model",

@@ -84,7 +84,6 @@ function recyclingOpener(freshUrl: FreshUrl): Opener {
 const tables = [
   "rbac_policies",
   "quotas",
-  "address_scopes",
   "port_forwardings",
   "floating_ips",
   "router_ports",
@@ -95,6 +94,8 @@ const tables = [
   "fixed_ips",
   "ports",
   "subnets",
+  "subnet_pools",
+  "address_scopes",
   "leases",
   "network_dhcp_agents",
   "networks",

@@ -36,6 +36,8 @@ const tables = [
   "streams",
   "outbox",
   "leases",
+  "address_scopes",
+  "subnet_pools",
   "meta",
 ] as const satisfies readonly (keyof Database)[];
 

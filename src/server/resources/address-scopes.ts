@@ -64,10 +64,19 @@ const spec: StandardSpec<Row> = {
     for (const [index, row] of rows.entries()) if (bodies[index]?.["shared"] === true) await share(trx, row);
   },
   afterChange: changeSharing,
-  checkRemove: (trx, _context, row) => forgetSharing(trx, { type, id: row.id }),
+  checkRemove: removeScope,
 };
 
 const share = (trx: Trx, { id, project_id: projectId }: Row): Promise<void> => shareWithEverybody(trx, { type, id, projectId });
+
+async function removeScope(trx: Trx, _context: RequestContext, { id }: Row): Promise<void> {
+  const pool = await trx.selectFrom("subnet_pools").select("id").where("address_scope_id", "=", id).executeTakeFirst();
+  if (pool === undefined) return forgetSharing(trx, { type, id });
+  throw new ApiFault(
+    "AddressScopeInUse",
+    `Unable to complete operation on address scope ${id}. There are one or more subnet pools in use on the address scope.`,
+  );
+}
 
 async function changeSharing(trx: Trx, { context, after, changes }: Change<Row>): Promise<void> {
   if (changes["shared"] === true) await share(trx, after);

@@ -6,6 +6,7 @@ import { floatingIpResource } from "../../types/resources/floating-ips.ts";
 import { networkResource } from "../../types/resources/networks.ts";
 import { portResource } from "../../types/resources/ports.ts";
 import { routerResource } from "../../types/resources/routers.ts";
+import { subnetPoolResource } from "../../types/resources/subnet-pools.ts";
 import { subnetResource } from "../../types/resources/subnets.ts";
 import { tagSchema, tagsSchema } from "../../types/resources/tags.ts";
 import { quoted } from "../../types/resources/values.ts";
@@ -18,6 +19,7 @@ import { visibleFloatingIps } from "../services/floating-ip-rows.ts";
 import type { RequestContext } from "../services/resource-service.ts";
 import { visibleRouters } from "../services/router-rows.ts";
 import type { ServiceDeps } from "../services/service-deps.ts";
+import { visibleObjects } from "../services/sharing.ts";
 import { type Taggable, type TagChange, TagService } from "../services/tag-service.ts";
 import { visibleNetworks, visiblePorts, visibleSubnets } from "../services/visibility.ts";
 
@@ -27,6 +29,7 @@ const taggable: readonly Taggable[] = [
   { resource: portResource, table: "ports", visible: visiblePorts },
   { resource: routerResource, table: "routers", visible: visibleRouters },
   { resource: floatingIpResource, table: "floating_ips", visible: visibleFloatingIps },
+  { resource: subnetPoolResource, table: "subnet_pools", visible: (context) => visibleObjects(context, "subnetpool") },
 ];
 
 export function tagPart(deps: ServiceDeps): ApiPart {

@@ -77,7 +77,7 @@ export function presentSubnet(row: SubnetRow): Attributes {
     network_id: row.network_id,
     ip_version: row.ip_version,
     cidr: row.cidr,
-    subnetpool_id: null,
+    subnetpool_id: row.subnetpool_id,
     gateway_ip: row.gateway_ip,
     allocation_pools: JSON.parse(row.allocation_pools),
     dns_nameservers: JSON.parse(row.dns_nameservers),

@@ -10,6 +10,7 @@ import type { ServiceDeps } from "./service-deps.ts";
 export const quotaTables = {
   network: "networks",
   subnet: "subnets",
+  subnetpool: "subnet_pools",
   port: "ports",
   router: "routers",
   floatingip: "floating_ips",

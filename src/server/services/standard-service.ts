@@ -39,6 +39,8 @@ export interface StandardSpec<Row extends StandardRow> extends ReaderSpec<Row> {
   readonly afterCreate?: (trx: Trx, created: Created<Row>) => Promise<void>;
   readonly checkChange?: (trx: Trx, change: Change<Row>) => Promise<void>;
   readonly afterChange?: (trx: Trx, change: Change<Row>) => Promise<void>;
+  /** Before the row of an update is locked: rows of kinds that come first in the order of locks. */
+  readonly lockFirst?: (trx: Trx, id: string, changes: Attributes) => Promise<unknown>;
   /** Before the row is deleted: refuse, or delete what belongs to it. */
   readonly checkRemove?: (trx: Trx, context: RequestContext, row: Row) => Promise<void>;
 }
@@ -55,6 +57,18 @@ export interface Change<Row> {
   readonly before: Row;
   readonly after: Row;
   readonly changes: Attributes;
+}
+
+export interface ChangeTarget {
+  readonly context: RequestContext;
+  readonly id: string;
+  readonly expectedRevision?: number | undefined;
+}
+
+interface Wanted<Row> {
+  readonly changes: Attributes;
+  /** The row as it should be, same revision; `before` is locked. */
+  readonly wanted: (before: Row) => Promise<Row>;
 }
 
 export function missing(resource: ResourceDeclaration, id: string): ApiFault {
@@ -123,19 +137,31 @@ export class StandardService<Row extends StandardRow> implements ResourceService
   }
 
   async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
-    const { resource, changedRow, checkChange, afterChange, present } = this.#spec;
-    const now = timestamp(this.#deps);
-    const [item] = await this.#deps.store.transaction(async (trx) => {
-      const before = await this.lockOwn(trx, context, { id, expectedRevision });
-      const wanted = changedRow(before, changes);
-      const isSame = JSON.stringify(wanted) === JSON.stringify(before);
-      const after = isSame ? before : { ...wanted, revision_number: before.revision_number + 1, updated_at: now };
-      const change = { context, before, after, changes };
-      await checkChange?.(trx, change);
-      if (!isSame) await trx.updateTable(this.#table).set(anyValues(after)).where("id", "=", id).execute();
-      await afterChange?.(trx, change);
-      return present(trx, [after], context);
+    const { lockFirst, changedRow } = this.#spec;
+    return this.#deps.store.transaction(async (trx) => {
+      await lockFirst?.(trx, id, changes);
+      const target = { context, id, expectedRevision };
+      return this.changeInTransaction(trx, target, { changes, wanted: async (before) => changedRow(before, changes) });
     });
+  }
+
+  /** For what is changed otherwise than by attributes: everything that an update does, with the row that `wanted` answers. */
+  async changeInTransaction(
+    trx: Trx,
+    { context, id, expectedRevision }: ChangeTarget,
+    { changes, wanted }: Wanted<Row>,
+  ): Promise<Attributes> {
+    const { resource, checkChange, afterChange, present } = this.#spec;
+    const before = await this.lockOwn(trx, context, { id, expectedRevision });
+    const row = await wanted(before);
+    const isSame = JSON.stringify(row) === JSON.stringify(before);
+    const moved = { revision_number: before.revision_number + 1, updated_at: timestamp(this.#deps) };
+    const after = isSame ? before : { ...row, ...moved };
+    const change = { context, before, after, changes };
+    await checkChange?.(trx, change);
+    if (!isSame) await trx.updateTable(this.#table).set(anyValues(after)).where("id", "=", id).execute();
+    await afterChange?.(trx, change);
+    const [item] = await present(trx, [after], context);
     if (item === undefined) throw missing(resource, id);
     return item;
   }

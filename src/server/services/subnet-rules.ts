@@ -41,6 +41,7 @@ export function newSubnetRow(context: RequestContext, body: Attributes, now: str
     created_at: now,
     updated_at: now,
     network_id: text(body["network_id"]) ?? "",
+    subnetpool_id: text(body["subnetpool_id"]) ?? null,
     ip_version: cidr.version,
     cidr: formatCidr(cidr),
     first_key: addressKey({ version: cidr.version, value: cidr.first }),
@@ -88,7 +89,7 @@ export function changedSubnetRow(before: SubnetRow, changes: Attributes): Subnet
 
 function askedCidr(body: Attributes): Cidr {
   const cidr = text(body["cidr"]);
-  if (cidr === undefined) throw new ApiFault("BadRequest", "a subnet needs a cidr, as there are no subnet pools");
+  if (cidr === undefined) throw new ApiFault("BadRequest", "a subnet needs a cidr");
   return checkedCidr(cidr, body["ip_version"] === 6 ? 6 : 4);
 }
 

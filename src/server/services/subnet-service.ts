@@ -15,6 +15,7 @@ import type { Attributes, ListQuery, RequestContext, ResourceService } from "./r
 import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
 import { forgetSubnet, greetSubnet } from "./router-subnet-events.ts";
 import { checkRevision, forbidden, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { checkBlockWish, takeBlock } from "./subnet-blocks.ts";
 import { addAutoAddresses, releaseSubnet } from "./subnet-ports.ts";
 import { changedSubnetRow, newSubnetRow } from "./subnet-rules.ts";
 import { lockNetwork, ownsNetwork, seesNetwork, visibleSubnets } from "./visibility.ts";
@@ -27,6 +28,7 @@ const listed: ListedTable = {
     description: "description",
     network_id: "network_id",
     ip_version: "ip_version",
+    subnetpool_id: "subnetpool_id",
     cidr: "cidr",
     gateway_ip: "gateway_ip",
     tenant_id: "project_id",
@@ -43,8 +45,6 @@ const listed: ListedTable = {
     shared: (values) => sql<SqlBool>`network_id in (select id from networks where ${columnIn("shared", values)})`,
     "router:external": (values) =>
       sql<SqlBool>`network_id in (select id from networks where ${columnIn("is_external", values)})`,
-    // No subnet is made from a pool yet.
-    subnetpool_id: () => sql<SqlBool>`1 = 0`,
   },
 };
 
@@ -85,11 +85,13 @@ class SubnetService implements ResourceService {
   }
 
   async #createOne(trx: Trx, context: RequestContext, body: Attributes): Promise<SubnetRow> {
-    const row = newSubnetRow(context, body, timestamp(this.#deps));
     const id = text(body["network_id"]) ?? "";
+    checkBlockWish(body);
     await lockRoutersOn(trx, id, "gateway");
     const network = await lockNetwork(trx, this.#deps.store, { context, id, lock: "whole" });
     if (!ownsNetwork(context, network)) throw forbidden(`creating a subnet on network ${id}`);
+    const taken = await takeBlock(trx, { context, body });
+    const row = newSubnetRow(context, { ...body, ...taken }, timestamp(this.#deps));
     checkMtu(id, network.mtu, [row.ip_version]);
     await checkOverlap(trx, row);
     await trx.insertInto("subnets").values(row).execute();

@@ -10,6 +10,7 @@ import { up as routers } from "./migrations/0005-routers.ts";
 import { up as ha } from "./migrations/0006-ha.ts";
 import { up as standard } from "./migrations/0007-standard.ts";
 import { up as addressScopes } from "./migrations/0008-address-scopes.ts";
+import { up as subnetPools } from "./migrations/0009-subnet-pools.ts";
 import { up as networkSegments } from "./migrations/0015-network-segments.ts";
 import type { Database } from "./schema.ts";
 
@@ -23,6 +24,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0006-ha": { up: ha },
   "0007-standard": { up: standard },
   "0008-address-scopes": { up: addressScopes },
+  "0009-subnet-pools": { up: subnetPools },
   "0015-network-segments": { up: networkSegments },
 };
 

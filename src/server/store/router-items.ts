@@ -23,6 +23,8 @@ interface Surroundings {
   readonly segments: ReadonlyMap<string, readonly SegmentRow[]>;
   /** By network. */
   readonly subnets: ReadonlyMap<string, readonly SubnetRow[]>;
+  /** Of subnet pools that are in one: pool → scope. */
+  readonly scopes: ReadonlyMap<string, string>;
   readonly vrIds: ReadonlyMap<string, number>;
 }
 
@@ -65,8 +67,17 @@ async function readSurroundings(db: Kysely<Database>, routers: readonly RouterRo
     networks: new Map(networks.map((network) => [network.id, network])),
     segments: await readSegments(db, networkIds),
     subnets: Map.groupBy(subnets, (subnet) => subnet.network_id),
+    scopes: await readScopes(db, subnets),
     vrIds: await readVrIds(db, ids),
   };
+}
+
+async function readScopes(db: Kysely<Database>, subnets: readonly SubnetRow[]): Promise<ReadonlyMap<string, string>> {
+  const poolIds = [...new Set(subnets.flatMap((subnet) => subnet.subnetpool_id ?? []))];
+  const pools = await inChunks(poolIds, (piece) =>
+    db.selectFrom("subnet_pools").select(["id", "address_scope_id"]).where("id", "in", piece).execute(),
+  );
+  return new Map(pools.flatMap(({ id, address_scope_id: scope }) => (scope === null ? [] : [[id, scope]])));
 }
 
 function routerForAgents(row: RouterRow, around: Surroundings): RouterForAgent {
@@ -127,7 +138,7 @@ function portModel(port: PortRow, around: Surroundings): RouterInterface {
     adminStateUp: port.admin_state_up === 1,
     addresses: (around.addresses.get(port.id) ?? []).flatMap((address) => {
       const subnet = subnets.get(address.subnet_id);
-      return subnet === undefined ? [] : [addressModel(address.ip_address, subnet)];
+      return subnet === undefined ? [] : [addressModel(address.ip_address, subnet, around.scopes)];
     }),
   };
 }
@@ -142,12 +153,12 @@ function carrierOf([segment]: readonly SegmentRow[]): Carrier {
   };
 }
 
-function addressModel(ipAddress: string, row: SubnetRow): RouterAddress {
+function addressModel(ipAddress: string, row: SubnetRow, scopes: Surroundings["scopes"]): RouterAddress {
   const { id, cidr, ipVersion, gatewayIp, enableDhcp, ipv6RaMode, ipv6AddressMode, dnsNameservers } = subnetModel(row);
   const prefixLength = parseCidr(cidr)?.prefixLength ?? 0;
   const subnet = { subnetId: id, cidr, prefixLength, ipVersion, gatewayIp, enableDhcp };
-  // Address scopes are not there yet.
-  return { ipAddress, ...subnet, ipv6RaMode, ipv6AddressMode, dnsNameservers, addressScopeId: null };
+  const addressScopeId = scopes.get(row.subnetpool_id ?? "") ?? null;
+  return { ipAddress, ...subnet, ipv6RaMode, ipv6AddressMode, dnsNameservers, addressScopeId };
 }
 
 function withExtraSubnets(gateway: RouterInterface, around: Surroundings): RouterGateway {

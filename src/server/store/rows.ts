@@ -9,11 +9,13 @@ import type {
   PortForwardingsTable,
   PortsTable,
   RoutersTable,
+  SubnetPoolsTable,
   SubnetsTable,
 } from "./schema.ts";
 
 export type NetworkRow = Selectable<NetworksTable>;
 export type SubnetRow = Selectable<SubnetsTable>;
+export type SubnetPoolRow = Selectable<SubnetPoolsTable>;
 export type PortRow = Selectable<PortsTable>;
 export type FixedIpRow = Selectable<FixedIpsTable>;
 export type RouterRow = Selectable<RoutersTable>;

@@ -49,6 +49,8 @@ export interface NetworksTable extends StandardColumns {
 
 export interface SubnetsTable extends StandardColumns {
   network_id: string;
+  /** That the block was taken from. */
+  subnetpool_id: string | null;
   ip_version: number;
   cidr: string;
   first_key: string;
@@ -259,6 +261,20 @@ export interface AddressScopesTable extends StandardColumns {
   ip_version: number;
 }
 
+/** The row is the lock of what is taken from the pool. */
+export interface SubnetPoolsTable extends StandardColumns {
+  ip_version: number;
+  /** JSON: string[], as few as possible, sorted by address */
+  prefixes: string;
+  default_prefixlen: number;
+  min_prefixlen: number;
+  max_prefixlen: number;
+  /** For each project: addresses, in IPv6 blocks of 2^64 of them. */
+  default_quota: number | null;
+  is_default: Flag;
+  address_scope_id: string | null;
+}
+
 export interface StreamsTable {
   role: string;
   host: string;
@@ -327,5 +343,6 @@ export interface Database {
   network_segments: NetworkSegmentsTable;
   network_segment_ranges: NetworkSegmentRangesTable;
   address_scopes: AddressScopesTable;
+  subnet_pools: SubnetPoolsTable;
   meta: MetaTable;
 }

@@ -1,6 +1,19 @@
 import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
 import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
-import { boolean, cidr, ipAddress, listOf, oneOf, orNull, readOnly, record, text, uuid } from "./values.ts";
+import {
+  boolean,
+  cidr,
+  integer,
+  ipAddress,
+  listOf,
+  oneOf,
+  orNull,
+  readOnly,
+  record,
+  subnetPoolId,
+  text,
+  uuid,
+} from "./values.ts";
 
 // Limits of the API (five name servers, twenty routes) are rules of the service and have faults of their own; these only
 // bound the work that one request can ask for.
@@ -60,6 +73,33 @@ const lists: Readonly<Record<string, AttributeDeclaration>> = {
   },
 };
 
+const askedOnly = { post: true, put: false, visible: false } as const;
+
+const fromPools: Readonly<Record<string, AttributeDeclaration>> = {
+  subnetpool_id: {
+    ...access.fixed,
+    schema: orNull(subnetPoolId),
+    nullIsUnset: true,
+    filter: "uuid",
+    sort: true,
+    alias: "subnet_allocation",
+    description: "Pool that the block is taken from; null is none.",
+  },
+  prefixlen: {
+    ...askedOnly,
+    schema: integer(0, 128),
+    alias: "subnet_allocation",
+    description: "Length of the block that is wanted of a pool; unset is the pool's default_prefixlen.",
+  },
+  use_default_subnetpool: {
+    ...askedOnly,
+    schema: boolean,
+    default: false,
+    alias: "default-subnetpools",
+    description: "Whether the block is taken from the default pool of its family.",
+  },
+};
+
 const hiddenFilter = {
   post: false,
   put: false,
@@ -112,12 +152,12 @@ export const subnetResource: ResourceDeclaration = {
     },
     cidr: {
       ...access.fixed,
-      schema: cidr,
-      required: true,
+      schema: orNull(cidr),
+      nullIsUnset: true,
       filter: "cidr",
       sort: true,
       alias: "subnet",
-      description: "The block, as in 10.0.0.0/24.",
+      description: "The block, as in 10.0.0.0/24; without it, one is taken from a subnet pool.",
     },
     gateway_ip: {
       ...access.settable,
@@ -145,13 +185,7 @@ export const subnetResource: ResourceDeclaration = {
       alias: "subnet-dns-publish-fixed-ip",
       description: "Whether addresses of ports are published in an outer DNS.",
     },
-    subnetpool_id: {
-      ...access.computed,
-      schema: readOnly({ type: ["string", "null"], format: "uuid" }),
-      filter: "uuid",
-      alias: "subnet_allocation",
-      description: "Pool that the block was taken from; null is none.",
-    },
+    ...fromPools,
     ...followsNetwork,
     ...standardAttributes,
   },
