@@ -8,6 +8,8 @@ export interface TraceContext {
   readonly traceId: string;
   /** 16 lower-case hex digits, not all zero. */
   readonly spanId: string;
+  /** Of the REST request that it began with, in this process: `req-<uuid>`. */
+  readonly requestId?: string;
 }
 
 const storage = new AsyncLocalStorage<TraceContext>();

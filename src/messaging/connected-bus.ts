@@ -9,6 +9,7 @@ import type { Bus, BusMessage, BusSubscription, RequestOptions } from "./bus.ts"
 import { answer, orderedHandler } from "./dispatch.ts";
 import { readReply } from "./envelope.ts";
 import { isPermissionError, requestFailure } from "./nats-errors.ts";
+import { JetStreamNotifications, type NotificationStream } from "./notification-stream.ts";
 import { decodePayload, encodePayload, encodeReply } from "./payload.ts";
 
 const traceHeader = "traceparent";
@@ -56,6 +57,10 @@ export class ConnectedBus implements Bus {
 
   get serverVersion(): string {
     return this.#nc.info?.version ?? "unknown";
+  }
+
+  notifications(): NotificationStream {
+    return new JetStreamNotifications(this.#nc);
   }
 
   publish(subject: string, data: unknown): void {

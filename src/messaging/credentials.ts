@@ -15,6 +15,9 @@ export interface Credential {
 
 export const ensureServerCredential = (directory: string): Promise<Credential> => ensureCredential(directory, "server");
 
+/** Of users who follow notifications. */
+export const ensureObserverCredential = (directory: string): Promise<Credential> => ensureCredential(directory, "observer");
+
 export const ensureAgentCredential = (directory: string, role: Role, host: string): Promise<Credential> =>
   ensureCredential(directory, `${role}-${hostToken(host)}`);
 

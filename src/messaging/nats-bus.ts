@@ -5,6 +5,7 @@ import { type ConnectionOptions, connect, nkeyAuthenticator } from "@nats-io/tra
 import { errorText, NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Bus } from "./bus.ts";
+import type { NotificationStream } from "./notification-stream.ts";
 import { ConnectedBus } from "./connected-bus.ts";
 
 export interface BusConfig {
@@ -18,7 +19,11 @@ export interface BusConfig {
   readonly log: Logger;
 }
 
-export type NatsBus = Bus & { readonly serverVersion: string };
+export type NatsBus = Bus & {
+  readonly serverVersion: string;
+  /** What NATS is to keep for readers to come. */
+  notifications(): NotificationStream;
+};
 
 async function connectionOptions(config: BusConfig): Promise<ConnectionOptions> {
   const options: ConnectionOptions = {

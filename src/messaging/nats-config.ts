@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { notificationStreamName } from "./notification-stream.ts";
 import {
   askSubject,
   controlSubject,
@@ -10,6 +11,7 @@ import {
   heartbeatSubject,
   hostToken,
   inboxPrefix,
+  observerInboxPrefix,
   type Role,
   rpcSubject,
   serverInboxPrefix,
@@ -28,6 +30,8 @@ export interface NatsConfig {
   readonly port: number;
   readonly server: string;
   readonly agents: readonly AgentUser[];
+  /** Public key of those who follow notifications. */
+  readonly observer?: string;
   /** Where JetStream keeps its streams; without it there is no JetStream. */
   readonly storeDir?: string;
 }
@@ -40,8 +44,23 @@ interface User {
 
 const serverUser = (publicKey: string): User => ({
   publicKey,
-  publish: ["nl.ev.>", "nl.net.>", "nl.sg.>", "nl.ask.>", "nl.notify.>"],
+  publish: [
+    ...["nl.ev.>", "nl.net.>", "nl.sg.>", "nl.ask.>", "nl.notify.>"],
+    // It makes the stream of notifications; what is in it, it does not read.
+    ...["CREATE", "UPDATE", "INFO"].map((verb) => `$JS.API.STREAM.${verb}.${notificationStreamName}`),
+  ],
   subscribe: ["nl.rpc.>", "nl.hb.>", "nl.st.>", `${serverInboxPrefix}.>`],
+});
+
+/** Reads and reads again, by consumers of its own; neither writes nor removes messages. */
+const observerUser = (publicKey: string): User => ({
+  publicKey,
+  publish: [
+    `$JS.API.STREAM.INFO.${notificationStreamName}`,
+    ...["CREATE", "INFO", "MSG.NEXT", "DELETE"].map((verb) => `$JS.API.CONSUMER.${verb}.${notificationStreamName}.>`),
+    `$JS.ACK.${notificationStreamName}.>`,
+  ],
+  subscribe: ["nl.notify.>", `${observerInboxPrefix}.>`],
 });
 
 const agentUser = ({ role, host, publicKey }: AgentUser): User => ({
@@ -71,7 +90,8 @@ const formatUser = (user: User): string =>
   ].join("\n");
 
 export function formatNatsConfig(config: Omit<NatsConfig, "directory">): string {
-  const users = [serverUser(config.server), ...config.agents.map(agentUser)];
+  const observers = config.observer === undefined ? [] : [observerUser(config.observer)];
+  const users = [serverUser(config.server), ...config.agents.map(agentUser), ...observers];
   return [
     "# Made by netloom; changes are overwritten.",
     `listen: "127.0.0.1:${config.port}"`,

@@ -24,9 +24,17 @@ export const inboxPrefix = (role: Role, host: string): string => `_INBOX_${role}
 /** For users outside of netloom; the body is `{<resources>: […]}`, as the API shows them. */
 export const notifySubject = (resource: "lease", action: "create" | "update" | "delete"): string =>
   `nl.notify.${resource}.${action}`;
+/** Of every object of the API: `nl.notify.port.create.end`. */
+export const objectNotifySubject = (
+  resource: string,
+  action: "create" | "update" | "delete",
+  moment: "start" | "end",
+): string => `nl.notify.${resource}.${action}.${moment}`;
 export const agentNotifySubject = (event: AgentEvent["kind"]): string => `nl.notify.agent.${event}`;
 
 export const serverInboxPrefix = "_INBOX_server";
+/** Of users who follow notifications and do nothing else. */
+export const observerInboxPrefix = "_INBOX_observer";
 
 export const serverQueue = "srv";
 export const agentQueue = "agent";

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import type { Logger } from "../base/logger.ts";
-import { ensureAgentCredential, ensureServerCredential } from "../messaging/credentials.ts";
+import { ensureAgentCredential, ensureObserverCredential, ensureServerCredential } from "../messaging/credentials.ts";
 import { type AgentUser, writeNatsConfig } from "../messaging/nats-config.ts";
 import { endOrphanedNatsServer, type NatsServerProcess, startNatsServer } from "../messaging/nats-server-process.ts";
 import type { Role } from "../messaging/subjects.ts";
@@ -69,7 +69,9 @@ export class PrivateNats {
       agents.push({ role, host, publicKey });
       seeds.set(role, seedFile);
     }
-    const configFile = await writeNatsConfig({ directory, port: -1, server: server.publicKey, agents });
+    const { publicKey: observer } = await ensureObserverCredential(keys);
+    const storeDir = join(directory, "jetstream");
+    const configFile = await writeNatsConfig({ directory, port: -1, server: server.publicKey, agents, observer, storeDir });
     const start = (): Promise<NatsServerProcess> => startNatsServer({ directory, configFile, log });
     const seedFiles = { server: server.seedFile, agents: seeds };
     return new PrivateNats({ seedFiles, start, running: await start(), log, onMoved });

@@ -4,7 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 import { silentLogger } from "../../src/base/logger.ts";
-import { type Credential, ensureAgentCredential, ensureServerCredential } from "../../src/messaging/credentials.ts";
+import {
+  type Credential,
+  ensureAgentCredential,
+  ensureObserverCredential,
+  ensureServerCredential,
+} from "../../src/messaging/credentials.ts";
 import { connectBus, type NatsBus } from "../../src/messaging/nats-bus.ts";
 import { writeNatsConfig } from "../../src/messaging/nats-config.ts";
 import { type NatsServerProcess, startNatsServer } from "../../src/messaging/nats-server-process.ts";
@@ -17,7 +22,7 @@ export interface TestAgent {
 
 export interface TestNats {
   readonly url: string;
-  /** Of the server's user, and of agents by `<role>-<host>`; only where users were asked for. */
+  /** Of the server's user, of the observer's, and of agents by `<role>-<host>`; only where users were asked for. */
   readonly credentials: ReadonlyMap<string, Credential>;
   readonly pid: number;
   connectServer(): Promise<NatsBus>;
@@ -112,7 +117,10 @@ export async function startTestNats(agents?: readonly TestAgent[], address = "12
       credentials.set(`${role}-${host}`, await ensureAgentCredential(directory, role, host));
     }
     const users = agents.map(({ role, host }) => ({ role, host, publicKey: publicKey(credentials, `${role}-${host}`) }));
-    configFile = await writeNatsConfig({ directory, port: -1, server: publicKey(credentials, "server"), agents: users });
+    credentials.set("observer", await ensureObserverCredential(directory));
+    const [server, observer] = [publicKey(credentials, "server"), publicKey(credentials, "observer")];
+    const storeDir = join(directory, "jetstream");
+    configFile = await writeNatsConfig({ directory, port: -1, server, agents: users, observer, storeDir });
   }
   const process = await startNatsServer({ directory, configFile, log: silentLogger });
   return new RunningNats({ directory, configFile, credentials, process });

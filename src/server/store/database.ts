@@ -2,12 +2,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Kysely, PostgresDialect, type Transaction } from "kysely";
 import pg from "pg";
+import { systemClock } from "../../base/clock.ts";
 import { NetloomError, errorText } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { classifyEngineError, translateEngineError } from "./engine-errors.ts";
 import { readBootId, renewEpochAfterBoot } from "./epoch.ts";
 import { migrate } from "./migrate.ts";
 import type { Database } from "./schema.ts";
+import { stampNotifications } from "./notifications.ts";
 import { openSqliteFile, sqliteDialect, type SqliteOptions } from "./sqlite-dialect.ts";
 
 export type Dialect = "sqlite" | "postgres";
@@ -150,7 +152,12 @@ class KyselyStore implements Store {
   async transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T> {
     const onAgain = (err: unknown, attempt: number): void => this.#log.debug({ err, attempt }, "transaction runs again");
     try {
-      const once = (): Promise<T> => this.db.transaction().execute(work);
+      const once = (): Promise<T> =>
+        this.db.transaction().execute(async (trx) => {
+          const outcome = await work(trx);
+          await stampNotifications(trx, systemClock.nowMs());
+          return outcome;
+        });
       const result = await persist(once, { patienceMs: this.#patienceMs, onAgain });
       this.#notify();
       return result;

@@ -13,6 +13,7 @@ import { up as addressScopes } from "./migrations/0008-address-scopes.ts";
 import { up as subnetPools } from "./migrations/0009-subnet-pools.ts";
 import { up as networkSegments } from "./migrations/0015-network-segments.ts";
 import type { Database } from "./schema.ts";
+import { up as notifications } from "./migrations/0030-notifications.ts";
 
 /** By name, in order. Listed here and not found by scanning a folder, because the program is shipped as one file. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -28,6 +29,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0015-network-segments": { up: networkSegments },
 };
 
+  "0030-notifications": { up: notifications },
 export interface SchemaVersion {
   /** Of the newest migration that has run; absent in an empty database. */
   readonly current: string | undefined;

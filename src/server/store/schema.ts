@@ -1,6 +1,8 @@
 // The tables as kysely sees them. One schema for SQLite and PostgreSQL: text ids, text timestamps (ISO 8601, UTC), JSON as
 // text, booleans as 0/1, addresses as canonical text beside a fixed-width hex key (8 digits for IPv4, 32 for IPv6) that sorts.
 
+import type { Generated } from "kysely";
+
 type Flag = 0 | 1;
 
 export interface StandardColumns {
@@ -274,6 +276,65 @@ export interface SubnetPoolsTable extends StandardColumns {
   is_default: Flag;
   address_scope_id: string | null;
 }
+export interface AddressGroupsTable extends StandardColumns {
+  /** JSON: networks as <address>/<length>, sorted */
+  addresses: string;
+}
+
+export interface SecurityGroupsTable extends StandardColumns {
+  stateful: Flag;
+  /** One per project, made by the server. */
+  is_default: Flag;
+}
+
+export interface RuleColumns {
+  id: string;
+  project_id: string;
+  description: string;
+  revision_number: number;
+  created_at: string;
+  updated_at: string;
+  direction: string;
+  ethertype: string;
+  protocol: string | null;
+  port_range_min: number | null;
+  port_range_max: number | null;
+  remote_ip_prefix: string | null;
+  normalized_cidr: string | null;
+  /** The same text for rules that match the same packets; see services/security-group-rule.ts. */
+  match_key: string;
+  remote_address_group_id: string | null;
+  remote_group_id: string | null;
+}
+
+export interface SecurityGroupRulesTable extends RuleColumns {
+  security_group_id: string;
+}
+
+/** `remote_group_id` may be PARENT. */
+export interface DefaultSecurityGroupRulesTable extends RuleColumns {
+  used_in_default_sg: Flag;
+  used_in_non_default_sg: Flag;
+}
+
+export interface PortSecurityGroupsTable {
+  port_id: string;
+  security_group_id: string;
+}
+
+/** Written by triggers; the last three are filled in before the commit. */
+export interface NotificationsTable {
+  id: Generated<number>;
+  resource: string;
+  object_id: string;
+  action: "create" | "update" | "delete";
+  project_id: string | null;
+  revision_number: number | null;
+  request_id: string | null;
+  traceparent: string | null;
+  created_at: string | null;
+}
+
 
 export interface StreamsTable {
   role: string;
@@ -335,6 +396,7 @@ export interface Database {
   floating_ips: FloatingIpsTable;
   port_forwardings: PortForwardingsTable;
   streams: StreamsTable;
+  notifications: NotificationsTable;
   outbox: OutboxTable;
   leases: LeasesTable;
   jobs: JobsTable;
