@@ -4,7 +4,7 @@ import { silentLogger } from "../../src/base/logger.ts";
 import { composeServer, type ServerBase, type ServerParts } from "../../src/server/compose.ts";
 import { openStore, type Store } from "../../src/server/store/database.ts";
 import type { HaHost } from "./ha-host.ts";
-import { HaStage } from "./ha-stage.ts";
+import { HaStage, type HaStageOptions } from "./ha-stage.ts";
 import { createTestDirectory, type TestDirectory } from "./namespaces.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
 import { admin, everything, idOf } from "./network-services.ts";
@@ -40,14 +40,18 @@ export class HaSite {
   }
 
   /** Without agents: they are started when the wires are there. */
-  static async open({ advertMs, ...silence }: { readonly advertMs: number } & Silence): Promise<HaSite> {
+  static async open({
+    advertMs,
+    agentFlags,
+    ...silence
+  }: Pick<HaStageOptions, "advertMs" | "agentFlags"> & Silence): Promise<HaSite> {
     const directory = await createTestDirectory();
     const nats = await startTestNats(undefined, "0.0.0.0");
     const store = await openStore("sqlite::memory:", silentLogger);
     const usual = { clock: systemClock, log: silentLogger, agentsPerNetwork: 1, dnsDomain: "openstacklocal" };
     const server = await composeServer({ store, bus: await nats.connectServer(), ...usual, ...silence });
     const natsPort = Number(new URL(nats.url).port);
-    const stage = await HaStage.open({ directory: directory.path, natsPort, advertMs });
+    const stage = await HaStage.open({ directory: directory.path, natsPort, advertMs, agentFlags });
     return new HaSite({ stage, directory, nats, store, server });
   }
 

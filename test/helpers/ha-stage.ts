@@ -4,17 +4,16 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { bridgeName } from "../../src/model/device-names.ts";
 import { networkId } from "../../src/model/ids.ts";
-import { HaHost } from "./ha-host.ts";
+import { HaHost, type HaHostOptions } from "./ha-host.ts";
 import { createNamespace, deleteNamespace, randomPrefix, sh } from "./namespaces.ts";
 import { keepPinging, type Pinging } from "./packets.ts";
 import { waitFor } from "./wait-for.ts";
 
-export interface HaStageOptions {
+export interface HaStageOptions extends Pick<HaHostOptions, "advertMs" | "agentFlags"> {
   /** For state and logs of the hosts. */
   readonly directory: string;
   /** Of a nats-server that listens everywhere. */
   readonly natsPort: number;
-  readonly advertMs: number;
 }
 
 export class HaStage {
@@ -39,7 +38,7 @@ export class HaStage {
   }
 
   /** Without agents: they are started when the wires are there. */
-  static async open({ directory, natsPort, advertMs }: HaStageOptions): Promise<HaStage> {
+  static async open({ directory, ...common }: HaStageOptions): Promise<HaStage> {
     const prefix = randomPrefix();
     const wires = await createNamespace(`${prefix}wires`);
     const outside = await createNamespace(`${prefix}outside`);
@@ -48,7 +47,7 @@ export class HaStage {
     for (const [index, name] of ["h1", "h2"].entries()) {
       const own = join(directory, name);
       await mkdir(own);
-      hosts.push(await HaHost.open({ name, prefix, directory: own, natsPort, subnet: first + index, advertMs }));
+      hosts.push(await HaHost.open({ name, prefix, directory: own, subnet: first + index, ...common }));
     }
     const stage = new HaStage(prefix, hosts, { wires, outside });
     await stage.#wire("ext");
