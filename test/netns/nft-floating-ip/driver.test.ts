@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { silentLogger } from "../../../src/base/logger.ts";
-import { NftFloatingIpDriver } from "../../../src/drivers/nft-floating-ip/nft-floating-ip-driver.ts";
+import { NftFloatingIpDriver, type NftFloatingIpParts } from "../../../src/drivers/nft-floating-ip/nft-floating-ip-driver.ts";
 import { NamespaceWorker } from "../../../src/linux/namespace-worker.ts";
 import { NftShellPool } from "../../../src/linux/nft-shell-pool.ts";
 import { changesOf, floatingAddress } from "../../helpers/floating-addresses.ts";
@@ -279,6 +279,41 @@ describe("floating IPs in a router", { skip: skipWithoutRoot }, () => {
     assert.equal(outcome.failed.size, 0);
     assert.equal((await rig.readElements()).length, 600);
     assert.equal((await rig.readRoutes()).length, 200);
+  });
+
+  test("many at once: nft has the time for them, and their announcements hold up no work of others", async () => {
+    const limitsMs: number[] = [];
+    const frames: number[] = [];
+    const parts: NftFloatingIpParts = {
+      nft: {
+        run: (namespace, line, options) => {
+          limitsMs.push(options?.timeoutMs ?? 0);
+          return nft.run(namespace, line, options);
+        },
+      },
+      worker: {
+        run: (namespace, operations) => {
+          frames.push(...operations.flatMap((one) => (one.kind === "frames" ? [one.frames.length] : [])));
+          return worker.run(namespace, operations);
+        },
+      },
+      log: silentLogger,
+    };
+    const wishes = Array.from({ length: 240 }, (_, index) => floatingAddress(`203.0.113.${index + 2}`, `10.0.1.${index}`));
+    const watched = new NftFloatingIpDriver(parts);
+    await watched.apply(rig.place, changesOf(floatingAddress(first, one)));
+    const [few = 0] = limitsMs.splice(0);
+
+    const { added } = await watched.apply(rig.place, changesOf(...wishes));
+    await watched.verify(rig.place);
+    await watched.announce(rig.place, added);
+
+    assert.ok(limitsMs.length > 1 && limitsMs.every((limitMs) => limitMs >= few + 600), `${few}, then ${limitsMs.join()}`);
+    assert.equal(
+      frames.reduce((sum, one) => sum + one, 0),
+      added.length,
+    );
+    assert.ok(Math.max(...frames) <= 100, frames.join());
   });
 
   test("a namespace that is not the one that was ready is not touched", async () => {
