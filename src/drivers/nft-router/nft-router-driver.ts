@@ -1,16 +1,13 @@
-// Routers as network namespaces with one nft table each. `apply` looks only where something changed or somebody asks for it; then
-// it compares all of it — host's ends, inside, rules — and changes what differs, in an order that lets nothing out untranslated.
-import { createHash, randomUUID } from "node:crypto";
+// Routers as network namespaces with one nft table each. `apply` looks only where something changed or somebody asks for it. What
+// may exist is written down before it is made, what is complete afterwards.
+import { randomUUID } from "node:crypto";
 import type { InterfaceDriverSettings } from "../../device-manager/interface-driver.ts";
 import { createInterfaceDriver } from "../../device-manager/interface-drivers.ts";
-import { arpAnnouncement } from "../../linux/arp.ts";
 import { retryWhilePassing } from "../../linux/bridge.ts";
 import type { CommandRunner } from "../../linux/command-runner.ts";
 import { IpBatcher } from "../../linux/ip-batcher.ts";
 import { hasDevice } from "../../linux/ip.ts";
-import { type NamespaceOperation, type NamespaceRunner, netlink } from "../../linux/namespace-worker.ts";
-import { deleteFlowsAnsweredTo } from "../../linux/netlink-conntrack.ts";
-import { deleteLink } from "../../linux/netlink.ts";
+import type { NamespaceRunner } from "../../linux/namespace-worker.ts";
 import { isNamespace, namespaceInode, removeStaleNamespaceFile } from "../../linux/netns.ts";
 import type { NftShellPool } from "../../linux/nft-shell-pool.ts";
 import { routerNamespaceName } from "../../model/device-names.ts";
@@ -19,26 +16,16 @@ import type { Router } from "../../model/router.ts";
 import type { AppliedRouter, ApplyRouterOptions, RouterDriver, RouterOutcome, RouterPlace } from "../router-driver.ts";
 import type { RouterHaDriver } from "../router-ha.ts";
 import { Announcer } from "./announcer.ts";
-import { checkBridge, ensureOnHost, type HostDrivers, type HostLook, lookAtHost, unplugTaps } from "./host-side.ts";
+import { checkBridge, type HostDrivers, unplugTaps } from "./host-side.ts";
 import { HaPart } from "./ha-part.ts";
-import {
-  allSettings,
-  forwardingSettings,
-  haForwardingSettings,
-  type InsidePlan,
-  type InsideState,
-  nothingInside,
-  namespaceSettings,
-  planInside,
-} from "./inside-plan.ts";
-import { buildAdvertisements } from "./radvd-config.ts";
+import { limitsWithoutRadvd } from "./radvd-config.ts";
 import { Radvd } from "./radvd.ts";
 import { isReadyFile, removeReadyFile, writeReadyFile } from "./ready-file.ts";
+import { countChanges, framesOf, losesElements, mayBeTakeOver, type Changes } from "./router-changes.ts";
+import { RouterKernel } from "./router-kernel.ts";
 import { listRouterMarks, readRouterMark, removeRouterMark, type RouterMark, writeRouterMark } from "./router-mark.ts";
-import { changeRoutes, readInside } from "./router-namespace.ts";
-import { buildRouterSpec, type RouterSpec } from "./router-spec.ts";
-import { RouterTable, type TablePlan } from "./router-table.ts";
-import { rulesetText } from "./ruleset.ts";
+import { buildRouterSpec, fingerprintOf, type RouterSpec } from "./router-spec.ts";
+import { RouterTable } from "./router-table.ts";
 import { SpareNamespaces } from "./spare-namespaces.ts";
 
 export interface NftRouterOptions {
@@ -62,19 +49,6 @@ export interface NftRouterOptions {
 
 type Ready = NonNullable<RouterMark["ready"]>;
 
-interface Look {
-  readonly host: readonly HostLook[];
-  readonly inside: InsideState;
-  readonly isNew: boolean;
-}
-
-interface Changes {
-  readonly look: Look;
-  readonly inside: InsidePlan;
-  readonly table: TablePlan;
-  readonly staleTaps: RouterMark["taps"];
-}
-
 interface Known {
   readonly spec: RouterSpec;
   readonly ready: Ready;
@@ -90,6 +64,7 @@ export class NftRouterDriver implements RouterDriver {
   readonly #radvd: Radvd;
   readonly #announcer: Announcer;
   readonly #spares: SpareNamespaces;
+  readonly #kernel: RouterKernel;
   readonly #ha: HaPart;
   /** What this process made or found complete. */
   readonly #known = new Map<RouterId, Known>();
@@ -109,6 +84,10 @@ export class NftRouterDriver implements RouterDriver {
     this.#spares = new SpareNamespaces({
       ...{ worker, nft, stateDir, namespacePrefix: this.#prefix, count: options.spares ?? 0 },
       load: (namespace) => this.#table.load(namespace),
+    });
+    this.#kernel = new RouterKernel({
+      ...{ worker, nft, drivers: this.#drivers, table: this.#table, spares: this.#spares },
+      hasIpv6: options.hasIpv6,
     });
     this.#ha = new HaPart(options.ha, options);
   }
@@ -215,16 +194,16 @@ export class NftRouterDriver implements RouterDriver {
     const { routerId, namespace } = spec;
     const mark = await readRouterMark(stateDir, routerId, namespace);
     const before = known ?? mark?.ready;
-    let changes = await this.#plan(spec, mark);
+    let changes = await this.#kernel.plan(spec, mark);
     const wasAsked = before?.fingerprint === fingerprint;
     if (spec.ha !== undefined && mayBeTakeOver(changes, wasAsked)) {
       // Whatever it has become: that was written, and is looked at next.
       if (!(await this.#ha.isLasting(spec))) return { outcome: "unchanged", foreignChanges: 0, warnings: [] };
-      changes = await this.#plan(spec, mark);
+      changes = await this.#kernel.plan(spec, mark);
     }
     const count = countChanges(changes);
     if (count > 0 || !wasAsked) await this.#writeIntent(spec, mark, changes);
-    const warnings = await this.#execute(spec, changes);
+    const warnings = await this.#kernel.execute(spec, changes);
     this.#announcer.announce(routerId, namespace, framesOf(changes.inside));
     const isRemade = changes.look.isNew || changes.look.host.includes("absent");
     const hasNewHa = await this.#ha.ensure(spec, isRemade);
@@ -245,31 +224,6 @@ export class NftRouterDriver implements RouterDriver {
     return { outcome, foreignChanges: wasAsked ? total : 0, warnings };
   }
 
-  async #plan(spec: RouterSpec, mark: RouterMark | undefined): Promise<Changes> {
-    const { worker, hasIpv6 } = this.#options;
-    const isNew = !isNamespace(spec.namespace);
-    const settings = [...allSettings(spec), ...forwardingOf(spec)];
-    const [host, inside, table] = await Promise.all([
-      Promise.all(spec.ports.map((port) => lookAtHost(this.#drivers, port))),
-      isNew ? nothingInside : readInside(worker, spec.namespace, { settings, hasIpv6 }),
-      this.#table.plan(spec, { isNew, rulesHash: mark?.ready?.rulesHash ?? undefined }),
-    ]);
-    // One end without the other is of no use, and what the pair is made anew for is not there yet.
-    const looks = spec.ports.map(({ device }, index): HostLook => {
-      const hasInner = inside.devices.some(({ name }) => name === device);
-      return hasInner ? (host[index] ?? "absent") : "absent";
-    });
-    const madeAnew = new Set(spec.ports.filter((_, index) => looks[index] === "absent").map(({ device }) => device));
-    const kept = { ...inside, devices: inside.devices.filter(({ name }) => !madeAnew.has(name)) };
-    const wanted = new Set(spec.ports.map(({ tap }) => tap));
-    return {
-      look: { host: looks, inside, isNew },
-      inside: planInside(spec, kept),
-      table,
-      staleTaps: (mark?.taps ?? []).filter(({ tap }) => !wanted.has(tap)),
-    };
-  }
-
   /** What names all that may exist from now on; and nobody relies on what may be lost. */
   async #writeIntent(spec: RouterSpec, mark: RouterMark | undefined, changes: Changes): Promise<void> {
     const { stateDir } = this.#options;
@@ -280,48 +234,6 @@ export class NftRouterDriver implements RouterDriver {
     // The fingerprint of what is being left: whoever reads it looks at everything.
     const unsettled = ready === undefined ? undefined : { ...ready, fingerprint: "" };
     await writeRouterMark(stateDir, { routerId, namespace, taps: [...changes.staleTaps, ...present], ready: unsettled });
-  }
-
-  async #execute(spec: RouterSpec, changes: Changes): Promise<readonly string[]> {
-    const { worker } = this.#options;
-    const { namespace, ports } = spec;
-    const { look, inside, staleTaps } = changes;
-    const hasRules = look.isNew && (await this.#makeNamespace(namespace));
-    const table: TablePlan = hasRules ? { kind: "sets" } : changes.table;
-    await this.#removeHalves(spec, look);
-    // Rules first where there are none: nothing is forwarded before.
-    const isFirst = look.isNew || table.kind === "create";
-    const rules = isFirst ? this.#table.apply(spec, table) : Promise.resolve();
-    await Promise.all([rules, ...ports.map((port, index) => ensureOnHost(this.#drivers, port, look.host[index] ?? "absent"))]);
-    await worker.run(namespace, inside.operations);
-    const warnings = inside.routes.length === 0 ? [] : await changeRoutes(worker, namespace, inside.routes);
-    if (!isFirst) await this.#table.apply(spec, table);
-    if (look.isNew) await worker.run(namespace, forwardingOf(spec));
-    if (staleTaps.length > 0) await unplugTaps(this.#drivers, staleTaps, { areVanishing: false });
-    // Last: until the rules are new, flows may still begin with an address that goes.
-    await worker.run(namespace, inside.lostSources.map(deleteFlowsAnsweredTo));
-    return warnings;
-  }
-
-  /** @returns whether it has the rules already */
-  async #makeNamespace(namespace: string): Promise<boolean> {
-    const { worker, nft } = this.#options;
-    removeStaleNamespaceFile(namespace);
-    if (await this.#spares.take(namespace)) return true;
-    await worker.run(undefined, [{ kind: "makeNamespace", name: namespace }]);
-    nft.warm(namespace);
-    await worker.run(namespace, namespaceSettings);
-    return false;
-  }
-
-  /** An end inside whose other end is not on this host is in the way. */
-  async #removeHalves(spec: RouterSpec, look: Look): Promise<void> {
-    const halves = spec.ports.filter(({ device, tap }, index) => {
-      const hasInner = look.inside.devices.some(({ name }) => name === device);
-      return look.host[index] === "absent" && hasInner && !hasDevice(tap);
-    });
-    const operations: readonly NamespaceOperation[] = halves.map(({ device }) => netlink(deleteLink(device)));
-    await this.#options.worker.run(spec.namespace, operations);
   }
 
   async #advertise({ routerId, namespace, advertisements }: RouterSpec): Promise<boolean> {
@@ -337,40 +249,3 @@ export class NftRouterDriver implements RouterDriver {
     if (!(await isReadyFile(stateDir, spec, ready))) await writeReadyFile(stateDir, spec, ready);
   }
 }
-
-const forwardingOf = ({ ha }: RouterSpec): readonly NamespaceOperation[] =>
-  ha === undefined ? forwardingSettings : haForwardingSettings;
-
-/** The name of a state is nothing that has to be made. */
-function fingerprintOf({ ha, ...rest }: RouterSpec): string {
-  const text = JSON.stringify({ ...rest, ...(ha === undefined ? {} : { ha: ha.plan }) });
-  return createHash("sha256").update(text).update(rulesetText).digest("hex").slice(0, 32);
-}
-
-const limitsWithoutRadvd = ({ interfaces }: Router): readonly string[] =>
-  buildAdvertisements(interfaces) === undefined ? [] : ["no router advertisements: radvd is not installed"];
-
-/** Elements and local routes of the floating-IP driver do not survive these. */
-function losesElements({ look, inside, table }: Changes): boolean {
-  return look.isNew || table.kind === "create" || inside.hasLostGateway;
-}
-
-function countChanges({ look, inside, table, staleTaps }: Changes): number {
-  const host = look.host.filter((one) => one !== "fits").length;
-  const rules = table.kind === "none" ? 0 : 1;
-  return (look.isNew ? 1 : 0) + host + inside.operations.length + inside.routes.length + rules + staleTaps.length;
-}
-
-/** The addresses move first, and only then the state is written. */
-function mayBeTakeOver({ look, inside }: Changes, wasAsked: boolean): boolean {
-  if (look.isNew) return false;
-  return inside.hasLostAddresses || (wasAsked && inside.operations.length + inside.routes.length > 0);
-}
-
-const framesOf = ({ announced }: InsidePlan): ReadonlyMap<string, readonly Buffer[]> => {
-  const frames = new Map<string, Buffer[]>();
-  for (const { device, macAddress, address } of announced) {
-    frames.set(device, [...(frames.get(device) ?? []), arpAnnouncement(macAddress, address)]);
-  }
-  return frames;
-};

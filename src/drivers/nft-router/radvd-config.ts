@@ -1,6 +1,6 @@
 // Router advertisements for a router's networks, as radvd reads them. Pure.
 import { routerDeviceName } from "../../model/device-names.ts";
-import type { RouterAddress, RouterInterface } from "../../model/router.ts";
+import type { Router, RouterAddress, RouterInterface } from "../../model/router.ts";
 
 /** RFC 8200: a link with less carries no IPv6, and must not be told of it. */
 const leastMtuBytes = 1280;
@@ -14,6 +14,10 @@ export function buildAdvertisements(interfaces: readonly RouterInterface[]): str
   const blocks = interfaces.filter(({ addresses }) => addresses.some(isAdvertised)).map(interfaceBlock);
   return blocks.length === 0 ? undefined : `${blocks.join("\n")}\n`;
 }
+
+/** What a host without radvd does not do for a router, in words. */
+export const limitsWithoutRadvd = ({ interfaces }: Pick<Router, "interfaces">): readonly string[] =>
+  buildAdvertisements(interfaces) === undefined ? [] : ["no router advertisements: radvd is not installed"];
 
 function interfaceBlock({ portId, mtuBytes, addresses }: RouterInterface): string {
   const advertised = addresses.filter(isAdvertised);

@@ -1,4 +1,5 @@
 // From a router to what its namespace has to hold: devices, addresses, routes, elements of sets. Pure.
+import { createHash } from "node:crypto";
 import { isInCidr, parseCidr } from "../../linux/addresses.ts";
 import { canonicalDestination, hostDestination, type StaticRoute } from "../../linux/netlink-route.ts";
 import { NetloomError } from "../../base/errors.ts";
@@ -9,6 +10,7 @@ import type { HaState } from "../l3-layout.ts";
 import type { HaPlan } from "../router-ha.ts";
 import { buildAdvertisements } from "./radvd-config.ts";
 import { buildSets, type RouterSets } from "./router-sets.ts";
+import { rulesetText } from "./ruleset.ts";
 
 export interface PortSpec {
   readonly portId: PortId;
@@ -168,4 +170,10 @@ function gatewayRoutes(gateway: RouterGateway): readonly StaticRoute[] {
     routes.push({ destination: version === 4 ? "0.0.0.0/0" : "::/0", nextHops: [{ gateway: gatewayIp, device }] });
   }
   return routes;
+}
+
+/** Another one: there is something to be made. The name of a state is nothing that has to be. */
+export function fingerprintOf({ ha, ...rest }: RouterSpec): string {
+  const text = JSON.stringify({ ...rest, ...(ha === undefined ? {} : { ha: ha.plan }) });
+  return createHash("sha256").update(text).update(rulesetText).digest("hex").slice(0, 32);
 }

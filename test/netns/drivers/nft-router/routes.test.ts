@@ -10,6 +10,23 @@ const quick = { verify: false };
 const via = (destination: string, ...nexthops: readonly string[]): readonly Route[] =>
   nexthops.map((nexthop) => ({ destination, nexthop }));
 
+/** By destination. */
+async function countRequests(namespace: string): Promise<void> {
+  const lines = [
+    "table ip seen {",
+    "set to { type ipv4_addr; flags dynamic; counter; }",
+    "chain in { type filter hook input priority filter; icmp type echo-request update @to { ip daddr }; }",
+    "}",
+  ];
+  await sh("ip", "netns", "exec", namespace, "nft", lines.join("\n"));
+}
+
+async function requestsSeen(namespace: string): Promise<ReadonlyMap<string, number>> {
+  const text = await sh("ip", "netns", "exec", namespace, "nft", "list", "set", "ip", "seen", "to");
+  const counts = [...text.matchAll(/(\d+\.\d+\.\d+\.\d+) counter packets (\d+)/g)];
+  return new Map(counts.map(([, to = "", packets = ""]) => [to, Number(packets)]));
+}
+
 describe("extra routes", { skip: skipWithoutRoot }, () => {
   const red = makeInterface([makeAddress("10.1.0.1", "10.1.0.0/24")]);
   const blue = makeInterface([makeAddress("10.2.0.1", "10.2.0.0/24")]);
@@ -65,6 +82,33 @@ describe("extra routes", { skip: skipWithoutRoot }, () => {
       const again = await driver.apply({ ...router, routes }, { verify: true });
       assert.deepEqual(again, { outcome: "unchanged", foreignChanges: 0, warnings: [] }, `${count} next hops`);
     }
+  });
+
+  test("L3-71: two next hops share the flows: each is given some of them, and a flow keeps its way", async () => {
+    const driver = scene.driver();
+    const three = await scene.plugGuest("three", blue, "10.2.0.8/24", "10.2.0.1");
+    const ways = [two, three];
+    for (const { namespace } of ways) {
+      await sh("ip", "-n", namespace, "link", "set", "lo", "up");
+      await sh("ip", "-n", namespace, "route", "add", "local", "198.51.100.0/24", "dev", "lo");
+    }
+    await driver.apply({ ...router, routes: via("198.51.100.0/24", two.address, three.address) }, quick);
+    const targets = [...Array(24).keys()].map((number) => `198.51.100.${number + 1}`);
+    const pingAll = (): Promise<unknown> =>
+      Promise.all(targets.map((to) => scene.ping(one.namespace, to, ["-c", "2", "-i", "0.2"])));
+    for (const { namespace } of ways) await countRequests(namespace);
+
+    await pingAll();
+
+    const shares = await Promise.all(ways.map(({ namespace }) => requestsSeen(namespace)));
+    // Each of 24 flows falls to either: all to one by chance is one case in eight million.
+    for (const share of shares) assert.ok(share.size > 0, "a next hop was given nothing");
+    const flows = shares.flatMap((share) => [...share.keys()]);
+    assert.deepEqual(flows.toSorted(), targets.toSorted(), "a flow that went both ways, or none");
+    assert.deepEqual(
+      shares.flatMap((share) => [...share.values()]),
+      targets.map(() => 2),
+    );
   });
 
   test("L3-72: a next hop out of reach is told, the other routes are there, and nobody is blamed for it", async () => {

@@ -1,0 +1,144 @@
+// An agent that is killed while it tells keepalived and its hook of a change: whatever came to pass, the next one completes it.
+import assert from "node:assert/strict";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { KeepalivedDriver } from "../../../../src/drivers/keepalived/keepalived-driver.ts";
+import type { HaPlan } from "../../../../src/drivers/router-ha.ts";
+import { processRunner } from "../../../../src/linux/command-runner.ts";
+import { findProcesses, isAlive } from "../../../../src/linux/process-table.ts";
+import { routerId } from "../../../../src/model/ids.ts";
+import type { DyingKeepalivedOrder } from "../../../helpers/dying-keepalived.ts";
+import {
+  createNamespace,
+  createTestDirectory,
+  deleteNamespace,
+  randomPrefix,
+  sh,
+  skipWithoutRoot,
+  type TestDirectory,
+} from "../../../helpers/namespaces.ts";
+import { waitFor } from "../../../helpers/wait-for.ts";
+
+const advertMs = 100;
+const macAddress = "fa:16:3e:00:00:02";
+const child = fileURLToPath(new URL("../../../helpers/dying-keepalived.ts", import.meta.url));
+
+describe("an agent that dies while it tells keepalived of a change", { skip: skipWithoutRoot }, () => {
+  const namespace = `${randomPrefix()}router`;
+  const id = routerId("0dd91a4b-3c66-4f0a-9f9c-3d0c7b3c1111");
+  const base: HaPlan = {
+    ...{ routerId: id, namespace, device: "ha-1", vrId: 7, priority: 50, announcer: undefined, routes: [] },
+    addresses: [{ device: "qr-1", macAddress, cidr: "10.0.0.1/24" }],
+    settings: [{ name: "net/ipv4/conf/qr-1/arp_ignore", primary: 0, backup: 8 }],
+  };
+  /** What keepalived reads differs, and what the hook reads. */
+  const other: HaPlan = {
+    ...{ ...base, vrId: 8 },
+    addresses: [...base.addresses, { device: "qr-1", macAddress, cidr: "10.0.9.1/24" }],
+    settings: [{ name: "net/ipv4/conf/qr-1/arp_ignore", primary: 1, backup: 8 }],
+  };
+  let directory: TestDirectory;
+
+  const inside = (...words: readonly string[]): Promise<string> => sh("ip", "netns", "exec", namespace, ...words);
+  const agent = (): KeepalivedDriver => new KeepalivedDriver({ stateDir: directory.path, runner: processRunner(), advertMs });
+  const setting = async (): Promise<string> => (await inside("cat", "/proc/sys/net/ipv4/conf/qr-1/arp_ignore")).trim();
+  /** As the plan has it, elected and in force. */
+  const waitForPlan = async ({ vrId, addresses, settings }: HaPlan): Promise<unknown> =>
+    waitFor(
+      async () => {
+        const text = await inside("ip", "addr");
+        const virtual = [...text.matchAll(/inet (169\.254\.0\.\d+)/g)].map(([, address]) => address).join();
+        const isThere = addresses.every(({ cidr }) => text.includes(cidr));
+        return virtual === `169.254.0.${vrId}` && isThere && (await setting()) === String(settings[0]?.primary);
+      },
+      { limitMs: 20_000, what: `plan ${vrId}`, everyMs: 50 },
+    );
+
+  /** @returns whether it lived long enough to do all of it */
+  async function ensureAndDie(plan: HaPlan, dieAt: number): Promise<boolean> {
+    const dying = fork(child, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const ended = once(dying, "exit");
+    let isDone = false;
+    dying.on("message", () => (isDone = true));
+    dying.send({ stateDir: directory.path, advertMs, plan, dieAt } satisfies DyingKeepalivedOrder);
+    await ended;
+    return isDone;
+  }
+
+  before(async () => {
+    directory = await createTestDirectory();
+    await createNamespace(namespace);
+    for (const device of ["ha-1", "qr-1"]) {
+      await sh("ip", "-n", namespace, "link", "add", device, "type", "veth", "peer", "name", `${device}-other`);
+      for (const end of [device, `${device}-other`]) await sh("ip", "-n", namespace, "link", "set", end, "up");
+    }
+    await sh("ip", "-n", namespace, "addr", "add", "169.254.192.5/18", "dev", "ha-1");
+  });
+  after(async () => {
+    await agent().remove(id);
+    await deleteNamespace(namespace);
+    await directory?.remove();
+  });
+
+  test("killed at any step of the first start, the next agent completes it", async () => {
+    for (let dieAt = 1; ; dieAt += 1) {
+      const isDone = await ensureAndDie(base, dieAt);
+      await agent().ensure(base, { isRemade: false });
+
+      await waitForPlan(base);
+      assert.equal(await agent().ensure(base, { isRemade: false }), false);
+      if (isDone) break;
+      await wipe();
+    }
+  });
+
+  /** Quicker than the good order in which keepalived ends. */
+  async function wipe(): Promise<void> {
+    const own = findProcesses((argv) => argv.some((word) => word.startsWith(directory.path)));
+    for (const { pid } of own) process.kill(pid, "SIGKILL");
+    await waitFor(() => !own.some(isAlive), { limitMs: 10_000, what: "keepalived to be gone" });
+    await rm(join(directory.path, "l3"), { recursive: true });
+    await inside("ip", "addr", "flush", "dev", "qr-1");
+    await inside("ip", "addr", "flush", "dev", "ha-1", "to", "169.254.0.0/24");
+  }
+
+  test("killed at any step of a change, the next agent completes it, and leaves no half-made file", async () => {
+    let steps = 0;
+    for (let dieAt = 1; ; dieAt += 1) {
+      await agent().ensure(base, { isRemade: false });
+      await waitForPlan(base);
+      const isDone = await ensureAndDie(other, dieAt);
+      if (isDone) break;
+      steps += 1;
+
+      await agent().ensure(other, { isRemade: false });
+
+      await waitForPlan(other);
+      assert.equal(await agent().ensure(other, { isRemade: false }), false);
+      const names = await readdir(join(directory.path, "l3", "ha", id));
+      assert.deepEqual(
+        names.filter((name) => name.startsWith(".")),
+        [],
+      );
+    }
+    // Record away, two files, signal, hook, record.
+    assert.ok(steps >= 9, `${steps} steps`);
+  });
+
+  test("a setting that others changed is found by the next look, set right and told", async () => {
+    await agent().ensure(base, { isRemade: false });
+    await waitForPlan(base);
+    await writeFile(join(directory.path, "l3", "ha-state", `.${id}.new`), "prim");
+    await inside("sysctl", "-qw", "net.ipv4.conf.qr-1.arp_ignore=8");
+
+    assert.equal(await agent().ensure(base, { isRemade: false }), true);
+
+    assert.equal(await setting(), "0");
+    assert.equal(await agent().ensure(base, { isRemade: false }), false);
+    assert.deepEqual(await readdir(join(directory.path, "l3", "ha-state")), [id]);
+  });
+});
