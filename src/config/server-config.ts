@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { refuseEarlyFailover, serverDhcp } from "./dhcp-keys.ts";
 import { serverHa } from "./ha-keys.ts";
+import { identity, refuseIncompleteIdentity, refuseOpenApi } from "./identity-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
 
@@ -13,14 +14,14 @@ export const serverSchema = z
     listen: keys.listen,
     db: keys.db,
     nats: keys.nats,
-    auth: keys.auth,
-    forceAuthNone: keys.forceAuthNone,
+    ...identity,
     allowedHosts: keys.allowedHosts,
     dhcp: z.strictObject(serverDhcp).prefault({}),
     l3: z.strictObject(serverHa).prefault({}),
     logLevel: keys.logLevel,
   })
-  .superRefine(keys.refuseOpenApi)
+  .superRefine(refuseOpenApi)
+  .superRefine(refuseIncompleteIdentity)
   .superRefine(refuseEarlyFailover);
 
 export type ServerConfig = Omit<Frozen<z.output<typeof serverSchema>>, "db"> & { readonly db: string };

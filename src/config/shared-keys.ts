@@ -47,13 +47,6 @@ export const listen = z
   .prefault("127.0.0.1:9696")
   .describe("Address and port of the REST API; [::1]:9696 for IPv6, port 0 for any free one");
 
-export const auth = z
-  .enum(["none"])
-  .default("none")
-  .describe("Who may use the API; none: everybody is administrator, so only on loopback");
-
-export const forceAuthNone = z.boolean().default(false).describe("Accept auth none on an address that others can reach");
-
 export const allowedHosts = z
   .array(z.string().regex(/^[A-Za-z0-9_.:-]{1,255}$/, "must be names or addresses without ports"))
   .default([])
@@ -139,18 +132,5 @@ export function refuseLongThrottle(
     code: "custom",
     path: ["resyncThrottleMs"],
     message: `must not be more than resync_interval_ms, which is ${config.resyncIntervalMs}`,
-  });
-}
-
-/** For `superRefine` of a schema with these keys. */
-export function refuseOpenApi(
-  config: { readonly listen: { readonly address: string }; readonly auth: string; readonly forceAuthNone: boolean },
-  context: z.RefinementCtx,
-): void {
-  if (config.auth !== "none" || config.forceAuthNone || isLoopback(config.listen.address)) return;
-  context.addIssue({
-    code: "custom",
-    path: ["listen"],
-    message: `auth none gives everybody who can reach ${config.listen.address} full control: listen on loopback or give --force-auth-none`,
   });
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { agentWork, refuseOddAgentTimes, refuseSlowHeartbeats } from "./agent-keys.ts";
 import { agentDhcp, refuseEarlyFailover, refuseOddDhcpTimes, serverDhcp } from "./dhcp-keys.ts";
 import { agentHa, serverHa } from "./ha-keys.ts";
+import { identity, refuseIncompleteIdentity, refuseOpenApi } from "./identity-keys.ts";
 import { agentMetadata } from "./metadata-keys.ts";
 import { defaultDatabase } from "./server-config.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
@@ -20,8 +21,7 @@ export const upSchema = z
         nkeySeedFile: keys.nkeySeedFile,
       })
       .prefault({}),
-    auth: keys.auth,
-    forceAuthNone: keys.forceAuthNone,
+    ...identity,
     allowedHosts: keys.allowedHosts,
     availabilityZone: keys.availabilityZone,
     namespacePrefix: keys.namespacePrefix,
@@ -34,7 +34,8 @@ export const upSchema = z
     ...agentWork,
     foregroundLogs: z.boolean().default(false).describe("Logs of all programs to standard error instead of <state_dir>/log"),
   })
-  .superRefine(keys.refuseOpenApi)
+  .superRefine(refuseOpenApi)
+  .superRefine(refuseIncompleteIdentity)
   .superRefine(refuseEarlyFailover)
   .superRefine(refuseOddDhcpTimes)
   .superRefine(refuseOddAgentTimes)

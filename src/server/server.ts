@@ -3,11 +3,13 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { readVersion } from "../base/version.ts";
+import { isLoopback } from "../config/shared-keys.ts";
 import { connectBus, type NatsBus } from "../messaging/nats-bus.ts";
 import { serverInboxPrefix } from "../messaging/subjects.ts";
 import { createApi } from "./api/api.ts";
 import type { ApiDeps } from "./api/api-deps.ts";
 import { composeServer, type ServerBase } from "./compose.ts";
+import { type IdentitySettings, openAuthenticator } from "./identity/open-authenticator.ts";
 import type { FailoverSettings } from "./services/agent-failover.ts";
 import { openStore } from "./store/database.ts";
 
@@ -17,7 +19,7 @@ type SchedulingSettings = Pick<
 >;
 
 /** The part of the server's settings that this file needs; `ServerConfig` of config/server-config.ts has it. */
-export interface ServerSettings {
+export interface ServerSettings extends IdentitySettings {
   readonly listen: { readonly address: string; readonly port: number };
   /** Names by which clients reach the API, beside localhost and the address that it listens on. */
   readonly allowedHosts?: readonly string[];
@@ -52,6 +54,8 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
     }
   };
   try {
+    warnOfOpenApi(settings, log);
+    const authenticator = await openAuthenticator(settings, { clock, log });
     const store = await openStore(settings.db, log);
     closers.push(() => store.close());
     const bus = await connect(settings, log);
@@ -67,6 +71,7 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
       clock,
       version: readVersion(),
       allowedHosts,
+      authenticator,
       metrics,
       readiness,
     };
@@ -75,6 +80,12 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
     await close();
     throw thrown;
   }
+}
+
+/** It was asked for by --force-auth-none; who reads the log later should know. */
+function warnOfOpenApi({ auth = "none", listen: { address, port } }: ServerSettings, log: Logger): void {
+  if (auth !== "none" || isLoopback(address)) return;
+  log.warn({ outcome: `${address}:${port}` }, "auth none: everybody who can reach the REST API is administrator");
 }
 
 function connect({ nats }: ServerSettings, log: Logger): Promise<NatsBus> {

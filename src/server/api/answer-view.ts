@@ -1,6 +1,7 @@
 // Which attributes of an object a caller sees. Worked out once per resource and kind of caller: a list of a thousand ports
 // must cost no look at declarations.
 import type { ResourceDeclaration } from "../../types/resources/declaration.ts";
+import { type Caller, maySee } from "../../types/resources/policy.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
 
 interface Column {
@@ -9,14 +10,11 @@ interface Column {
 }
 
 export class AnswerView {
-  readonly #forAdmin: readonly Column[];
-  readonly #forMember: readonly Column[];
+  readonly #resource: ResourceDeclaration;
+  readonly #columnsOf = new Map<string, readonly Column[]>();
 
   constructor(resource: ResourceDeclaration) {
-    const visible = Object.entries(resource.attributes).filter(([, attribute]) => attribute.visible);
-    const toColumn = ([name, attribute]: (typeof visible)[number]) => ({ name, source: attribute.aliasOf ?? name });
-    this.#forAdmin = visible.map(toColumn);
-    this.#forMember = visible.filter(([, attribute]) => attribute.adminOnly?.read !== true).map(toColumn);
+    this.#resource = resource;
   }
 
   /** @param fields names that the caller wants; unknown ones are ignored, none at all means everything. */
@@ -30,9 +28,16 @@ export class AnswerView {
   }
 
   #columns(context: RequestContext, fields?: readonly string[]): readonly Column[] {
-    const columns = context.isAdmin ? this.#forAdmin : this.#forMember;
+    const kind = context.isAdmin ? "admin" : `${context.isManager === true} ${context.isService === true}`;
+    const columns = this.#columnsOf.get(kind) ?? columnsFor(this.#resource, context);
+    this.#columnsOf.set(kind, columns);
     return fields === undefined ? columns : columns.filter((column) => fields.includes(column.name));
   }
+}
+
+function columnsFor(resource: ResourceDeclaration, caller: Caller): readonly Column[] {
+  const seen = Object.entries(resource.attributes).filter(([, attribute]) => attribute.visible && maySee(attribute, caller));
+  return seen.map(([name, attribute]) => ({ name, source: attribute.aliasOf ?? name }));
 }
 
 function pick(item: Attributes, columns: readonly Column[]): Attributes {

@@ -1,6 +1,7 @@
 // What the API needs of the rest of the server.
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import type { Authenticator } from "../identity/authenticator.ts";
 import type { AgentService } from "../services/agent-admin-service-types.ts";
 import type { L3AgentService } from "../services/l3-agent-service-types.ts";
 import type { ResourceReader, ResourceService } from "../services/resource-service.ts";
@@ -36,6 +37,8 @@ export interface ApiDeps {
   readonly version: string;
   /** Names and addresses of this API beside those of loopback; requests with another `Host` are refused. */
   readonly allowedHosts?: readonly string[];
+  /** Who a request is from; the headers are believed when absent. */
+  readonly authenticator?: Authenticator;
   /** Asked at every GET of /readyz; must be cheap. */
   readonly readiness: () => readonly ReadinessCheck[];
   /** Text of the Prometheus page; without it /metrics is 404. */

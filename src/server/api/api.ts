@@ -17,8 +17,11 @@ import { registerDiscovery } from "./discovery-routes.ts";
 import { coreExtensions } from "./extensions.ts";
 import { faultBody } from "./fault-answers.ts";
 import { registerHealth } from "./health-routes.ts";
+import { headerIdentity } from "../identity/header-identity.ts";
 import { installHostCheck } from "./host-check.ts";
+import { installIdentity } from "./identity.ts";
 import { registerL3AgentRoutes } from "./l3-agent-routes.ts";
+import { installOpenApi } from "./openapi.ts";
 import { maxBodyBytes, parseRequestBody } from "./request-body.ts";
 import { installNoRoute, installRequestScope } from "./request-scope.ts";
 import { registerRouterActions } from "./router-action-routes.ts";
@@ -33,8 +36,10 @@ export function createApi(deps: ApiDeps): FastifyInstance {
   installRequestScope(app, deps);
   installHostCheck(app, deps.allowedHosts ?? []);
   installNoRoute(app);
+  installOpenApi(app, deps.version);
   const { networks, subnets, ports, routers, floatingIps, portForwardings, agents, l3Agents, leases } = deps.services;
   const parts = deps.parts ?? [];
+  installIdentity(app, deps.authenticator ?? headerIdentity);
   registerHealth(app, deps);
   const core = [networkResource, subnetResource, portResource, routerResource, floatingIpResource];
   registerDiscovery(app, {

@@ -8,6 +8,7 @@ import {
   type AttributeDeclaration,
   type ResourceDeclaration,
 } from "../../types/resources/declaration.ts";
+import { brokenByCaller, type Wish } from "../../types/resources/policy.ts";
 import { quoted } from "../../types/resources/values.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
 
@@ -46,7 +47,7 @@ function parseSent(
     checkAllowed(name, attribute, action);
     if (action === "create" && value === null && attribute.nullIsUnset === true) continue;
     const parsed = parseValue(name, attribute, value);
-    checkPolicy({ resource, name, attribute, parsed, context, action });
+    checkPolicy(name, { resource, attribute, value: parsed, action }, context);
     const target = attribute.aliasOf ?? name;
     if (Object.hasOwn(attributes, target) && !isDeepStrictEqual(attributes[target], parsed)) {
       throw badRequest(`'${target}' and its other name have different values.`);
@@ -81,26 +82,21 @@ function reasonOf(error: z.ZodError): string {
   return where === "" ? issue.message : `${where}: ${issue.message}`;
 }
 
-interface PolicyQuestion {
-  readonly resource: ResourceDeclaration;
-  readonly name: string;
-  readonly attribute: AttributeDeclaration;
-  readonly parsed: unknown;
-  readonly context: RequestContext;
-  readonly action: Action;
-}
-
 /** Sending the default on POST asks for nothing, so it is nobody's privilege. */
-function checkPolicy({ resource, name, attribute, parsed, context, action }: PolicyQuestion): void {
-  if (context.isAdmin || attribute.adminOnly?.[action] !== true) return;
-  if (action === "create" && attribute.default !== undefined && isDeepStrictEqual(parsed, attribute.default)) return;
-  throw new ApiFault("PolicyNotAuthorized", `${action}_${resource.name}:${name} is disallowed by policy.`);
+function checkPolicy(name: string, wish: Wish, context: RequestContext): void {
+  const broken = brokenByCaller(wish, context);
+  if (broken === undefined) return;
+  const { resource, attribute, value, action } = wish;
+  if (action === "create" && attribute.default !== undefined && isDeepStrictEqual(value, attribute.default)) return;
+  const what = [`${action}_${resource.name}`, name, broken.part].filter((part) => part !== undefined).join(":");
+  throw new ApiFault("PolicyNotAuthorized", `${what} is disallowed by policy.`);
 }
 
 function withProject(resource: ResourceDeclaration, attributes: Record<string, unknown>, context: RequestContext): Attributes {
   if (attributeOf(resource, projectAttribute)?.post !== true) return attributes;
   const owner = (attributes[projectAttribute] ??= context.projectId);
-  if (owner !== context.projectId && !context.isAdmin) {
+  const mayGive = context.isAdmin || (context.isService === true && resource.serviceWrites === true);
+  if (owner !== context.projectId && !mayGive) {
     throw badRequest("Specifying another 'project_id' or 'tenant_id' than the caller's requires admin privileges.");
   }
   return attributes;

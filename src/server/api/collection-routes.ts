@@ -10,6 +10,7 @@ import { expectedRevision } from "./if-match.ts";
 import { pageLinks } from "./links.ts";
 import { parseFields, parseListRequest } from "./list-request.ts";
 import { notFound, parseId } from "./object-id.ts";
+import type { CollectionOperation } from "./operation.ts";
 import { scoped } from "./request-scope.ts";
 
 /** A service that has the verbs which the declaration allows, and perhaps no others. */
@@ -78,9 +79,14 @@ export function idOf(request: FastifyRequest, resource: ResourceDeclaration, con
   return parseId(resource, id);
 }
 
+const operation = (verb: CollectionOperation["verb"], resource: ResourceDeclaration) => ({
+  config: { operation: { verb, resource } },
+});
+
 function registerReading(app: FastifyInstance, { resource, serviceOf, view, path }: Collection): void {
   app.get(
     path,
+    operation("list", resource),
     scoped(async (request, _reply, context) => {
       const params = queryOf(request);
       const list = parseListRequest(resource, params, context);
@@ -93,6 +99,7 @@ function registerReading(app: FastifyInstance, { resource, serviceOf, view, path
   );
   app.get(
     `${path}/:id`,
+    operation("show", resource),
     scoped(async (request, _reply, context) => {
       const item = await serviceOf(request).show(context, idOf(request, resource, context));
       return { [resource.name]: view.one(item, context, parseFields(queryOf(request))) };
@@ -103,6 +110,7 @@ function registerReading(app: FastifyInstance, { resource, serviceOf, view, path
 function registerCreate(app: FastifyInstance, { resource, serviceOf, view, path }: Collection): void {
   app.post(
     path,
+    operation("create", resource),
     scoped(async (request, reply, context) => {
       const { isBulk, items } = openCreateEnvelope(resource, request.body);
       const bodies = items.map((item, index) =>
@@ -112,7 +120,7 @@ function registerCreate(app: FastifyInstance, { resource, serviceOf, view, path 
       reply.code(201);
       const [first = {}] = created;
       return isBulk ? { [resource.collection]: view.many(created, context) } : { [resource.name]: view.one(first, context) };
-    }),
+    }, resource),
   );
 }
 
@@ -129,22 +137,24 @@ function withPlace(index: number, parse: () => Attributes): Attributes {
 function registerUpdate(app: FastifyInstance, { resource, serviceOf, view, path }: Collection): void {
   app.put(
     `${path}/:id`,
+    operation("update", resource),
     scoped(async (request, _reply, context) => {
       const id = idOf(request, resource, context);
       const changes = parseUpdate(resource, openUpdateEnvelope(resource, request.body), context);
       const item = await serviceOf(request).update?.(context, id, changes, revisionOf(request, resource));
       return { [resource.name]: view.one(item ?? {}, context) };
-    }),
+    }, resource),
   );
 }
 
 function registerDelete(app: FastifyInstance, { resource, serviceOf, path }: Collection): void {
   app.delete(
     `${path}/:id`,
+    operation("delete", resource),
     scoped(async (request, reply, context) => {
       await serviceOf(request).remove?.(context, idOf(request, resource, context), revisionOf(request, resource));
       return reply.code(204).send();
-    }),
+    }, resource),
   );
 }
 

@@ -13,6 +13,8 @@ export function registerDiscovery(
 ): void {
   app.get(
     "/",
+    // Clients look here before they have a token.
+    { config: { access: "everybody" } },
     scoped(async (request) => ({
       versions: [{ id: "v2.0", status: "CURRENT", links: [selfLink(request, "/v2.0/")] }],
     })),

@@ -5,10 +5,12 @@ import type { ApiDeps } from "./api-deps.ts";
 
 export function registerHealth(app: FastifyInstance, { version, readiness, metrics }: ApiDeps): void {
   const method = ["GET", "HEAD"];
-  app.route({ method, url: "/healthz", handler: async () => ({ status: "ok", version }) });
+  const config = { access: "everybody" } as const;
+  app.route({ method, url: "/healthz", config, handler: async () => ({ status: "ok", version }) });
   app.route({
     method,
     url: "/readyz",
+    config,
     handler: async (_request, reply) => {
       const checks = readiness();
       const isReady = checks.every((check) => check.ok);
@@ -18,6 +20,7 @@ export function registerHealth(app: FastifyInstance, { version, readiness, metri
   app.route({
     method: "GET",
     url: "/metrics",
+    config: { access: "local" },
     handler: async (_request, reply) => {
       if (metrics === undefined) throw new ApiFault("HTTPNotFound", "This server keeps no metrics.");
       return reply.type("text/plain; version=0.0.4; charset=utf-8").send(await metrics());

@@ -3,6 +3,7 @@ import { ApiFault } from "../../types/api-faults.ts";
 import { attributeOf, type FilterType, type ResourceDeclaration } from "../../types/resources/declaration.ts";
 import { isTagFilter, maxTagLength } from "../../types/resources/tags.ts";
 import { checkText, quoted, Refusal, toBoolean, toCidr, toInteger, toIp, toMac, toUuid } from "../../types/resources/values.ts";
+import { maySee } from "../../types/resources/policy.ts";
 import type { ListFilter, RequestContext } from "../services/resource-service.ts";
 
 type FilterValue = string | number | boolean;
@@ -59,7 +60,7 @@ function parseFilter(
   context: RequestContext,
 ): readonly [string, FilterValue | typeof noValue] {
   const declared = attributeOf(resource, key);
-  const isSecret = declared?.adminOnly?.read === true && !context.isAdmin;
+  const isSecret = declared !== undefined && !maySee(declared, context);
   if (declared?.filter === undefined || isSecret) {
     throw new ApiFault("HTTPBadRequest", `${quoted(key)} is invalid attribute for filtering.`);
   }

@@ -1,6 +1,7 @@
 // The query string of a list: what to leave out, in which order, and how much at once.
 import { ApiFault } from "../../types/api-faults.ts";
 import { attributeOf, type ResourceDeclaration } from "../../types/resources/declaration.ts";
+import { maySee } from "../../types/resources/policy.ts";
 import { quoted, Refusal, toBoolean } from "../../types/resources/values.ts";
 import type { ListQuery, RequestContext } from "../services/resource-service.ts";
 import { parseFilters } from "./list-filters.ts";
@@ -54,7 +55,7 @@ function parseSorts(resource: ResourceDeclaration, params: URLSearchParams, cont
   }
   return keys.map((key, index) => {
     const declared = attributeOf(resource, key);
-    const isSecret = declared?.adminOnly?.read === true && !context.isAdmin;
+    const isSecret = declared !== undefined && !maySee(declared, context);
     if (declared?.sort !== true || isSecret) throw badRequest(`${quoted(key)} is invalid attribute for sort_key.`);
     const direction = directions[index] ?? "asc";
     if (direction !== "asc" && direction !== "desc") {

@@ -2,10 +2,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { parseTraceparent, withTrace, type TraceContext } from "../../base/trace-context.ts";
 import { ApiFault } from "../../types/api-faults.ts";
+import type { ResourceDeclaration } from "../../types/resources/declaration.ts";
+import { Unauthenticated } from "../identity/authenticator.ts";
 import type { RequestContext } from "../services/resource-service.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { faultBody, toFault } from "./fault-answers.ts";
-import { identify } from "./identity.ts";
+import { answerUnauthenticated, checkMayWrite, contextOf } from "./identity.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -14,14 +16,21 @@ declare module "fastify" {
   }
 }
 
+type RouteHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 export type Handler = (request: FastifyRequest, reply: FastifyReply, context: RequestContext) => Promise<unknown>;
 
 /**
  * A route's handler inside its trace, so that whatever it writes carries the trace on. Not in a hook: fastify reads bodies
  * from socket events, which forget the asynchronous context of the hooks before them.
+ *
+ * @param resource what the route changes, where others than members may do that
  */
-export function scoped(handler: Handler): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
-  return async (request, reply) => withTrace(traceOf(request), async () => handler(request, reply, identify(request)));
+export function scoped(handler: Handler, resource?: ResourceDeclaration): RouteHandler {
+  return async (request, reply) => {
+    const context = contextOf(request);
+    checkMayWrite(request.method, context, resource);
+    return withTrace(traceOf(request), async () => handler(request, reply, context));
+  };
 }
 
 export function installRequestScope(app: FastifyInstance, { log, clock }: Pick<ApiDeps, "log" | "clock">): void {
@@ -38,6 +47,7 @@ export function installRequestScope(app: FastifyInstance, { log, clock }: Pick<A
     log.info({ method, path, status: reply.statusCode, ms, requestId, traceId: traceOf(request).traceId }, "request answered");
   });
   app.setErrorHandler(async (error, request, reply) => {
+    if (error instanceof Unauthenticated) return answerUnauthenticated(reply, error);
     const fault = toFault(error, { requestId: request.id, traceId: traceOf(request).traceId }, log);
     return reply.code(fault.status).type("application/json").send(faultBody(fault.type, fault.message));
   });
@@ -45,7 +55,10 @@ export function installRequestScope(app: FastifyInstance, { log, clock }: Pick<A
 
 function traceOf(request: FastifyRequest): TraceContext {
   const header = request.headers["traceparent"];
-  request.trace ??= parseTraceparent(typeof header === "string" ? header : undefined) ?? traceOfRequestId(request.id);
+  request.trace ??= {
+    ...(parseTraceparent(typeof header === "string" ? header : undefined) ?? traceOfRequestId(request.id)),
+    requestId: request.id,
+  };
   return request.trace;
 }
 

@@ -3,25 +3,33 @@ import { randomUUID } from "node:crypto";
 import { deviceOwners } from "../../model/device-names.ts";
 import { canonicalAddress, formatCidr, normaliseMac, parseCidr } from "../../model/addresses.ts";
 import { ApiFault } from "../../types/api-faults.ts";
+import { attributeOf } from "../../types/resources/declaration.ts";
+import { brokenOnNetwork } from "../../types/resources/policy.ts";
+import { portResource } from "../../types/resources/ports.ts";
 import type { FixedIpRequest } from "../ipam/address-slots.ts";
 import { flag, type NetworkRow, type PortRow } from "../store/rows.ts";
 import { bindingColumns } from "./port-binding.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { forbidden, has, listJson, projectOf, text } from "./service-deps.ts";
-import { ownsNetwork } from "./visibility.ts";
+import { isShared, managesPorts, ownsNetwork } from "./visibility.ts";
 
-/** What only the network's owner may ask for, on a network that is shared with others. */
-export function checkMemberRights(context: RequestContext, network: NetworkRow, body: Attributes): void {
-  if (ownsNetwork(context, network)) return;
-  if (network.shared === 0 && network.is_external === 1) throw forbidden(`a port on the external network ${network.id}`);
-  // The route fills in empty pairs by itself: they are no wish.
-  const wishes = ["mac_address", "port_security_enabled", "allowed_address_pairs"];
-  const refused = wishes.find((attribute) => has(body, attribute) && listJson(body[attribute]) !== "[]");
-  if (refused !== undefined) throw forbidden(`setting ${refused} on network ${network.id}`);
-  if (fixedIpsOf(body)?.some((ip) => ip.ip_address !== undefined)) {
-    throw forbidden(`choosing fixed_ips:ip_address on network ${network.id}`);
+/** What of a port depends on whose its network is: the rules of the declaration that the route could not judge. */
+export function checkMemberRights(
+  context: RequestContext,
+  network: NetworkRow,
+  { action, body }: { readonly action: "create" | "update"; readonly body: Attributes },
+): void {
+  const standing = { ownsNetwork: ownsNetwork(context, network), isGuest: isShared(network) };
+  const isOutsider = !standing.ownsNetwork && !standing.isGuest && !managesPorts(context);
+  if (action === "create" && isOutsider) throw forbidden(`a port on the external network ${network.id}`);
+  for (const [name, value] of Object.entries(body)) {
+    const attribute = attributeOf(portResource, name);
+    if (attribute === undefined || value === undefined) continue;
+    const broken = brokenOnNetwork({ attribute, value, action }, context, standing);
+    if (broken === undefined) continue;
+    const what = broken.part === undefined ? name : `${name}:${broken.part}`;
+    throw forbidden(`${action}_port:${what} on network ${network.id}`);
   }
-  if (text(body["device_owner"])?.startsWith("network:")) throw forbidden(`device_owner network: on network ${network.id}`);
 }
 
 /** `undefined`: not given. The cast: the route has checked the shape. */

@@ -15,7 +15,7 @@ import { fixedIpRows, insertFixedIps, lockPorts, type PortWithAddresses, removeL
 import { addressPairsJson, askedMac, checkMemberRights, checkPairsAllowed, dhcpOptionsJson, fixedIpsOf } from "./port-rules.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { checkRevision, forbidden, has, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
-import { lockNetwork, ownsNetwork } from "./visibility.ts";
+import { lockNetwork, managesPorts, ownsNetwork } from "./visibility.ts";
 
 export interface LockedPort extends PortWithAddresses {
   readonly network: NetworkRow;
@@ -32,8 +32,8 @@ export async function lockPort(
   const admin = { ...context, isAdmin: true };
   const network = await lockNetwork(trx, deps.store, { context: admin, id: found.network_id, lock: "member" });
   const [port] = await lockPorts(trx, deps.store.dialect, [id]);
-  const visible = port !== undefined && (port.row.project_id === context.projectId || ownsNetwork(context, network));
-  if (!visible) throw notFound("port", id);
+  const mayChange = managesPorts(context) || port?.row.project_id === context.projectId || ownsNetwork(context, network);
+  if (port === undefined || !mayChange) throw notFound("port", id);
   checkRevision("port", id, port.row.revision_number, expectedRevision);
   return { ...port, network };
 }
@@ -48,7 +48,7 @@ export interface PortChange {
 export async function changePort(trx: Trx, deps: ServiceDeps, change: PortChange): Promise<LockedPort> {
   const { context, id, changes, expectedRevision } = change;
   const before = await lockPort(trx, deps, { context, id, expectedRevision });
-  checkMemberRights(context, before.network, changes);
+  checkMemberRights(context, before.network, { action: "update", body: changes });
   const mac = await changedMac(trx, context, { before, changes });
   const wanted = changedPortRow(before.row, changes, { mac, binding: await changedBinding(trx, before.row, changes) });
   if (wanted.dns_name !== before.row.dns_name) {
@@ -86,7 +86,7 @@ async function changedMac(
   const { row, network } = before;
   const asked = askedMac(changes);
   if (!has(changes, "mac_address") || asked === row.mac_address) return row.mac_address;
-  if (!context.isAdmin) throw forbidden(`changing mac_address of port ${row.id}`);
+  if (!managesPorts(context)) throw forbidden(`changing mac_address of port ${row.id}`);
   if (row.device_owner.startsWith("network:")) {
     const message = `The mac_address of port ${row.id} cannot be changed while its device_owner is ${row.device_owner}.`;
     throw new ApiFault("UnsupportedPortDeviceOwner", message);

@@ -1,12 +1,24 @@
 // The seam between routes and use cases: a route has parsed, checked and defaulted what the client sent; a service knows
 // the rules across objects. Attribute names and values are those of the API (snake_case, `binding:host_id`).
 
+import type { Role } from "../../types/roles.ts";
+
 export interface RequestContext {
   /** `req-<uuid>`, in every log line and in X-Openstack-Request-Id. */
   readonly requestId: string;
   /** Project of the caller; new objects are its, unless an administrator says otherwise. */
   readonly projectId: string;
   readonly isAdmin: boolean;
+  /** Of the identity service; "" when nobody is named. */
+  readonly userId?: string;
+  /** With all that they imply. */
+  readonly roles?: ReadonlySet<Role>;
+  /** More than a member in its own project; true for administrators too. */
+  readonly isManager?: boolean;
+  /** The compute side: sees networks, subnets and ports of all projects, and writes ports and their bindings. */
+  readonly isService?: boolean;
+  /** In its own project. Routes have refused all changes of callers that may not, but for `serviceWrites` of declarations. */
+  readonly canWrite?: boolean;
 }
 
 export type Attributes = Readonly<Record<string, unknown>>;

@@ -12,8 +12,8 @@ import { up as standard } from "./migrations/0007-standard.ts";
 import { up as addressScopes } from "./migrations/0008-address-scopes.ts";
 import { up as subnetPools } from "./migrations/0009-subnet-pools.ts";
 import { up as networkSegments } from "./migrations/0015-network-segments.ts";
-import type { Database } from "./schema.ts";
 import { up as notifications } from "./migrations/0030-notifications.ts";
+import type { Database } from "./schema.ts";
 
 /** By name, in order. Listed here and not found by scanning a folder, because the program is shipped as one file. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -27,9 +27,9 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0008-address-scopes": { up: addressScopes },
   "0009-subnet-pools": { up: subnetPools },
   "0015-network-segments": { up: networkSegments },
+  "0030-notifications": { up: notifications },
 };
 
-  "0030-notifications": { up: notifications },
 export interface SchemaVersion {
   /** Of the newest migration that has run; absent in an empty database. */
   readonly current: string | undefined;

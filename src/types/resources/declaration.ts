@@ -6,11 +6,27 @@ import type { FaultType } from "../api-faults.ts";
 /** How the text of a list filter becomes a value. `fixed-ips` takes `ip_address=`, `subnet_id=` and `ip_address_substr=`. */
 export type FilterType = "text" | "uuid" | "integer" | "boolean" | "mac" | "ip" | "cidr" | "fixed-ips";
 
-/** What only an administrator may do with an attribute: give it on create, change it, see it. */
+/** What only an administrator may do with an attribute: give it on create, change it, see it. In short for a rule that allows nobody. */
 export interface AdminOnly {
   readonly create?: true;
   readonly update?: true;
   readonly read?: true;
+}
+
+/**
+ * Administrators may everything and are never named. `service` and `manager` are roles of the caller. The other two are about the
+ * network that the object is on, which only its service can judge: `network-owner` has it in its own project, `network-guest`
+ * is one that it is shared with.
+ */
+export type Allowed = "service" | "manager" | "network-owner" | "network-guest";
+
+export interface AttributeRule {
+  readonly on: readonly ("create" | "update" | "read")[];
+  readonly allow: readonly Allowed[];
+  /** The rule is only about values for which this holds; they are parsed already. */
+  readonly when?: (value: unknown) => boolean;
+  /** What of the value it is about, for people. */
+  readonly part?: string;
 }
 
 export interface AttributeDeclaration {
@@ -31,6 +47,8 @@ export interface AttributeDeclaration {
   readonly filter?: FilterType;
   readonly sort?: true;
   readonly adminOnly?: AdminOnly;
+  /** Who may what with the attribute. Without any, whoever may create, change or see the object. All that concern a wish must hold. */
+  readonly rules?: readonly AttributeRule[];
   /** A second name of that attribute: the same value in answers, filters and sort keys; services only see the first name. */
   readonly aliasOf?: string;
   /** Alias of the API extension that brings it. */
@@ -59,6 +77,10 @@ export interface ResourceDeclaration {
   readonly bulk: boolean;
   /** Nobody but administrators learns that such objects exist. */
   readonly adminOnly?: true;
+  /** Callers with role `service` may write them, in every project. */
+  readonly serviceWrites?: true;
+  /** Its service judges the rules that are about the network of an object; without this they allow nobody. */
+  readonly judgesNetworkRules?: true;
 }
 
 /** `project_id` of the caller's own is filled in by the API; these names take part in that. */

@@ -20,7 +20,7 @@ const outside: Readonly<Record<string, AttributeDeclaration>> = {
     nullIsUnset: true,
     filter: "ip",
     sort: true,
-    adminOnly: { create: true },
+    rules: [{ on: ["create"], allow: ["manager"] }],
     alias: "router",
     description: "The address; unset lets the server choose.",
   },

@@ -1,5 +1,5 @@
 import { parseOptionName, readDhcpOption } from "../../model/dhcp-option.ts";
-import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
+import type { AttributeDeclaration, AttributeRule, ResourceDeclaration } from "./declaration.ts";
 import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
 import { tagsSchema } from "./tags.ts";
 import {
@@ -52,7 +52,16 @@ const extraDhcpOption = record({
 
 const addressPair = record({ ip_address: ipAddressOrCidr, mac_address: macAddress.optional() });
 
-const adminAlways = { create: true, update: true, read: true } as const;
+/** Administrators and the compute side. */
+const operatorsSet: readonly AttributeRule[] = [{ on: ["create", "update", "read"], allow: ["service"] }];
+const operatorsSee: readonly AttributeRule[] = [{ on: ["read"], allow: ["service"] }];
+const ownerOfNetwork: AttributeRule = { on: ["create", "update"], allow: ["network-owner"] };
+
+// Clients send an empty list for none, which on a new port is no wish.
+const isNotEmpty = (value: unknown): boolean => Array.isArray(value) && value.length > 0;
+const choosesAddress = (value: unknown): boolean =>
+  Array.isArray(value) && value.some((item: { readonly ip_address?: unknown }) => item.ip_address !== undefined);
+const isTrusted = (value: unknown): boolean => typeof value === "string" && value.startsWith("network:");
 
 const vnicTypes = [
   "normal",
@@ -73,7 +82,7 @@ const binding: Readonly<Record<string, AttributeDeclaration>> = {
     ...access.settable,
     schema: text({ maxLength: 255 }),
     filter: "text",
-    adminOnly: adminAlways,
+    rules: operatorsSet,
     alias: "binding",
     description: "Host that the port is plugged on; empty is none.",
   },
@@ -87,21 +96,21 @@ const binding: Readonly<Record<string, AttributeDeclaration>> = {
   "binding:profile": {
     ...access.settable,
     schema: jsonObject(4095),
-    adminOnly: adminAlways,
+    rules: operatorsSet,
     alias: "binding",
     description: "What the compute side says about the device.",
   },
   "binding:vif_type": {
     ...access.computed,
     schema: readOnly({ type: "string" }),
-    adminOnly: { read: true },
+    rules: operatorsSee,
     alias: "binding",
     description: "How the port is plugged: unbound, bridge, tap, binding_failed and others.",
   },
   "binding:vif_details": {
     ...access.computed,
     schema: readOnly({ type: "object" }),
-    adminOnly: { read: true },
+    rules: operatorsSee,
     alias: "binding",
     description: "What plugging needs to know.",
   },
@@ -114,7 +123,10 @@ const addressing: Readonly<Record<string, AttributeDeclaration>> = {
     nullIsUnset: true,
     filter: "mac",
     sort: true,
-    adminOnly: { update: true },
+    rules: [
+      { on: ["create"], allow: ["network-owner", "service"] },
+      { on: ["update"], allow: ["service"] },
+    ],
     alias: "port",
     description: "MAC address; unset or null makes a new one.",
   },
@@ -122,6 +134,11 @@ const addressing: Readonly<Record<string, AttributeDeclaration>> = {
     ...access.settable,
     schema: listOf(fixedIp, { maxItems, uniqueBy: (item) => item.ip_address }),
     filter: "fixed-ips",
+    rules: [
+      { on: ["create"], allow: ["network-owner", "network-guest"] },
+      { on: ["create"], allow: ["network-owner"], when: choosesAddress, part: "ip_address" },
+      { on: ["update"], allow: ["network-owner"] },
+    ],
     alias: "port",
     description: "Addresses: each a subnet_id, an ip_address or both; unset lets the server choose, [] is none.",
   },
@@ -136,6 +153,10 @@ const addressing: Readonly<Record<string, AttributeDeclaration>> = {
   allowed_address_pairs: {
     ...access.settable,
     schema: listOf(addressPair, { maxItems, nullIsEmpty: true }),
+    rules: [
+      { on: ["create"], allow: ["network-owner"], when: isNotEmpty },
+      { on: ["update"], allow: ["network-owner"] },
+    ],
     alias: "allowed-address-pairs",
     description: "Further addresses that the instance may use.",
   },
@@ -178,6 +199,7 @@ const device: Readonly<Record<string, AttributeDeclaration>> = {
     default: "",
     filter: "text",
     sort: true,
+    rules: [{ on: ["create", "update"], allow: ["network-owner", "service"], when: isTrusted, part: "network:" }],
     alias: "port",
     description: "Kind of user: compute:<zone>, network:dhcp and others.",
   },
@@ -194,6 +216,8 @@ export const portResource: ResourceDeclaration = {
   canUpdate: true,
   canDelete: true,
   bulk: true,
+  serviceWrites: true,
+  judgesNetworkRules: true,
   attributes: {
     ...identity("port"),
     ...ownership,
@@ -229,6 +253,7 @@ export const portResource: ResourceDeclaration = {
     port_security_enabled: {
       ...access.settable,
       schema: boolean,
+      rules: [ownerOfNetwork],
       alias: "port-security",
       description: "Whether foreign addresses are filtered; unset is as the network says.",
     },

@@ -111,13 +111,18 @@ function otherValue({ path, kind, defaultValue }: Setting): string {
     "metadata.upstream": "http://192.0.2.1:8775",
     "metadata.sharedSecretFile": "/etc/secret",
     "metadata.sockets": "child",
+    auth: "keystone",
+    tokenFile: "/etc/tokens.json",
+    "keystone.url": "http://192.0.2.1:5000",
+    "keystone.publicUrl": "https://identity.example/v3",
+    "keystone.passwordFile": "/etc/password",
   };
   if (known[name] !== undefined) return known[name];
   if (kind === "number") return String(Number(defaultValue) + 1);
   return kind === "boolean" ? String(defaultValue !== true) : "x9";
 }
 
-const notFromUp = new Set(["nats.url", "nats.nkeySeedFile", "listen", "db", "stateDir", "auth"]);
+const notFromUp = new Set(["nats.url", "nats.nkeySeedFile", "listen", "db", "stateDir"]);
 
 test("whatever a server or an agent can be told, up can be told, and it arrives", async () => {
   const wanted = [...listSettings(serverSchema), ...listSettings(dhcpAgentSchema)].filter(

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import { NetloomError } from "../../../../src/base/errors.ts";
 import { currentTrace } from "../../../../src/base/trace-context.ts";
-import { defaultProjectId } from "../../../../src/server/api/identity.ts";
+import { defaultProjectId } from "../../../../src/server/identity/header-identity.ts";
 import { ApiFault } from "../../../../src/types/api-faults.ts";
 import { FakeApi, faultOf } from "../../../helpers/fake-api.ts";
 
