@@ -104,11 +104,11 @@ const tables = [
   "outbox",
   "streams",
   "jobs",
+  // Last: the rows that went were noted.
+  "notifications",
 ] as const;
 
 async function removeRows(store: Store): Promise<true> {
-  // Last: the rows that went were noted.
-  "notifications",
   await store.transaction(async (trx) => {
     for (const table of tables) await trx.deleteFrom(table).execute();
     await trx.deleteFrom("meta").where("key", "!=", "epoch").execute();

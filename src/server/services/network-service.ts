@@ -157,10 +157,11 @@ class NetworkService implements ResourceService {
     const subnets = await inChunks(ids, (piece) =>
       db
         .selectFrom("subnets")
-        .select(["id", "network_id", "segment_id"])
+        .leftJoin("subnet_pools", "subnet_pools.id", "subnets.subnetpool_id")
+        .select(["subnets.id", "network_id", "subnets.ip_version", "segment_id", "address_scope_id"])
         .where("network_id", "in", piece)
-        .orderBy("created_at")
-        .orderBy("id")
+        .orderBy("subnets.created_at")
+        .orderBy("subnets.id")
         .execute(),
     );
     const zones = await inChunks(ids, (piece) =>

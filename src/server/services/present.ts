@@ -30,8 +30,16 @@ export function common(row: CommonRow): Attributes {
   };
 }
 
+interface NetworkSubnet {
+  readonly id: string;
+  readonly ip_version: number;
+  readonly segment_id: string | null;
+  /** Of its pool. */
+  readonly address_scope_id: string | null;
+}
+
 export interface NetworkSurroundings {
-  readonly subnets: readonly { readonly id: string; readonly segment_id: string | null }[];
+  readonly subnets: readonly NetworkSubnet[];
   /** In their order. */
   readonly segments: readonly Carrier[];
   /** Of the agents that serve it. */
@@ -54,9 +62,14 @@ export function presentNetwork(row: NetworkRow, { subnets, segments, zones }: Ne
     dns_domain: row.dns_domain,
     availability_zone_hints: JSON.parse(row.availability_zone_hints),
     availability_zones: zones,
-    ipv4_address_scope: null,
-    ipv6_address_scope: null,
+    ipv4_address_scope: scopeOf(subnets, 4),
+    ipv6_address_scope: scopeOf(subnets, 6),
   };
+}
+
+/** Subnets of one family are in one scope, or in none. */
+function scopeOf(subnets: readonly NetworkSubnet[], version: 4 | 6): string | null {
+  return subnets.find((subnet) => subnet.ip_version === version)?.address_scope_id ?? null;
 }
 
 /** One is told in the attributes of the network, several as a list. */

@@ -13,6 +13,7 @@ const tables: readonly NotedTable[] = [
   { table: "floating_ips", resource: "floatingip", project, news: withStatus },
   { table: "port_forwardings", resource: "port_forwarding", news: plain },
   { table: "address_scopes", resource: "address_scope", project, news: plain },
+  { table: "subnet_pools", resource: "subnetpool", project, news: plain },
   { table: "rbac_policies", resource: "rbac_policy", project, hasNoRevision: true },
 ];
 
