@@ -21,19 +21,23 @@ export class Histogram {
 
   /** Prometheus text, in seconds. */
   format(name: string, help: string): string {
+    return [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`, ...this.series(name), ""].join("\n");
+  }
+
+  /** The lines of one of several that share a name. @param labels as in `method="GET"` */
+  series(name: string, labels = ""): readonly string[] {
     let below = 0;
+    const more = labels === "" ? "" : `${labels},`;
+    const own = labels === "" ? "" : `{${labels}}`;
     const buckets = limitsMs.map((limit, index) => {
       below += this.#counts[index] ?? 0;
-      return `${name}_bucket{le="${limit / 1000}"} ${below}`;
+      return `${name}_bucket{${more}le="${limit / 1000}"} ${below}`;
     });
     return [
-      `# HELP ${name} ${help}`,
-      `# TYPE ${name} histogram`,
       ...buckets,
-      `${name}_bucket{le="+Inf"} ${this.#count}`,
-      `${name}_sum ${this.#sumMs / 1000}`,
-      `${name}_count ${this.#count}`,
-      "",
-    ].join("\n");
+      `${name}_bucket{${more}le="+Inf"} ${this.#count}`,
+      `${name}_sum${own} ${this.#sumMs / 1000}`,
+      `${name}_count${own} ${this.#count}`,
+    ];
   }
 }

@@ -14,6 +14,7 @@ import { AgentEventNotifier } from "./rpc/agent-event-notifier.ts";
 import { controlSender, serveAgents } from "./rpc/agent-rpc.ts";
 import { serveL3Agents } from "./rpc/l3-rpc.ts";
 import { LeaseNotifier } from "./rpc/lease-notifier.ts";
+import { RequestFigures } from "./request-figures.ts";
 import { DhcpScheduler } from "./scheduler/dhcp-scheduler.ts";
 import { L3Scheduler } from "./scheduler/l3-scheduler.ts";
 import { AgentAutoSchedule, type Placement } from "./services/agent-auto-schedule.ts";
@@ -69,6 +70,8 @@ export interface ServerParts {
   readonly l3Failover: Pick<AgentFailover, "pass">;
   /** Stops answering agents and publishes what is committed; store and bus stay open. */
   close(): Promise<void>;
+  /** To be told of each answered request. */
+  readonly requests: RequestFigures;
 }
 
 export async function composeServer(base: ServerBase): Promise<ServerParts> {
@@ -84,6 +87,7 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   await publisher.start();
   heartbeats.start();
   pruner.start();
+  const requests = new RequestFigures();
   const paging = base.maxPageBytes === undefined ? {} : { maxPageBytes: base.maxPageBytes };
   const registration = new AgentRegistration({ store, clock, liveness, enableNewAgents });
   const sync = new AgentSync({ store, epoch, scheduler, autoSchedule, registration, ...paging });
@@ -112,7 +116,8 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
     services: composeServices({ deps, scheduler, l3: l3.scheduler, liveness, control, ask: agentAsker(bus) }),
     parts: composeResources(deps),
     readiness: () => readiness(bus, publisher),
-    metrics: lazyMetrics({ store, bus, publisher }),
+    metrics: lazyMetrics({ store, bus, publisher, requests, seen: () => heartbeats.seen() }),
+    requests,
     failover,
     l3Failover: l3.failover,
     async close() {

@@ -1,4 +1,5 @@
 // The server as one program: database, NATS, its parts and the REST API, opened in this order and closed in the other.
+import type { FastifyInstance } from "fastify";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
@@ -10,6 +11,7 @@ import { createApi } from "./api/api.ts";
 import type { ApiDeps } from "./api/api-deps.ts";
 import { composeServer, type ServerBase } from "./compose.ts";
 import { type IdentitySettings, openAuthenticator } from "./identity/open-authenticator.ts";
+import { noticeSender, startNotifications } from "./compose-notifications.ts";
 import type { FailoverSettings } from "./services/agent-failover.ts";
 import { openStore } from "./store/database.ts";
 
@@ -75,10 +77,16 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
       metrics,
       readiness,
     };
-    return { url: await listen(api, settings, closers), close };
+    const app = createApi(api);
+    const stream = bus.notifications();
+    const notifications = await startNotifications({ store, bus, stream, readers: app.readers, clock, log });
+    closers.push(() => notifications.close());
+    return { url: await listen(app, settings, closers), close };
   } catch (thrown) {
     await close();
     throw thrown;
+      onRequest: noticeSender(bus, log),
+      onAnswered: (request) => composed.requests.add(request),
   }
 }
 
@@ -99,8 +107,7 @@ function connect({ nats }: ServerSettings, log: Logger): Promise<NatsBus> {
   });
 }
 
-async function listen(deps: ApiDeps, { listen: at }: ServerSettings, closers: Closer[]): Promise<string> {
-  const api = createApi(deps);
+async function listen(api: FastifyInstance, { listen: at }: ServerSettings, closers: Closer[]): Promise<string> {
   closers.push(async () => {
     const limit = setTimeout(() => api.server.closeAllConnections(), apiDrainMs);
     await api.close();

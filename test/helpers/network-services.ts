@@ -55,6 +55,7 @@ export class EventLog {
     return {
       db: store.db,
       dialect: store.dialect,
+      figures: store.figures,
       transaction,
       onCommitted: (listener) => store.onCommitted(listener),
       close: () => store.close(),

@@ -7,6 +7,7 @@ import type { L3AgentService } from "../services/l3-agent-service-types.ts";
 import type { ResourceReader, ResourceService } from "../services/resource-service.ts";
 import type { RouterService } from "../services/router-service-types.ts";
 import type { ApiPart } from "./api-part.ts";
+import type { NoticeListener } from "./request-notices.ts";
 
 export interface ReadinessCheck {
   readonly check: string;
@@ -29,6 +30,14 @@ export interface ApiServices {
   readonly availabilityZones: ResourceReader;
 }
 
+export interface AnsweredRequest {
+  readonly method: string;
+  /** As it was registered: `/v2.0/ports/:id`; absent where no route took it. */
+  readonly route: string | undefined;
+  readonly status: number;
+  readonly ms: number;
+}
+
 export interface ApiDeps {
   readonly services: ApiServices;
   readonly parts?: readonly ApiPart[];
@@ -39,6 +48,10 @@ export interface ApiDeps {
   readonly allowedHosts?: readonly string[];
   /** Who a request is from; the headers are believed when absent. */
   readonly authenticator?: Authenticator;
+  /** Told of each change that somebody asks for. */
+  readonly onRequest?: NoticeListener;
+  /** Told of each request that was answered. */
+  readonly onAnswered?: (request: AnsweredRequest) => void;
   /** Asked at every GET of /readyz; must be cheap. */
   readonly readiness: () => readonly ReadinessCheck[];
   /** Text of the Prometheus page; without it /metrics is 404. */

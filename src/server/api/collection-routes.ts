@@ -24,7 +24,15 @@ interface Collection {
   readonly path: string;
 }
 
+declare module "fastify" {
+  interface FastifyInstance {
+    /** Of every top-level collection, by the name of its resource. */
+    readonly readers: Map<string, ResourceReader>;
+  }
+}
+
 export function registerCollection(app: FastifyInstance, resource: ResourceDeclaration, service: CollectionService): void {
+  app.readers.set(resource.name, service);
   registerVerbs(app, {
     resource,
     serviceOf: () => service,

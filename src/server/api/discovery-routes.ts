@@ -5,6 +5,7 @@ import { pathOf, type ResourceDeclaration } from "../../types/resources/declarat
 import { quoted } from "../../types/resources/values.ts";
 import type { Extension } from "./extensions.ts";
 import { selfLink } from "./links.ts";
+import { described, someObjects } from "./operation.ts";
 import { scoped } from "./request-scope.ts";
 
 export function registerDiscovery(
@@ -14,13 +15,14 @@ export function registerDiscovery(
   app.get(
     "/",
     // Clients look here before they have a token.
-    { config: { access: "everybody" } },
+    { config: { access: "everybody", operation: { summary: "Which versions of the API there are" } } },
     scoped(async (request) => ({
       versions: [{ id: "v2.0", status: "CURRENT", links: [selfLink(request, "/v2.0/")] }],
     })),
   );
   app.get(
     "/v2.0",
+    described("List the resources", { answer: someObjects("resources") }),
     scoped(async (request) => ({
       resources: resources.map((resource) => ({
         name: resource.name,
@@ -32,12 +34,12 @@ export function registerDiscovery(
   const config = { otherVerbsAreUnknown: true } as const;
   app.get(
     "/v2.0/extensions",
-    { config },
+    { config: { ...config, operation: { summary: "List what clients may count on", answer: someObjects("extensions") } } },
     scoped(async () => ({ extensions })),
   );
   app.get(
     "/v2.0/extensions/:alias",
-    { config },
+    { config: { ...config, operation: { summary: "Show an extension" } } },
     scoped(async (request) => {
       const { alias } = request.params as { readonly alias: string };
       const extension = extensions.find((candidate) => candidate.alias === alias);

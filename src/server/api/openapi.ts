@@ -19,7 +19,7 @@ export function installOpenApi(app: FastifyInstance, version: string): void {
   app.addHook("onRoute", ({ method, url, config }) => {
     for (const verb of [method].flat()) routes.push({ method: verb, url, operation: config?.operation });
   });
-  app.get("/openapi.json", { config: { operation: { summary: "This document" } } }, async () => {
+  app.get("/openapi.json", { config: { access: "everybody", operation: { summary: "This document" } } }, async () => {
     document ??= buildOpenApi(routes, version);
     return document;
   });

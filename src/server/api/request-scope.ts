@@ -33,7 +33,9 @@ export function scoped(handler: Handler, resource?: ResourceDeclaration): RouteH
   };
 }
 
-export function installRequestScope(app: FastifyInstance, { log, clock }: Pick<ApiDeps, "log" | "clock">): void {
+type ScopeDeps = Pick<ApiDeps, "log" | "clock" | "onAnswered">;
+
+export function installRequestScope(app: FastifyInstance, { log, clock, onAnswered }: ScopeDeps): void {
   app.decorateRequest("trace", undefined);
   app.decorateRequest("startedAtMs", 0);
   app.addHook("onRequest", async (request, reply) => {
@@ -45,6 +47,7 @@ export function installRequestScope(app: FastifyInstance, { log, clock }: Pick<A
     const ms = Math.round((clock.monotonicMs() - request.startedAtMs) * 10) / 10;
     const { method, id: requestId } = request;
     log.info({ method, path, status: reply.statusCode, ms, requestId, traceId: traceOf(request).traceId }, "request answered");
+    onAnswered?.({ method, route: request.is404 ? undefined : request.routeOptions.url, status: reply.statusCode, ms });
   });
   app.setErrorHandler(async (error, request, reply) => {
     if (error instanceof Unauthenticated) return answerUnauthenticated(reply, error);

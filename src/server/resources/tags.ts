@@ -14,6 +14,7 @@ import type { ApiPart } from "../api/api-part.ts";
 import { revisionOf } from "../api/collection-routes.ts";
 import { extension } from "../api/extensions.ts";
 import { parseId } from "../api/object-id.ts";
+import { described } from "../api/operation.ts";
 import { scoped } from "../api/request-scope.ts";
 import { visibleFloatingIps } from "../services/floating-ip-rows.ts";
 import type { RequestContext } from "../services/resource-service.ts";
@@ -49,6 +50,7 @@ export function tagPart(deps: ServiceDeps): ApiPart {
 function registerTags(app: FastifyInstance, { resource }: Taggable, service: TagService): void {
   const all = `/v2.0/${pathOf(resource)}/:id/tags`;
   const one = `${all}/:tag`;
+  const title = resource.title.toLowerCase();
   const idOf = (request: FastifyRequest): string => parseId(resource, paramsOf(request).id);
   const changeOf = (request: FastifyRequest, context: RequestContext): TagChange => ({
     context,
@@ -57,10 +59,12 @@ function registerTags(app: FastifyInstance, { resource }: Taggable, service: Tag
   });
   app.get(
     all,
+    described(`List the tags of a ${title}`, { answer: tagList }),
     scoped(async (request, _reply, context) => ({ tags: await service.read(context, idOf(request)) })),
   );
   app.post(
     all,
+    described(`Add tags to a ${title}`, { request: tagList, answer: tagList, status: 201 }),
     scoped(async (request, reply, context) => {
       const tags = await service.add(changeOf(request, context), listedTags(request.body));
       reply.code(201);
@@ -69,12 +73,14 @@ function registerTags(app: FastifyInstance, { resource }: Taggable, service: Tag
   );
   app.put(
     all,
+    described(`Replace the tags of a ${title}`, { request: tagList, answer: tagList }),
     scoped(async (request, _reply, context) => ({
       tags: await service.replace(changeOf(request, context), listedTags(request.body)),
     })),
   );
   app.delete(
     all,
+    described(`Remove all tags of a ${title}`, { status: 204 }),
     scoped(async (request, reply, context) => {
       await service.replace(changeOf(request, context), []);
       return reply.code(204).send();
@@ -82,6 +88,7 @@ function registerTags(app: FastifyInstance, { resource }: Taggable, service: Tag
   );
   app.get(
     one,
+    described(`Whether a ${title} has a tag`, { status: 204 }),
     scoped(async (request, reply, context) => {
       await service.check(context, idOf(request), paramsOf(request).tag);
       return reply.code(204).send();
@@ -89,6 +96,7 @@ function registerTags(app: FastifyInstance, { resource }: Taggable, service: Tag
   );
   app.put(
     one,
+    described(`Add a tag to a ${title}`, { status: 201 }),
     scoped(async (request, reply, context) => {
       await service.add(changeOf(request, context), [checked(tagSchema.safeParse(paramsOf(request).tag))]);
       return reply.code(201).send();
@@ -96,12 +104,20 @@ function registerTags(app: FastifyInstance, { resource }: Taggable, service: Tag
   );
   app.delete(
     one,
+    described(`Remove a tag of a ${title}`, { status: 204 }),
     scoped(async (request, reply, context) => {
       await service.remove(changeOf(request, context), paramsOf(request).tag);
       return reply.code(204).send();
     }),
   );
 }
+
+const tagList = {
+  type: "object",
+  properties: { tags: { type: "array", items: { type: "string" } } },
+  required: ["tags"],
+  additionalProperties: false,
+} as const;
 
 /** The router gives every named part of the path as text. */
 const paramsOf = (request: FastifyRequest): { readonly id: string; readonly tag: string } =>

@@ -1,6 +1,6 @@
 // Opens the database that a URL names, and runs transactions in it.
 import { setTimeout as delay } from "node:timers/promises";
-import { Kysely, PostgresDialect, type Transaction } from "kysely";
+import { Kysely, PostgresDialect, type LogEvent, type Transaction } from "kysely";
 import pg from "pg";
 import { systemClock } from "../../base/clock.ts";
 import { NetloomError, errorText } from "../../base/errors.ts";
@@ -9,10 +9,12 @@ import { classifyEngineError, translateEngineError } from "./engine-errors.ts";
 import { readBootId, renewEpochAfterBoot } from "./epoch.ts";
 import { migrate } from "./migrate.ts";
 import type { Database } from "./schema.ts";
+import { SqlFigures } from "./sql-figures.ts";
 import { stampNotifications } from "./notifications.ts";
 import { openSqliteFile, sqliteDialect, type SqliteOptions } from "./sqlite-dialect.ts";
 
 export type Dialect = "sqlite" | "postgres";
+type KyselyLogger = (event: LogEvent) => void;
 export type Trx = Transaction<Database>;
 
 export interface Store {
@@ -24,9 +26,16 @@ export interface Store {
    * must not change anything but the database. PostgreSQL runs it at READ COMMITTED: lock rows that a decision rests on.
    */
   transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T>;
+  readonly figures: StoreFigures;
   /** Called after every commit of this process; returns the way to stop it. */
   onCommitted(listener: () => void): () => void;
   close(): Promise<void>;
+}
+
+export interface StoreFigures {
+  readonly sql: SqlFigures;
+  /** Connections: all, those that nobody uses, requests that wait for one. SQLite has one of its own kind and tells nothing. */
+  readonly pool: () => { readonly all: number; readonly idle: number; readonly waiting: number } | undefined;
 }
 
 export interface StoreOptions {
@@ -51,27 +60,43 @@ export async function openStore(url: string, log: Logger, options: StoreOptions 
   const patienceMs = options.patienceMs ?? defaultPatienceMs;
   try {
     // Another process may be at the same migration.
-    const db = await persist(() => openMigrated(url, log, options), { patienceMs, onAgain: () => {} });
-    return new KyselyStore({ db, dialect, log, patienceMs });
+    const engine = await persist(() => openMigrated(url, log, options), { patienceMs, onAgain: () => {} });
+    return new KyselyStore({ ...engine, dialect, log, patienceMs });
   } catch (thrown) {
     throw openingError(url, thrown);
   }
 }
 
-/** As it is, whatever its schema: for those who look after the database itself. */
-export function openEngine(url: string, log: Logger, options: StoreOptions = {}): Kysely<Database> {
-  return dialectOf(url) === "sqlite" ? openSqlite(url.slice("sqlite:".length), options) : openPostgres(url, log, options);
+interface Engine {
+  readonly db: Kysely<Database>;
+  readonly figures: StoreFigures;
 }
 
-async function openMigrated(url: string, log: Logger, options: StoreOptions): Promise<Kysely<Database>> {
-  const db = openEngine(url, log, options);
+/** As it is, whatever its schema: for those who look after the database itself. */
+export const openEngine = (url: string, log: Logger, options: StoreOptions = {}): Kysely<Database> =>
+  openCounted(url, log, options).db;
+
+function openCounted(url: string, log: Logger, options: StoreOptions): Engine {
+  const sql = new SqlFigures();
+  const count: KyselyLogger = ({ level, queryDurationMillis }) => sql.add(queryDurationMillis, level === "error");
+  if (dialectOf(url) === "sqlite") {
+    return { db: openSqlite(url.slice("sqlite:".length), options, count), figures: { sql, pool: () => undefined } };
+  }
+  const { db, pool } = openPostgres(url, log, { ...options, count });
+  const connections = () => ({ all: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount });
+  return { db, figures: { sql, pool: connections } };
+}
+
+async function openMigrated(url: string, log: Logger, options: StoreOptions): Promise<Engine> {
+  const engine = openCounted(url, log, options);
+  const { db } = engine;
   try {
     await migrate(db);
     if (dialectOf(url) === "sqlite" && options.sqliteSynchronous !== "full") {
       const isNew = await renewEpochAfterBoot(db, await (options.readBootId ?? readBootId)());
       if (isNew) log.info({ outcome: "new epoch" }, "the machine was started anew: agents get a snapshot");
     }
-    return db;
+    return engine;
   } catch (thrown) {
     await db.destroy().catch(() => {});
     throw thrown;
@@ -84,17 +109,17 @@ export function dialectOf(url: string): Dialect {
   throw new NetloomError("INVALID", `database ${displayUrl(url)} is neither sqlite:<file> nor postgres://…`);
 }
 
-function openSqlite(file: string, options: StoreOptions): Kysely<Database> {
+function openSqlite(file: string, options: StoreOptions, log: KyselyLogger): Kysely<Database> {
   const synchronous = options.sqliteSynchronous ?? "normal";
   const database = openSqliteFile(file, { synchronous, busyTimeoutMs: sqliteBusyTimeoutMs });
-  return new Kysely<Database>({ dialect: sqliteDialect(database) });
+  return new Kysely<Database>({ dialect: sqliteDialect(database), log });
 }
 
-function openPostgres(url: string, log: Logger, options: StoreOptions): Kysely<Database> {
+function openPostgres(url: string, log: Logger, options: StoreOptions & { readonly count: KyselyLogger }) {
   const pool = new pg.Pool({ connectionString: url, max: options.poolSize ?? 10, connectionTimeoutMillis: 5000 });
   // Without a listener a connection that dies while idle would end the process; the pool opens another by itself.
   pool.on("error", (err) => log.warn({ err }, "idle database connection lost"));
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  return { db: new Kysely<Database>({ dialect: new PostgresDialect({ pool }), log: options.count }), pool };
 }
 
 export function openingError(url: string, thrown: unknown): NetloomError {
@@ -140,10 +165,12 @@ class KyselyStore implements Store {
   readonly dialect: Dialect;
   readonly #log: Logger;
   readonly #patienceMs: number;
+  readonly figures: StoreFigures;
   readonly #listeners = new Set<() => void>();
 
-  constructor(parts: { db: Kysely<Database>; dialect: Dialect; log: Logger; patienceMs: number }) {
+  constructor(parts: Engine & { dialect: Dialect; log: Logger; patienceMs: number }) {
     this.db = parts.db;
+    this.figures = parts.figures;
     this.dialect = parts.dialect;
     this.#log = parts.log;
     this.#patienceMs = parts.patienceMs;

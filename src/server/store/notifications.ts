@@ -1,7 +1,6 @@
 // Changes that users outside of netloom are to hear of: noted by triggers in the transaction of the change, kept until NATS has them.
 import { type Kysely, sql } from "kysely";
 import { currentTrace, formatTraceparent } from "../../base/trace-context.ts";
-import type { Trx } from "./database.ts";
 import type { Database } from "./schema.ts";
 
 export interface Notification {
@@ -20,7 +19,7 @@ export interface Notification {
  * Says who asked for what this transaction changed; its last statement. Rows without a time are this transaction's own: those of
  * others are not visible before they have been stamped.
  */
-export async function stampNotifications(trx: Trx, nowMs: number): Promise<void> {
+export async function stampNotifications(trx: Kysely<Database>, nowMs: number): Promise<void> {
   const trace = currentTrace();
   await trx
     .updateTable("notifications")
