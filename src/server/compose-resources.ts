@@ -1,10 +1,21 @@
 // The resources that stand by themselves: one line each.
 import type { ApiPart } from "./api/api-part.ts";
+import { addressGroupPart } from "./resources/address-groups.ts";
 import { addressScopePart } from "./resources/address-scopes.ts";
+import { defaultSecurityGroupRulePart } from "./resources/default-security-group-rules.ts";
+import { securityGroupRulePart } from "./resources/security-group-rules.ts";
+import { securityGroupPart } from "./resources/security-groups.ts";
 import { subnetPoolPart } from "./resources/subnet-pools.ts";
 import { tagPart } from "./resources/tags.ts";
 import type { ServiceDeps } from "./services/service-deps.ts";
 
+const securityGroupParts = (deps: ServiceDeps): readonly ApiPart[] => [
+  securityGroupPart(deps),
+  securityGroupRulePart(deps),
+  defaultSecurityGroupRulePart(deps),
+  addressGroupPart(deps),
+];
+
 export function composeResources(deps: ServiceDeps): readonly ApiPart[] {
-  return [addressScopePart(deps), subnetPoolPart(deps), tagPart(deps)];
+  return [...securityGroupParts(deps), addressScopePart(deps), subnetPoolPart(deps), tagPart(deps)];
 }

@@ -38,6 +38,11 @@ const tables = [
   "leases",
   "address_scopes",
   "subnet_pools",
+  "address_groups",
+  "security_groups",
+  "security_group_rules",
+  "default_security_group_rules",
+  "port_security_groups",
   "meta",
 ] as const satisfies readonly (keyof Database)[];
 

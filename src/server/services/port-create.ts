@@ -9,6 +9,7 @@ import { checkNameLength } from "./dns-lengths.ts";
 import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
 import { readKnownHosts } from "./port-binding.ts";
 import { chooseMacs } from "./port-macs.ts";
+import { groupsOfNewPorts, insertPortGroups } from "./port-security-groups.ts";
 import { fixedIpRows, insertPortRows, type PortWithAddresses } from "./port-rows.ts";
 import { askedMac, checkMemberRights, fixedIpsOf, newPortRow } from "./port-rules.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
@@ -23,6 +24,8 @@ interface Draft {
 
 export interface CreatedPort extends PortWithAddresses {
   readonly network: NetworkRow;
+  /** Ids, sorted. */
+  readonly securityGroups: readonly string[];
 }
 
 /** In the order of `bodies`. */
@@ -34,8 +37,14 @@ export async function createPorts(
   const networks = await lockNetworks(trx, deps, { context, bodies });
   const drafts = await draftPorts(trx, deps, { context, bodies, networks });
   const subnets = await readSubnets(trx, [...networks.keys()]);
-  const created = await addAddresses(trx, deps, { drafts, subnets });
+  const addressed = await addAddresses(trx, deps, { drafts, subnets });
+  const groups = await groupsOfNewPorts(trx, deps, { context, ports: drafts });
+  const created = addressed.map((port, index) => ({ ...port, securityGroups: groups[index] ?? [] }));
   await insertPortRows(trx, created);
+  await insertPortGroups(
+    trx,
+    created.map(({ row, securityGroups }) => ({ id: row.id, groups: securityGroups })),
+  );
   const byNetwork = Map.groupBy(created, (port) => port.row.network_id);
   for (const [networkId, ports] of byNetwork) {
     const items = ports.map((port) => portItem(port.row, port.fixedIps));
@@ -96,7 +105,7 @@ async function addAddresses(
   trx: Trx,
   deps: ServiceDeps,
   { drafts, subnets }: { drafts: readonly Draft[]; subnets: ReadonlyMap<string, readonly SubnetRow[]> },
-): Promise<CreatedPort[]> {
+): Promise<Omit<CreatedPort, "securityGroups">[]> {
   const wishes = [];
   for (const { row, body } of drafts) {
     const own = subnets.get(row.network_id) ?? [];

@@ -8,6 +8,7 @@ import { anyOf, columnIn, type Condition, type ListedTable, listRows } from "../
 import { inChunks, type PortRow } from "../store/rows.ts";
 import { portDeleteItem, portModel } from "../store/stream-items.ts";
 import { createPorts } from "./port-create.ts";
+import { inSecurityGroups, readPortGroups } from "./port-security-groups.ts";
 import { type PortWithAddresses, removeLeases, removePortRows, withAddresses } from "./port-rows.ts";
 import { changePort, type LockedPort, lockPort, type PortChange } from "./port-update.ts";
 import {
@@ -58,6 +59,7 @@ const listed: ListedTable = {
     updated_at: "updated_at",
   },
   filters: {
+    security_groups: inSecurityGroups,
     "fixed_ips.subnet_id": (values) => hasAddress(columnIn("subnet_id", values)),
     "fixed_ips.ip_address": (values) => hasAddress(columnIn("ip_address", values)),
     "fixed_ips.ip_address_substr": (values) =>
@@ -129,8 +131,8 @@ class PortService implements ResourceService {
     return after;
   }
 
-  #present({ row, fixedIps, network }: LockedPort): Attributes {
-    return presentPort(row, fixedIps, network.dns_domain || this.#defaultDomain);
+  #present({ row, fixedIps, network, securityGroups }: LockedPort): Attributes {
+    return presentPort(row, { fixedIps, securityGroups, domain: network.dns_domain || this.#defaultDomain });
   }
 
   get #defaultDomain(): string {
@@ -144,7 +146,14 @@ class PortService implements ResourceService {
       db.selectFrom("networks").select(["id", "dns_domain"]).where("id", "in", piece).execute(),
     );
     const domains = new Map(networks.map((network) => [network.id, network.dns_domain]));
-    return ports.map(({ row, fixedIps }) => presentPort(row, fixedIps, domains.get(row.network_id) || this.#defaultDomain));
+    const groups = await readPortGroups(
+      db,
+      rows.map((row) => row.id),
+    );
+    return ports.map(({ row, fixedIps }) => {
+      const domain = domains.get(row.network_id) || this.#defaultDomain;
+      return presentPort(row, { fixedIps, securityGroups: groups.get(row.id) ?? [], domain });
+    });
   }
 }
 

@@ -11,6 +11,7 @@ import { checkNameLength } from "./dns-lengths.ts";
 import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
 import { changedBinding, startsAnew } from "./port-binding.ts";
 import { chooseMacs } from "./port-macs.ts";
+import { changedGroups, readPortGroups, replacePortGroups } from "./port-security-groups.ts";
 import { fixedIpRows, insertFixedIps, lockPorts, type PortWithAddresses, removeLeases } from "./port-rows.ts";
 import { addressPairsJson, askedMac, checkMemberRights, checkPairsAllowed, dhcpOptionsJson, fixedIpsOf } from "./port-rules.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
@@ -19,6 +20,8 @@ import { lockNetwork, managesPorts, ownsNetwork } from "./visibility.ts";
 
 export interface LockedPort extends PortWithAddresses {
   readonly network: NetworkRow;
+  /** Ids, sorted. */
+  readonly securityGroups: readonly string[];
 }
 
 /** Network first, as everywhere. Throws PortNotFound for what the caller does not see. */
@@ -35,7 +38,8 @@ export async function lockPort(
   const mayChange = managesPorts(context) || port?.row.project_id === context.projectId || ownsNetwork(context, network);
   if (port === undefined || !mayChange) throw notFound("port", id);
   checkRevision("port", id, port.row.revision_number, expectedRevision);
-  return { ...port, network };
+  const groups = await readPortGroups(trx, [id]);
+  return { ...port, network, securityGroups: groups.get(id) ?? [] };
 }
 
 export interface PortChange {
@@ -55,16 +59,19 @@ export async function changePort(trx: Trx, deps: ServiceDeps, change: PortChange
     checkNameLength(wanted.dns_name, before.network.dns_domain || (deps.defaultDnsDomain ?? ""));
   }
   const fixedIps = await changedAddresses(trx, deps, { before, wanted, changes });
-  if (JSON.stringify([wanted, fixedIps]) === JSON.stringify([before.row, before.fixedIps])) return before;
+  const securityGroups = await changedGroups(trx, context, { held: before.securityGroups, after: wanted, changes });
+  const isSame = JSON.stringify([wanted, fixedIps]) === JSON.stringify([before.row, before.fixedIps]);
+  if (isSame && securityGroups === before.securityGroups) return before;
   const isAnew = startsAnew(before.row, wanted);
   const row = nextRow(wanted, { isAnew, updatedAt: timestamp(deps) });
   await trx.updateTable("ports").set(row).where("id", "=", id).execute();
   if (fixedIps !== before.fixedIps) await replaceAddresses(trx, before, fixedIps);
+  if (securityGroups !== before.securityGroups) await replacePortGroups(trx, id, securityGroups);
   // Without a new revision before its eyes no agent would report a port anew.
   if (isAnew || agentSeesChange(portModel(before.row, before.fixedIps), portModel(row, fixedIps))) {
     await deps.events.recordItems(trx, row.network_id, [portItem(row, fixedIps)]);
   }
-  return { row, fixedIps, network: before.network };
+  return { row, fixedIps, network: before.network, securityGroups };
 }
 
 function nextRow(wanted: PortRow, { isAnew, updatedAt }: { isAnew: boolean; updatedAt: string }): PortRow {

@@ -103,8 +103,15 @@ export function presentSubnet(row: SubnetRow): Attributes {
   };
 }
 
-/** @param domain of the port's network, or the default one. */
-export function presentPort(row: PortRow, fixedIps: readonly FixedIpRow[], domain: string): Attributes {
+export interface PortSurroundings {
+  readonly fixedIps: readonly FixedIpRow[];
+  /** Ids. */
+  readonly securityGroups: readonly string[];
+  /** Of the port's network, or the default one. */
+  readonly domain: string;
+}
+
+export function presentPort(row: PortRow, { fixedIps, securityGroups, domain }: PortSurroundings): Attributes {
   const ordered = [...fixedIps].sort((a, b) => a.position - b.position);
   return {
     ...common(row),
@@ -121,6 +128,7 @@ export function presentPort(row: PortRow, fixedIps: readonly FixedIpRow[], domai
     "binding:vif_type": row.binding_vif_type,
     "binding:vif_details": JSON.parse(row.binding_vif_details),
     port_security_enabled: row.port_security_enabled === 1,
+    security_groups: securityGroups,
     allowed_address_pairs: JSON.parse(row.allowed_address_pairs),
     extra_dhcp_opts: JSON.parse(row.extra_dhcp_opts),
     dns_name: row.dns_name,

@@ -15,6 +15,8 @@ export const quotaTables = {
   router: "routers",
   floatingip: "floating_ips",
   rbac_policy: "rbac_policies",
+  security_group: "security_groups",
+  security_group_rule: "security_group_rules",
 } as const satisfies Readonly<Record<string, keyof Database>>;
 
 export type QuotaName = keyof typeof quotaTables;

@@ -11,6 +11,7 @@ import { up as ha } from "./migrations/0006-ha.ts";
 import { up as standard } from "./migrations/0007-standard.ts";
 import { up as addressScopes } from "./migrations/0008-address-scopes.ts";
 import { up as subnetPools } from "./migrations/0009-subnet-pools.ts";
+import { up as securityGroups } from "./migrations/0011-security-groups.ts";
 import { up as networkSegments } from "./migrations/0015-network-segments.ts";
 import { up as notifications } from "./migrations/0030-notifications.ts";
 import type { Database } from "./schema.ts";
@@ -26,6 +27,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0007-standard": { up: standard },
   "0008-address-scopes": { up: addressScopes },
   "0009-subnet-pools": { up: subnetPools },
+  "0011-security-groups": { up: securityGroups },
   "0015-network-segments": { up: networkSegments },
   "0030-notifications": { up: notifications },
 };

@@ -335,7 +335,6 @@ export interface NotificationsTable {
   created_at: string | null;
 }
 
-
 export interface StreamsTable {
   role: string;
   host: string;
@@ -406,5 +405,10 @@ export interface Database {
   network_segment_ranges: NetworkSegmentRangesTable;
   address_scopes: AddressScopesTable;
   subnet_pools: SubnetPoolsTable;
+  address_groups: AddressGroupsTable;
+  security_groups: SecurityGroupsTable;
+  security_group_rules: SecurityGroupRulesTable;
+  default_security_group_rules: DefaultSecurityGroupRulesTable;
+  port_security_groups: PortSecurityGroupsTable;
   meta: MetaTable;
 }

@@ -257,6 +257,13 @@ export const portResource: ResourceDeclaration = {
       alias: "port-security",
       description: "Whether foreign addresses are filtered; unset is as the network says.",
     },
+    security_groups: {
+      ...access.settable,
+      schema: listOf(uuid, { maxItems, nullIsEmpty: true }),
+      filter: "uuid",
+      alias: "security-group",
+      description: "Security groups, kept and not enforced; unset is the default group of the project, [] is none.",
+    },
     ...standardAttributes,
     tags: { ...standardAttributes.tags, post: true, schema: tagsSchema },
   },

@@ -7,7 +7,13 @@ import { leaseResource } from "../../../src/types/resources/leases.ts";
 import { floatingIpResource } from "../../../src/types/resources/floating-ips.ts";
 import { networkResource } from "../../../src/types/resources/networks.ts";
 import { portForwardingResource } from "../../../src/types/resources/port-forwardings.ts";
+import { addressGroupResource } from "../../../src/types/resources/address-groups.ts";
 import { portResource } from "../../../src/types/resources/ports.ts";
+import {
+  defaultSecurityGroupRuleResource,
+  securityGroupRuleResource,
+} from "../../../src/types/resources/security-group-rules.ts";
+import { securityGroupResource } from "../../../src/types/resources/security-groups.ts";
 import { routerResource } from "../../../src/types/resources/routers.ts";
 import { subnetResource } from "../../../src/types/resources/subnets.ts";
 import { type Body, RealApi } from "../../helpers/real-api.ts";
@@ -15,13 +21,14 @@ import { type Body, RealApi } from "../../helpers/real-api.ts";
 const resources = [
   ...[networkResource, subnetResource, portResource, agentResource, leaseResource],
   ...[routerResource, floatingIpResource, portForwardingResource],
+  ...[securityGroupResource, securityGroupRuleResource, defaultSecurityGroupRuleResource, addressGroupResource],
 ];
 /** A network with one segment tells it as provider:*, as clients of this API expect. */
 const onlyOfSeveral = "segments";
 /** Port forwardings are below a floating IP. */
 let forwardingPath = "";
-const pathOf = ({ collection }: ResourceDeclaration): string =>
-  collection === "port_forwardings" ? forwardingPath : collection;
+const pathOf = ({ collection, path }: ResourceDeclaration): string =>
+  collection === "port_forwardings" ? forwardingPath : (path ?? collection);
 const nowhere = "99999999-2222-4333-8444-555555555555";
 const pairs = (params: [string, string][]) => new URLSearchParams(params).toString();
 
@@ -62,8 +69,26 @@ before(async () => {
       .execute();
   }
   await addRouters();
+  await addSecurityGroups();
 });
 after(() => api.close());
+
+async function addSecurityGroups(): Promise<void> {
+  const addresses = ["192.0.2.0/24", "2001:db8::1"];
+  for (const name of ["b", "a"]) await api.create("address_group", { name, addresses }, {}, "address-groups");
+  const [blocks] = await api.list("address-groups", "", {}, "address_groups");
+  const group = await api.create("security_group", { name: "web", stateful: false }, {}, "security-groups");
+  const wishes = [
+    { protocol: "tcp", port_range_min: 80, port_range_max: 443, remote_ip_prefix: "10.9.0.5/16" },
+    { protocol: "icmp", ethertype: "IPv6", remote_group_id: group.id, description: "ping" },
+    { protocol: 6, remote_address_group_id: blocks?.id, port_range_min: 22, port_range_max: 22 },
+  ];
+  for (const wish of wishes) {
+    const rule = { direction: "ingress", ...wish };
+    await api.create("security_group_rule", { ...rule, security_group_id: group.id }, {}, "security-group-rules");
+    await api.create("default_security_group_rule", rule, {}, "default-security-group-rules");
+  }
+}
 
 async function addRouters(): Promise<void> {
   const outside = await api.create("network", { name: "outside", "router:external": true });
@@ -127,7 +152,9 @@ for (const resource of resources) {
     for (const [name, { filter, visible }] of Object.entries(resource.attributes)) {
       if (filter === undefined) continue;
       await list(`?${pairs([[name, sample[filter]]])}`);
-      const value = items.find((item) => item[name] !== null)?.[name];
+      // A list is found by each of its items.
+      const has = (item: Body, wanted: unknown) => [item[name]].flat().includes(wanted);
+      const [value] = items.flatMap((item) => item[name] ?? []);
       if (!visible || filter === "fixed-ips" || value === undefined || value === null) continue;
 
       const found = await list(`?${pairs([[name, textOf(value)]])}`);
@@ -135,7 +162,7 @@ for (const resource of resources) {
       assert.deepEqual(
         found.map(({ id }) => id).sort(),
         items
-          .filter((item) => item[name] === value)
+          .filter((item) => has(item, value))
           .map(({ id }) => id)
           .sort(),
         name,

@@ -29,7 +29,8 @@ forEachDatabase((_name, openFresh) => {
 
     const port = await createOne(services.ports, { network_id: networkId, name: "p" }, member("operators"));
 
-    const { id, mac_address, ...rest } = port;
+    const { id, mac_address, security_groups, ...rest } = port;
+    assert.equal((security_groups as readonly string[]).length, 1);
     assert.match(String(mac_address), /^fa:16:3e(:[0-9a-f]{2}){3}$/);
     assert.deepEqual(rest, {
       name: "p",

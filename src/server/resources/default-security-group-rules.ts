@@ -1,0 +1,107 @@
+// Templates: the rules that new security groups begin with. Groups that are there do not change with them.
+import { randomUUID } from "node:crypto";
+import type { Kysely, Selectable } from "kysely";
+import { ApiFault } from "../../types/api-faults.ts";
+import { defaultSecurityGroupRuleResource } from "../../types/resources/security-group-rules.ts";
+import type { ApiPart } from "../api/api-part.ts";
+import { type CollectionService, registerCollection } from "../api/collection-routes.ts";
+import { extension } from "../api/extensions.ts";
+import type { Attributes } from "../services/resource-service.ts";
+import { presentMatch } from "../services/security-group-present.ts";
+import { readRule, ruleFilters } from "../services/security-group-rule.ts";
+import { checkRemotes, parentGroup } from "../services/security-group-rows.ts";
+import { forbidden, type ServiceDeps, text } from "../services/service-deps.ts";
+import { type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
+import type { Trx } from "../store/database.ts";
+import { flag, inChunks } from "../store/rows.ts";
+import type { Database, DefaultSecurityGroupRulesTable } from "../store/schema.ts";
+
+type Row = Selectable<DefaultSecurityGroupRulesTable>;
+
+export function defaultSecurityGroupRulePart(deps: ServiceDeps): ApiPart {
+  const { list, show, create, remove } = templates(deps);
+  return {
+    resources: [defaultSecurityGroupRuleResource],
+    extensions: [extension("security-groups-default-rules", "Default rules", "The rules that security groups begin with.")],
+    register: (app) => registerCollection(app, defaultSecurityGroupRuleResource, { list, show, create, remove }),
+  };
+}
+
+function templates(deps: ServiceDeps): Required<Omit<CollectionService, "update">> {
+  const service = new StandardService(deps, spec);
+  return {
+    list: (context, query) => service.list(context, query),
+    show: (context, id) => service.show(context, id),
+    async create(context, bodies) {
+      if (!context.isAdmin) throw forbidden("create_default_security_group_rule");
+      return service.create(context, bodies);
+    },
+    remove: (context, id, expectedRevision) => service.remove(context, id, expectedRevision),
+  };
+}
+
+const spec: StandardSpec<Row> = {
+  resource: defaultSecurityGroupRuleResource,
+  listed: {
+    table: "default_security_group_rules",
+    columns: {
+      id: "id",
+      description: "description",
+      direction: "direction",
+      ethertype: "ethertype",
+      protocol: "protocol",
+      port_range_min: "port_range_min",
+      port_range_max: "port_range_max",
+      remote_group_id: "remote_group_id",
+      remote_ip_prefix: "remote_ip_prefix",
+      remote_address_group_id: "remote_address_group_id",
+      used_in_default_sg: "used_in_default_sg",
+      used_in_non_default_sg: "used_in_non_default_sg",
+      revision_number: "revision_number",
+      created_at: "created_at",
+      updated_at: "updated_at",
+    },
+    filters: ruleFilters,
+  },
+  visible: () => undefined,
+  present,
+  newRow: (_context, body, now) => ({
+    ...readRule(body),
+    id: randomUUID(),
+    // Nobody's: they are for all projects.
+    project_id: "",
+    description: text(body["description"]) ?? "",
+    used_in_default_sg: flag(body["used_in_default_sg"] ?? false),
+    used_in_non_default_sg: flag(body["used_in_non_default_sg"] ?? true),
+    revision_number: 1,
+    created_at: now,
+    updated_at: now,
+  }),
+  changedRow: (before) => before,
+  checkCreate,
+};
+
+async function checkCreate(trx: Trx, { context, rows }: Created<Row>): Promise<void> {
+  const named = rows.map((row) => ({
+    ...row,
+    remote_group_id: row.remote_group_id === parentGroup ? null : row.remote_group_id,
+  }));
+  await checkRemotes(trx, context, named);
+  const keys = new Set(rows.map((row) => row.match_key));
+  if (keys.size < rows.length) {
+    throw new ApiFault("DuplicateSecurityGroupRuleInPost", "Duplicate default Security Group Rule in POST.");
+  }
+  const [known] = await inChunks([...keys], (piece) =>
+    trx.selectFrom("default_security_group_rules").select("id").where("match_key", "in", piece).limit(1).execute(),
+  );
+  if (known === undefined) return;
+  throw new ApiFault("DefaultSecurityGroupRuleExists", `Default Security group rule already exists. Rule id is ${known.id}.`);
+}
+
+async function present(_db: Kysely<Database>, rows: readonly Row[]): Promise<readonly Attributes[]> {
+  return rows.map((row) => ({
+    ...presentMatch(row),
+    used_in_default_sg: row.used_in_default_sg === 1,
+    used_in_non_default_sg: row.used_in_non_default_sg === 1,
+  }));
+}
