@@ -10,6 +10,7 @@ import { openHealthSocket } from "../runtime/health-socket.ts";
 import { ItemStream } from "../runtime/item-stream.ts";
 import { ReportQueue } from "../runtime/report-queue.ts";
 import { openSelfFence } from "../runtime/self-fence.ts";
+import { serveRouterStates } from "../runtime/router-states.ts";
 import type { Stop } from "../runtime/stop.ts";
 import type { Timers } from "../runtime/timers.ts";
 import { type FloatingIpItem, floatingIpStreamMessageSchema } from "../types/l3-messages.ts";
@@ -115,6 +116,11 @@ export async function startFloatingIpAgent(environment: FloatingIpEnvironment): 
     heartbeat.setPhase("stopping");
     heartbeat.close();
   });
+  const answers = serveRouterStates({
+    ...{ bus, role: "fip", host, readPhase: () => heartbeat.phase },
+    readRouters: () => agent.journal.states,
+  });
+  stop.onStop("floating IPs' answers", () => answers.close());
   await places.start((router) => agent.routerChanged(router));
   heartbeat.start();
   heartbeat.setPhase("syncing");

@@ -1,6 +1,8 @@
 // What became of each router's floating IPs: for people, on the agent's socket, and as figures.
+import { formatTimestamp } from "../base/clock.ts";
 import type { RouterId } from "../model/ids.ts";
 import { Histogram } from "../runtime/histogram.ts";
+import type { RouterState } from "../types/agent-state.ts";
 
 export interface RouterStatus {
   /** `waiting`: the router is not here yet, or has no gateway. `fenced`: nobody hears this agent, others may serve them. */
@@ -26,6 +28,14 @@ export class RouterJournal {
 
   get status(): ReadonlyMap<RouterId, RouterStatus> {
     return this.#status;
+  }
+
+  /** The same for servers that ask. */
+  get states(): readonly RouterState[] {
+    return [...this.#status].map(([routerId, { atMs, ms, ...line }]) => ({
+      ...{ routerId, ...line, outcome: null },
+      ...{ lastReconcileMs: ms, lastReconcileAt: formatTimestamp(atMs) },
+    }));
   }
 
   set(id: RouterId, status: RouterStatus): void {

@@ -11,6 +11,7 @@ import { openHealthSocket } from "../runtime/health-socket.ts";
 import { ItemStream, type PageRequest } from "../runtime/item-stream.ts";
 import { ReportQueue } from "../runtime/report-queue.ts";
 import { openSelfFence } from "../runtime/self-fence.ts";
+import { serveRouterStates } from "../runtime/router-states.ts";
 import type { Stop } from "../runtime/stop.ts";
 import type { Timers } from "../runtime/timers.ts";
 import { type RouterItem, routerStreamMessageSchema, type RouterSyncReply } from "../types/l3-messages.ts";
@@ -116,6 +117,11 @@ export async function startL3Agent(environment: L3AgentEnvironment): Promise<Run
     void fence?.renewNow();
   });
   closeOnStop(environment, { agent, reports: [reports, haReports], haStates, stream, fence, health, heartbeat });
+  const answers = serveRouterStates({
+    ...{ bus, role: "l3", host, readPhase: () => heartbeat.phase },
+    readRouters: () => agent.journal.states,
+  });
+  environment.stop.onStop("answers", () => answers.close());
   await haStates.start((router) => agent.haChanged(router));
   heartbeat.start();
   heartbeat.setPhase("syncing");

@@ -5,6 +5,7 @@ import type { Logger } from "../base/logger.ts";
 import type { RouterOutcome } from "../drivers/router-driver.ts";
 import type { RouterId } from "../model/ids.ts";
 import { Histogram } from "../runtime/histogram.ts";
+import type { RouterState } from "../types/agent-state.ts";
 
 export type ReconcileOutcome = RouterOutcome | "removed" | "absent";
 
@@ -59,6 +60,11 @@ export class RouterJournal {
 
   get status(): ReadonlyMap<RouterId, RouterLine> {
     return this.#status;
+  }
+
+  /** The same for servers that ask. */
+  get states(): readonly RouterState[] {
+    return [...this.#status].map(([routerId, line]) => ({ routerId, ...line, addresses: null }));
   }
 
   /** How often each outcome came. */

@@ -18,7 +18,7 @@ export function registerAgentRoutes(app: FastifyInstance, agents: AgentService):
 
   app.get(
     "/v2.0/agents/:id/status",
-    described("What the agent says of each of its networks now"),
+    described("What the agent says of each of its networks or routers now"),
     scoped(async (request, _reply, context) => ({
       status: await agents.status(context, idOf(request, agentResource, context)),
     })),

@@ -1,8 +1,8 @@
-// Asks an agent over the bus how its networks are.
+// Asks an agent over the bus how its networks, or its routers, are.
 import { type ErrorCode, NetloomError } from "../../base/errors.ts";
 import type { Bus } from "../../messaging/bus.ts";
 import { askSubject } from "../../messaging/subjects.ts";
-import { agentStateSchema } from "../../types/agent-state.ts";
+import { agentStateSchema, routerAgentStateSchema } from "../../types/agent-state.ts";
 import type { AskAgent, AskFailure } from "../services/agent-states.ts";
 
 /** An agent answers from memory: one that takes longer hangs, or is gone without a word. */
@@ -15,11 +15,11 @@ const failures: Readonly<Partial<Record<ErrorCode, AskFailure>>> = {
 };
 
 export function agentAsker(bus: Pick<Bus, "request" | "isConnected">, timeoutMs = defaultTimeoutMs): AskAgent {
-  return async (host, page) => {
+  return async ({ role, host }, page) => {
     if (!bus.isConnected) return "disconnected";
     try {
-      const reply = await bus.request(askSubject("dhcp", "state", host), page, { timeoutMs });
-      return agentStateSchema.safeParse(reply).data ?? "confused";
+      const reply = await bus.request(askSubject(role, "state", host), page, { timeoutMs });
+      return (role === "dhcp" ? agentStateSchema : routerAgentStateSchema).safeParse(reply).data ?? "confused";
     } catch (thrown) {
       if (!(thrown instanceof NetloomError)) throw thrown;
       if (!bus.isConnected) return "disconnected";

@@ -5,8 +5,9 @@ import type { NetworkState } from "../../../src/types/agent-state.ts";
 import { networkId } from "../../../src/model/ids.ts";
 import { forEachDatabase } from "../../helpers/databases.ts";
 import { FakeClock } from "../../helpers/fake-clock.ts";
-import { admin } from "../../helpers/network-services.ts";
+import { admin, everything } from "../../helpers/network-services.ts";
 import type { RawAgent } from "../../helpers/raw-agent.ts";
+import { RawL3Agent } from "../../helpers/raw-l3-agent.ts";
 import { ServerRig } from "../../helpers/server-rig.ts";
 
 const networkOf = (n: number): NetworkState => ({
@@ -80,10 +81,37 @@ forEachDatabase((_name, openFresh) => {
   test("nobody is asked about an agent that is unknown or has no networks", async () => {
     const { rig, id, agents } = await setUp();
     const nowhere = "00000000-0000-4000-8000-000000000000";
-    await rig.store.db.updateTable("agents").set({ role: "l3", agent_type: "L3 agent" }).where("id", "=", id).execute();
+    await rig.store.db.updateTable("agents").set({ role: "other", agent_type: "Other agent" }).where("id", "=", id).execute();
 
     await assert.rejects(agents.status(admin, nowhere), { type: "AgentNotFound" });
-    await assert.rejects(agents.status(admin, id), { type: "HTTPNotFound", message: /is no DHCP agent \(L3 agent\)/ });
+    await assert.rejects(agents.status(admin, id), { type: "HTTPNotFound", message: /\(Other agent\) has no status/ });
+  });
+
+  test("an agent of floating IPs is asked for its routers, page by page", async () => {
+    const { rig } = await setUp();
+    const fip = new RawL3Agent(rig.hub.connect(), "fip", "node-1");
+    await fip.sync();
+    const routerNo = (n: number): string => `a0000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
+    const timing = { outcome: null, lastReconcileMs: 1.5, lastReconcileAt: "2026-11-21T10:00:00Z" };
+    fip.bus.serve(askSubject("fip", "state", "node-1"), agentQueue, async ({ data }) => {
+      const { after } = data as { readonly after?: string };
+      const n = after === undefined ? 1 : Number(after.slice(-1)) + 1;
+      const router = { routerId: routerNo(n), state: "failing", reason: "nft: no such table", addresses: n, ...timing };
+      return { host: "node-1", phase: "ready", routers: [router], hasMore: n < 3 };
+    });
+    const all = await rig.parts.services.agents.list(admin, everything);
+    const id = String(all.find((agent) => agent["agent_type"] === "Floating IP agent")?.["id"]);
+
+    const status = await rig.parts.services.agents.status(admin, id);
+
+    const routers = status["routers"] as readonly Readonly<Record<string, unknown>>[];
+    assert.deepEqual(
+      routers.map((one) => one["router_id"]),
+      [1, 2, 3].map(routerNo),
+    );
+    const line = { state: "failing", reason: "nft: no such table", floating_ips: 1 };
+    const shownTiming = { last_reconcile_at: "2026-11-21T10:00:00Z", last_reconcile_ms: 1.5 };
+    assert.deepEqual(routers[0], { router_id: routerNo(1), ...line, ...shownTiming });
   });
 
   test("alive is who was heard of lately, by any server; a server that has just started makes nobody alive", async () => {

@@ -81,6 +81,15 @@ describe("two hosts of which one fails or is not heard", { skip: skipWithoutRoot
     const all = await site.services.agents.list(admin, everything);
     return all.filter((agent) => agent["host"] === name).every((agent) => agent["alive"] === true);
   };
+  /** What the server hears of a router from an agent that it asks. */
+  const askOf = async (host: HaHost, type: string, router: string): Promise<Shown> => {
+    const all = await site.services.agents.list(admin, everything);
+    const agent = all.find((one) => one["host"] === host.name && one["agent_type"] === type);
+    const { routers } = await site.services.agents.status(admin, idOf(agent ?? {}));
+    const lines = routers as readonly { readonly router_id: string; readonly state: string; readonly reason: unknown }[];
+    const line = lines.find((one) => one.router_id === router);
+    return [line?.state, line?.reason];
+  };
   const rename = async (host: HaHost, from: string, to: string): Promise<void> => {
     await host.inside("ip", "link", "set", from, "down");
     await host.inside("ip", "link", "set", from, "name", to, "up");
@@ -92,6 +101,7 @@ describe("two hosts of which one fails or is not heard", { skip: skipWithoutRoot
 
     await rename(backup, "ext", "ext-gone");
     await waitForState(backup, ha.routerId, "failing");
+    assert.deepEqual(await askOf(backup, "L3 agent", ha.routerId), ["failing", noBridge]);
     assert.deepEqual(
       [await showRouter(), await showFloatingIp(ha.id)],
       [
@@ -106,6 +116,29 @@ describe("two hosts of which one fails or is not heard", { skip: skipWithoutRoot
     await rename(backup, "ext-gone", "ext");
     await waitForShown(showRouter, ["ACTIVE", null]);
     await waitForShown(() => showFloatingIp(ha.id), ["ACTIVE", null]);
+  });
+
+  test("a floating IP that the kernel does not take is in ERROR with the kernel's reason, and works when it is repaired", async () => {
+    const [own] = await readHosts();
+    // Else it is repaired at once.
+    await own.endAgent("l3-agent", "SIGKILL");
+
+    await own.inRouter(scene.routerId, "nft", "delete", "table", "inet", "netloom");
+    const [, reason] = await waitFor(
+      async () => {
+        const shown = await showFloatingIp(plain.id);
+        return shown[0] === "ERROR" ? shown : undefined;
+      },
+      { ...soon, what: "the floating IP to be in ERROR" },
+    );
+    assert.match(String(reason), /No such file or directory/);
+    const [state, told] = await askOf(own, "Floating IP agent", scene.routerId);
+    assert.equal(state, "failing");
+    assert.match(String(told), /No such file or directory/);
+
+    await own.startAgent("l3-agent");
+    await waitForShown(() => showFloatingIp(plain.id), ["ACTIVE", null]);
+    await site.pings(site.outside, plain.address);
   });
 
   test("a host that no server hears gives up its plain router and not the other kind; the outside reaches the next host only", async () => {
