@@ -55,6 +55,13 @@ export interface RouterHaDriver {
    * @returns whether anything had to be done
    */
   ensure(plan: HaPlan, options: { readonly isRemade: boolean }): Promise<boolean>;
+  /**
+   * Starts again what does not run any more, as it was, and leaves it all that the primary has: call it before anything is
+   * compared. Does nothing where it never ran, or was about to be changed.
+   *
+   * @returns whether it was started
+   */
+  revive(id: RouterId, namespace: string): Promise<boolean>;
   /** Whether it runs, in the namespace that has this name now. */
   isRunning(id: RouterId, namespace: string): Promise<boolean>;
   /** Whether anything of that router is on this host. */

@@ -7,13 +7,7 @@ export interface PingCount {
   readonly address: string;
   readonly sent: number;
   /** Without an answer that had passed a router. */
-  readonly missing: readonly MissingPing[];
-}
-
-export interface MissingPing {
-  readonly number: number;
-  /** About when it was sent, by performance.now(). */
-  readonly atMs: number;
+  readonly missing: readonly number[];
 }
 
 /** An answer that came with the hop count of an instance's system is the router's own: it had no hop to go. */
@@ -23,9 +17,8 @@ const intervalMs = 200;
 export class PingWatch {
   readonly #address: string;
   readonly #child: ChildProcess;
-  /** By number: when the answer came. */
-  readonly #answered = new Map<number, number>();
-  readonly #startedAtMs = performance.now();
+  /** By number. */
+  readonly #answered = new Set<number>();
   #rest = "";
   #summary = "";
 
@@ -59,12 +52,8 @@ export class PingWatch {
     this.#child.kill("SIGINT");
     await ended;
     const sent = Number(/(\d+) packets transmitted/.exec(this.#summary)?.[1] ?? "0");
-    const missing: MissingPing[] = [];
-    let atMs = this.#startedAtMs;
-    for (let number = 1; number <= sent; number += 1) {
-      atMs = this.#answered.get(number) ?? atMs + intervalMs;
-      if (!this.#answered.has(number)) missing.push({ number, atMs });
-    }
+    const numbers = Array.from({ length: sent }, (_, index) => index + 1);
+    const missing = numbers.filter((number) => !this.#answered.has(number));
     return { address: this.#address, sent, missing };
   }
 
@@ -81,7 +70,7 @@ export class PingWatch {
     for (const line of lines) {
       if (line.includes("packets transmitted")) this.#summary = line;
       const [, number, hops] = /icmp_seq=(\d+) ttl=(\d+)/.exec(line) ?? [];
-      if (number !== undefined && Number(hops) < ownHops) this.#answered.set(Number(number), performance.now());
+      if (number !== undefined && Number(hops) < ownHops) this.#answered.add(Number(number));
     }
   }
 }

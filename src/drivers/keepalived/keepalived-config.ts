@@ -83,8 +83,8 @@ export function formatKeepalivedConfig(plan: HaPlan, files: KeepalivedFiles, adv
   return `${[...block("global_defs", global), ...block(`vrrp_instance VR_${vrId}`, instance)].join("\n")}\n`;
 }
 
-/** Of the time in which a keepalived that was killed is started again, on a busy machine. */
-const restartSeconds = 10;
+/** In which a keepalived that was killed is started again, also when the agent was killed with it, again and again. */
+const restartSeconds = 60;
 
 /** What the hook does; see netloom-ha-notify. */
 export function formatHookFile(plan: HaPlan, advertMs: number): string {

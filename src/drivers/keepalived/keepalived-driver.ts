@@ -42,6 +42,9 @@ export interface KeepalivedOptions {
 /** In which a keepalived that lost its worker for the first time has started another one. */
 const respawnMs = 300;
 
+/** On a busy machine; usually some milliseconds. */
+const pidMs = 5000;
+
 interface Texts {
   readonly conf: string;
   readonly hook: string;
@@ -52,6 +55,8 @@ interface Texts {
 type Present = { readonly [Kind in keyof Texts]: string | undefined };
 
 const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
+
+const forceOf = (conf: string, hook: string): string => `${hashOf(conf)} ${hashOf(hook)}\n`;
 
 const areSame = (one: Present, other: Texts): boolean =>
   one.conf === other.conf && one.hook === other.hook && one.force === other.force;
@@ -89,6 +94,19 @@ export class KeepalivedDriver implements RouterHaDriver {
     return true;
   }
 
+  async revive(id: RouterId, namespace: string): Promise<boolean> {
+    const { conf, hook, force } = await this.#readPresent(id);
+    if (conf === undefined || hook === undefined || force !== forceOf(conf, hook)) return false;
+    if ((await this.#find(id, namespace)) !== undefined) return false;
+    // What does not start is written anew.
+    await removeFile(this.#file(id, "force"));
+    await this.#settle(id, namespace);
+    await this.#stopBroken(id, namespace);
+    await this.#start(id, namespace);
+    await writeFileAtomic(this.#file(id, "force"), force);
+    return true;
+  }
+
   async isRunning(id: RouterId, namespace: string): Promise<boolean> {
     return (await this.#find(id, namespace)) !== undefined;
   }
@@ -113,7 +131,7 @@ export class KeepalivedDriver implements RouterHaDriver {
     const { routerId: id } = plan;
     const files = { hookScript, hookFile: this.#file(id, "hook"), stateFile: haStateFile(stateDir, id) };
     const [conf, hook] = [formatKeepalivedConfig(plan, files, advertMs), formatHookFile(plan, advertMs)];
-    return { conf, hook, force: `${hashOf(conf)} ${hashOf(hook)}\n` };
+    return { conf, hook, force: forceOf(conf, hook) };
   }
 
   async #readPresent(id: RouterId): Promise<Present> {
@@ -178,9 +196,18 @@ export class KeepalivedDriver implements RouterHaDriver {
     const files = ["-f", this.#file(id, "conf"), "-p", this.#file(id, "pid"), "-r", this.#file(id, "vrrp.pid")];
     const argv = ["nsenter", `--net=${namespacePath(namespace)}`, "keepalived", "--vrrp", ...files];
     const result = await this.#options.runner.run(argv);
-    if (result.exitCode === 0) return;
+    if (result.exitCode === 0) return this.#waitForPid(id);
     const failed = commandFailed(argv, result);
     throw new NetloomError(failed.code, `no high availability: ${failed.message}`, failed.detail, failed);
+  }
+
+  /** Written a moment after it has gone to the background; before that nobody would find it. */
+  async #waitForPid(id: RouterId): Promise<void> {
+    const endsAt = performance.now() + pidMs;
+    while ((await this.#findAny(id)) === undefined) {
+      if (performance.now() > endsAt) throw new NetloomError("TIMEOUT", "no high availability: keepalived says no pid");
+      await delay(5);
+    }
   }
 
   async #settle(id: RouterId, namespace: string, ...words: readonly string[]): Promise<string> {

@@ -1,6 +1,7 @@
 // What a router of high availability needs beside its namespace: who is the primary, and that it is decided.
 import { setTimeout as delay } from "node:timers/promises";
 import { NetloomError } from "../../base/errors.ts";
+import { isNamespace } from "../../linux/netns.ts";
 import type { RouterId } from "../../model/ids.ts";
 import type { Router } from "../../model/router.ts";
 import type { RouterHaDriver } from "../router-ha.ts";
@@ -13,6 +14,8 @@ const takeOverMs = 300;
 export class HaPart {
   readonly #driver: RouterHaDriver | undefined;
   readonly #hasIpv6: boolean;
+  /** Not counted yet. */
+  readonly #revived = new Set<RouterId>();
 
   constructor(driver: RouterHaDriver | undefined, { hasIpv6 }: { readonly hasIpv6: boolean }) {
     this.#driver = driver;
@@ -31,6 +34,8 @@ export class HaPart {
     if (ha === null) throw new NetloomError("INVALID", "this host has no port on the HA network of the router");
     const driver = this.#driver;
     if (driver === undefined) throw new NetloomError("INVALID", "no high availability: keepalived is not installed");
+    // Before anything is compared: nobody has taken over only because the process that would know was killed.
+    if (isNamespace(spec.namespace) && (await driver.revive(router.id, spec.namespace))) this.#revived.add(router.id);
     const isDecided = await driver.isRunning(router.id, spec.namespace);
     const state = isDecided ? await driver.stateOf(router.id) : "unknown";
     return specInState(spec, { router, ha, state, hasIpv6: this.#hasIpv6 });
@@ -43,9 +48,10 @@ export class HaPart {
   }
 
   /** @returns whether anything had to be done */
-  async ensure({ ha }: RouterSpec, isRemade: boolean): Promise<boolean> {
+  async ensure({ ha, routerId }: RouterSpec, isRemade: boolean): Promise<boolean> {
     if (ha === undefined) return false;
-    return (await this.#driver?.ensure(ha.plan, { isRemade })) === true;
+    const hasChanged = (await this.#driver?.ensure(ha.plan, { isRemade })) === true;
+    return this.#revived.delete(routerId) || hasChanged;
   }
 
   async isRunning({ ha, routerId, namespace }: RouterSpec): Promise<boolean> {
@@ -59,6 +65,7 @@ export class HaPart {
   }
 
   async remove(id: RouterId): Promise<void> {
+    this.#revived.delete(id);
     await this.#driver?.remove(id);
   }
 }
