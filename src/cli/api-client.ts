@@ -1,5 +1,6 @@
 // The REST API as the command line uses it: JSON in and out, look-up by name or id, failures as one line.
 import { isUuid } from "../model/ids.ts";
+import { type Credentials, noCredentials } from "./credentials.ts";
 import { CommandFailure, exitCodeOfStatus, exitCodes } from "./exit-codes.ts";
 
 export type ApiObject = Readonly<Record<string, unknown>>;
@@ -31,12 +32,16 @@ export type Query = readonly [name: string, value: string][];
 
 export class ApiClient {
   readonly #url: string;
+  readonly #credentials: Credentials;
+  #token: string | undefined;
 
-  constructor(url: string) {
+  constructor(url: string, credentials: Credentials = noCredentials) {
     if (!URL.canParse(url) || !["http:", "https:"].includes(new URL(url).protocol)) {
       throw new CommandFailure(exitCodes.usage, `--url takes http://… or https://…, not ${JSON.stringify(url)}`);
     }
     this.#url = url.replace(/\/+$/, "");
+    this.#credentials = credentials;
+    this.#token = credentials.token;
   }
 
   async list(resource: ResourceName, query: Query = []): Promise<readonly ApiObject[]> {
@@ -124,10 +129,23 @@ export class ApiClient {
     return text === "" ? undefined : parseJson(text, this.#url);
   }
 
+  /** Logs in when the server asks for it, once. */
+  async #ask(method: string, path: string, body: ApiObject | undefined): Promise<Response> {
+    const response = await this.#send(method, path, body);
+    if (response.status !== 401 || this.#token !== undefined) return response;
+    await response.body?.cancel();
+    this.#token = await this.#credentials.logIn();
+    if (this.#token !== undefined) return this.#send(method, path, body);
+    const hint = "give --os-token, NETLOOM_TOKEN or OS_TOKEN, or OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME";
+    throw new CommandFailure(exitCodes.failure, `the server at ${this.#url} requires authentication: ${hint}`);
+  }
+
   async #send(method: string, path: string, body: ApiObject | undefined): Promise<Response> {
-    const init: RequestInit = { method, headers: { accept: "application/json" }, signal: AbortSignal.timeout(60_000) };
-    if (body !== undefined)
-      Object.assign(init, { body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+    const headers: Record<string, string> = { accept: "application/json" };
+    if (this.#token !== undefined) headers["x-auth-token"] = this.#token;
+    if (body !== undefined) headers["content-type"] = "application/json";
+    const init: RequestInit = { method, headers, signal: AbortSignal.timeout(60_000) };
+    if (body !== undefined) init.body = JSON.stringify(body);
     try {
       return await fetch(`${this.#url}/v2.0/${path}`, init);
     } catch (thrown) {

@@ -32,6 +32,11 @@ async function buildCommandTree(argv: readonly string[]): Promise<Command> {
     .description("Tenant networks on machines you own.")
     .version(readVersion())
     .addOption(new Option("--url <url>", "API of the server").env("NETLOOM_URL").default("http://127.0.0.1:9696"))
+    .addOption(
+      new Option("--os-token <token>", "token of the caller; without one OS_TOKEN, or a login by OS_* when asked").env(
+        "NETLOOM_TOKEN",
+      ),
+    )
     .addOption(new Option("-o, --output <format>", "how to print").choices([...outputFormats]).default("table"))
     .showHelpAfterError(false)
     .addHelpText("after", exitCodeHelp);

@@ -1,6 +1,7 @@
 // What every command needs: the client for --url and the printer for -o.
 import type { Command } from "commander";
 import { ApiClient, type ApiObject } from "../api-client.ts";
+import { credentialsOf } from "../credentials.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { formatList, formatObject, type OutputFormat } from "../output.ts";
 
@@ -19,9 +20,9 @@ export interface AttachedList {
 }
 
 export function contextOf(command: Command): CommandContext {
-  const { url, output } = command.optsWithGlobals<{ url: string; output: OutputFormat }>();
+  const { url, osToken, output } = command.optsWithGlobals<{ url: string; osToken?: string; output: OutputFormat }>();
   return {
-    client: new ApiClient(url),
+    client: new ApiClient(url, credentialsOf(osToken)),
     printList: async (objects, columns) => print(await formatList(objects, columns, output)),
     printObject: async (object) => print(await formatObject(object, output)),
     printObjectWithList: async (object, { name, items, columns }) => {
