@@ -123,7 +123,7 @@ export class ApiClient {
   }
 
   async #request(method: string, path: string, body?: ApiObject): Promise<unknown> {
-    const response = await this.#send(method, path, body);
+    const response = await this.#ask(method, path, body);
     const text = await response.text();
     if (!response.ok) throw new CommandFailure(exitCodeOfStatus(response.status), faultMessage(response, text));
     return text === "" ? undefined : parseJson(text, this.#url);
