@@ -1,6 +1,7 @@
 // Settings of `netloom server`.
 import { join } from "node:path";
 import { z } from "zod";
+import { serverApi } from "./api-keys.ts";
 import { refuseEarlyFailover, serverDhcp } from "./dhcp-keys.ts";
 import { serverHa } from "./ha-keys.ts";
 import { identity, refuseIncompleteIdentity, refuseOpenApi } from "./identity-keys.ts";
@@ -19,6 +20,8 @@ export const serverSchema = z
     dhcp: z.strictObject(serverDhcp).prefault({}),
     l3: z.strictObject(serverHa).prefault({}),
     logLevel: keys.logLevel,
+    network: z.strictObject(serverNetwork).prefault({}),
+    api: z.strictObject(serverApi).prefault({}),
   })
   .superRefine(refuseOpenApi)
   .superRefine(refuseIncompleteIdentity)

@@ -1,6 +1,7 @@
 // Settings of `netloom up`: what it needs itself and what it hands to the programs that it starts.
 import { z } from "zod";
 import { agentWork, refuseOddAgentTimes, refuseSlowHeartbeats } from "./agent-keys.ts";
+import { serverApi } from "./api-keys.ts";
 import { agentDhcp, refuseEarlyFailover, refuseOddDhcpTimes, serverDhcp } from "./dhcp-keys.ts";
 import { agentHa, serverHa } from "./ha-keys.ts";
 import { identity, refuseIncompleteIdentity, refuseOpenApi } from "./identity-keys.ts";
@@ -25,6 +26,7 @@ export const upSchema = z
     allowedHosts: keys.allowedHosts,
     availabilityZone: keys.availabilityZone,
     namespacePrefix: keys.namespacePrefix,
+    api: z.strictObject(serverApi).prefault({}),
     logLevel: keys.logLevel,
     dhcp: z.strictObject({ ...serverDhcp, ...agentDhcp }).prefault({}),
     l3: z.strictObject({ ...keys.agentL3, ...serverHa, ...agentHa }).prefault({}),

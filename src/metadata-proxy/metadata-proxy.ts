@@ -15,7 +15,7 @@ import type { ListenPlace, NamespaceSockets } from "./namespace-sockets.ts";
 import { findInstance } from "./instance.ts";
 import { MetadataFront } from "./metadata-front.ts";
 import { NetworkListeners } from "./network-listeners.ts";
-import { type RateLimit, RateLimiter } from "./rate-limit.ts";
+import { type RateLimit, RateLimiter } from "../base/rate-limit.ts";
 import { RequestHandler, type RequestOrigin } from "./request-handler.ts";
 import { Upstream, type UpstreamAddress } from "./upstream.ts";
 

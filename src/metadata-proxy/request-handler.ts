@@ -8,7 +8,7 @@ import type { NetworkId } from "../model/ids.ts";
 import { type Answer, answerBuiltIn } from "./built-in/answer.ts";
 import type { HostFacts } from "./built-in/facts.ts";
 import type { Instance } from "./instance.ts";
-import type { RateLimiter } from "./rate-limit.ts";
+import type { RateLimiter } from "../base/rate-limit.ts";
 import { claimsBothIds, upstreamHeaders } from "./request-headers.ts";
 import { hasBody, type Upstream, UpstreamSilence } from "./upstream.ts";
 

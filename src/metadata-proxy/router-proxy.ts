@@ -16,7 +16,7 @@ import { findInstance, type Instance } from "./instance.ts";
 import { MetadataFront } from "./metadata-front.ts";
 import type { ListenPlace, NamespaceSockets } from "./namespace-sockets.ts";
 import { NetworkListeners } from "./network-listeners.ts";
-import { type RateLimit, RateLimiter } from "./rate-limit.ts";
+import { type RateLimit, RateLimiter } from "../base/rate-limit.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { Upstream, type UpstreamAddress } from "./upstream.ts";
 

@@ -14,18 +14,18 @@ export async function main(argv: readonly string[]): Promise<void> {
   const config = await loadServerConfig(argv);
   const log = createLogger(config.logLevel, { agent: "server", host: config.host });
   const server = await startServer(config, log);
-  stopOnSignal(server, log);
+  stopOnSignal(server, config.api.drainMs, log);
   log.info({ outcome: server.url }, "server is ready");
   process.send?.({ type: "ready", url: server.url });
 }
 
-function stopOnSignal(server: RunningServer, log: Logger): void {
+function stopOnSignal(server: RunningServer, drainMs: number, log: Logger): void {
   let isStopping = false;
   const stop = (outcome: string): void => {
     if (isStopping) return;
     isStopping = true;
     log.info({ outcome }, "server is stopping");
-    const limit = setTimeout(() => process.exit(0), stopLimitMs);
+    const limit = setTimeout(() => process.exit(0), stopLimitMs + drainMs);
     void server.close().then(() => {
       clearTimeout(limit);
       process.exit(0);

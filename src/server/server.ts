@@ -1,4 +1,5 @@
 // The server as one program: database, NATS, its parts and the REST API, opened in this order and closed in the other.
+import { setTimeout as delay } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { NetloomError } from "../base/errors.ts";
@@ -27,6 +28,12 @@ export interface ServerSettings extends IdentitySettings {
   readonly allowedHosts?: readonly string[];
   readonly db: string;
   readonly nats: { readonly url: string; readonly nkeySeedFile?: string | undefined };
+  readonly api?: {
+    readonly rateLimit: number;
+    readonly rateBurst: number;
+    readonly paginationMaxLimit: number;
+    readonly drainMs: number;
+  };
   readonly dhcp: Pick<ServerBase, "agentsPerNetwork" | "dnsDomain"> & Partial<FailoverSettings> & SchedulingSettings;
   readonly l3?: Pick<ServerBase, "maxL3AgentsPerRouter">;
 }
@@ -34,7 +41,7 @@ export interface ServerSettings extends IdentitySettings {
 export interface RunningServer {
   /** As it really listens, also when port 0 was asked for. */
   readonly url: string;
-  /** Takes nothing new, ends what is under way, and closes everything; at most 4.5 s. */
+  /** Serves for `api.drain_ms` more, then takes nothing new, ends what is under way, and closes everything. */
   close(): Promise<void>;
 }
 
@@ -45,10 +52,12 @@ const apiDrainMs = 3000;
 
 /** Rejects with one clear line when the database, NATS or the listening port is not to be had; then nothing stays open. */
 export async function startServer(settings: ServerSettings, log: Logger, clock: Clock = systemClock): Promise<RunningServer> {
+const stopping = { check: "stopping", ok: false, reason: "the server was told to stop" } as const;
   const closers: Closer[] = [];
   const close = async (): Promise<void> => {
     for (const step of closers.splice(0).reverse()) {
       try {
+  let isStopping = false;
         await step();
       } catch (err) {
         log.warn({ err }, "part of the server did not close");
@@ -75,18 +84,28 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
       allowedHosts,
       authenticator,
       metrics,
-      readiness,
+      readiness: () => (isStopping ? [...readiness(), stopping] : readiness()),
+      rateLimit: { perSecond: settings.api?.rateLimit ?? 0, burst: settings.api?.rateBurst ?? 1 },
+      maxPageSize: settings.api?.paginationMaxLimit ?? 0,
+      onRequest: noticeSender(bus, log),
+      onAnswered: (request) => composed.requests.add(request),
     };
     const app = createApi(api);
     const stream = bus.notifications();
     const notifications = await startNotifications({ store, bus, stream, readers: app.readers, clock, log });
     closers.push(() => notifications.close());
-    return { url: await listen(app, settings, closers), close };
+    const url = await listen(app, settings, closers);
+    const drainMs = settings.api?.drainMs ?? 0;
+    if (drainMs > 0) {
+      closers.push(async () => {
+        isStopping = true;
+        await delay(drainMs);
+      });
+    }
+    return { url, close };
   } catch (thrown) {
     await close();
     throw thrown;
-      onRequest: noticeSender(bus, log),
-      onAnswered: (request) => composed.requests.add(request),
   }
 }
 

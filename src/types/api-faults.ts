@@ -170,3 +170,4 @@ export class ApiFault extends Error {
     return faultStatus[this.type];
   }
 }
+  HTTPTooManyRequests: 429,

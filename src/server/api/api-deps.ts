@@ -1,6 +1,7 @@
 // What the API needs of the rest of the server.
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import type { RateLimit } from "../../base/rate-limit.ts";
 import type { Authenticator } from "../identity/authenticator.ts";
 import type { AgentService } from "../services/agent-admin-service-types.ts";
 import type { L3AgentService } from "../services/l3-agent-service-types.ts";
@@ -48,6 +49,10 @@ export interface ApiDeps {
   readonly allowedHosts?: readonly string[];
   /** Who a request is from; the headers are believed when absent. */
   readonly authenticator?: Authenticator;
+  /** What one caller may ask for; any number when absent. */
+  readonly rateLimit?: RateLimit;
+  /** Most objects in one page of a list; 0 or absent: any number. */
+  readonly maxPageSize?: number;
   /** Told of each change that somebody asks for. */
   readonly onRequest?: NoticeListener;
   /** Told of each request that was answered. */

@@ -23,6 +23,7 @@ import { installIdentity } from "./identity.ts";
 import { registerL3AgentRoutes } from "./l3-agent-routes.ts";
 import { installOpenApi } from "./openapi.ts";
 import { maxBodyBytes, parseRequestBody } from "./request-body.ts";
+import { installRateLimit } from "./rate-limit.ts";
 import { installRequestNotices } from "./request-notices.ts";
 import { installNoRoute, installRequestScope } from "./request-scope.ts";
 import { registerRouterActions } from "./router-action-routes.ts";
@@ -39,10 +40,12 @@ export function createApi(deps: ApiDeps): FastifyInstance {
   installNoRoute(app);
   installOpenApi(app, deps.version);
   app.decorate("readers", new Map());
+  app.decorate("maxPageSize", deps.maxPageSize ?? 0);
   if (deps.onRequest !== undefined) installRequestNotices(app, deps.onRequest);
   const { networks, subnets, ports, routers, floatingIps, portForwardings, agents, l3Agents, leases } = deps.services;
   const parts = deps.parts ?? [];
   installIdentity(app, deps.authenticator ?? headerIdentity);
+  if (deps.rateLimit !== undefined) installRateLimit(app, deps.rateLimit, deps.clock);
   registerHealth(app, deps);
   const core = [networkResource, subnetResource, portResource, routerResource, floatingIpResource];
   registerDiscovery(app, {

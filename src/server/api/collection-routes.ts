@@ -28,6 +28,8 @@ declare module "fastify" {
   interface FastifyInstance {
     /** Of every top-level collection, by the name of its resource. */
     readonly readers: Map<string, ResourceReader>;
+    /** 0: any number. */
+    readonly maxPageSize: number;
   }
 }
 
@@ -97,7 +99,7 @@ function registerReading(app: FastifyInstance, { resource, serviceOf, view, path
     operation("list", resource),
     scoped(async (request, _reply, context) => {
       const params = queryOf(request);
-      const list = parseListRequest(resource, params, context);
+      const list = parseListRequest(resource, params, context, app.maxPageSize);
       const isHidden = resource.adminOnly === true && !context.isAdmin;
       const items = isHidden || list.matchesNothing ? [] : await serviceOf(request).list(context, list.query);
       const links = pageLinks(request, path.replace(":parentId", parentIdOf(request)), params, { list, items });

@@ -17,14 +17,20 @@ export interface ListRequest {
 
 const instructions = new Set(["fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse", "changed_since"]);
 
-export function parseListRequest(resource: ResourceDeclaration, params: URLSearchParams, context: RequestContext): ListRequest {
+/** @param maxPageSize most objects in an answer; 0: any number */
+export function parseListRequest(
+  resource: ResourceDeclaration,
+  params: URLSearchParams,
+  context: RequestContext,
+  maxPageSize = 0,
+): ListRequest {
   const filters = parseFilters(
     resource,
     [...params].filter(([key]) => !instructions.has(key)),
     context,
   );
   const fields = parseFields(params);
-  const limit = parseLimit(params.get("limit"));
+  const limit = withMost(parseLimit(params.get("limit")), maxPageSize);
   const marker = params.get("marker") ?? "";
   const changedSince = parseChangedSince(resource, params.get("changed_since"));
   return {
@@ -71,6 +77,9 @@ function parseLimit(text: string | null): number | undefined {
   if (!/^\d{1,9}$/.test(text)) throw badRequest(`Limit must be an integer 0 or greater and not ${quoted(text)}.`);
   return Number(text) === 0 ? undefined : Number(text);
 }
+
+const withMost = (limit: number | undefined, most: number): number | undefined =>
+  most === 0 ? limit : Math.min(limit ?? most, most);
 
 function parsePageReverse(text: string | null): boolean {
   const isReverse = toBoolean(text ?? false);

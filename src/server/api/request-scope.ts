@@ -45,8 +45,19 @@ export function installRequestScope(app: FastifyInstance, { log, clock, onAnswer
   app.addHook("onResponse", async (request, reply) => {
     const path = (request.originalUrl.split("?", 1)[0] ?? "").slice(0, 512);
     const ms = Math.round((clock.monotonicMs() - request.startedAtMs) * 10) / 10;
-    const { method, id: requestId } = request;
-    log.info({ method, path, status: reply.statusCode, ms, requestId, traceId: traceOf(request).traceId }, "request answered");
+    const { method, id: requestId, identity } = request;
+    const facts = { method, path, status: reply.statusCode, ms, requestId, traceId: traceOf(request).traceId };
+    const { userId, projectId } = identity ?? {};
+    const clientRequestId = clientRequestIdOf(request);
+    log.info(
+      {
+        ...facts,
+        ...(projectId ? { projectId } : {}),
+        ...(userId ? { userId } : {}),
+        ...(clientRequestId === undefined ? {} : { clientRequestId }),
+      },
+      "request answered",
+    );
     onAnswered?.({ method, route: request.is404 ? undefined : request.routeOptions.url, status: reply.statusCode, ms });
   });
   app.setErrorHandler(async (error, request, reply) => {
@@ -54,6 +65,12 @@ export function installRequestScope(app: FastifyInstance, { log, clock, onAnswer
     const fault = toFault(error, { requestId: request.id, traceId: traceOf(request).traceId }, log);
     return reply.code(fault.status).type("application/json").send(faultBody(fault.type, fault.message));
   });
+}
+
+/** What a client of several services calls its own request everywhere; it is logged, and never taken for ours. */
+function clientRequestIdOf({ headers }: FastifyRequest): string | undefined {
+  const sent = headers["x-openstack-request-id"];
+  return typeof sent === "string" && /^req-[0-9a-f-]{36}$/i.test(sent) ? sent : undefined;
 }
 
 function traceOf(request: FastifyRequest): TraceContext {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { RateLimiter } from "../../../src/metadata-proxy/rate-limit.ts";
+import { RateLimiter } from "../../../src/base/rate-limit.ts";
 
 describe("RateLimiter", () => {
   test("lets a burst pass, then the steady rate", () => {
