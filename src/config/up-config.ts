@@ -7,6 +7,7 @@ import { agentHa, serverHa } from "./ha-keys.ts";
 import { identity, refuseIncompleteIdentity, refuseOpenApi } from "./identity-keys.ts";
 import { agentMetadata } from "./metadata-keys.ts";
 import { defaultDatabase } from "./server-config.ts";
+import { serverNetwork } from "./network-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
 
@@ -30,6 +31,7 @@ export const upSchema = z
     logLevel: keys.logLevel,
     dhcp: z.strictObject({ ...serverDhcp, ...agentDhcp }).prefault({}),
     l3: z.strictObject({ ...keys.agentL3, ...serverHa, ...agentHa }).prefault({}),
+    network: z.strictObject(serverNetwork).prefault({}),
     metadata: z.strictObject(agentMetadata).prefault({}),
     interfaceDriver: keys.interfaceDriver,
     ovs: keys.ovs,

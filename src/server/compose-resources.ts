@@ -5,8 +5,10 @@ import { addressScopePart } from "./resources/address-scopes.ts";
 import { defaultSecurityGroupRulePart } from "./resources/default-security-group-rules.ts";
 import { securityGroupRulePart } from "./resources/security-group-rules.ts";
 import { securityGroupPart } from "./resources/security-groups.ts";
+import { segmentPart } from "./resources/segments.ts";
 import { subnetPoolPart } from "./resources/subnet-pools.ts";
 import { tagPart } from "./resources/tags.ts";
+import { networkSegmentRangePart } from "./resources/network-segment-ranges.ts";
 import type { ServiceDeps } from "./services/service-deps.ts";
 
 const securityGroupParts = (deps: ServiceDeps): readonly ApiPart[] => [
@@ -16,6 +18,8 @@ const securityGroupParts = (deps: ServiceDeps): readonly ApiPart[] => [
   addressGroupPart(deps),
 ];
 
+const networkParts = (deps: ServiceDeps): readonly ApiPart[] => [segmentPart(deps), networkSegmentRangePart(deps)];
+
 export function composeResources(deps: ServiceDeps): readonly ApiPart[] {
-  return [...securityGroupParts(deps), addressScopePart(deps), subnetPoolPart(deps), tagPart(deps)];
+  return [...networkParts(deps), ...securityGroupParts(deps), addressScopePart(deps), subnetPoolPart(deps), tagPart(deps)];
 }

@@ -25,6 +25,7 @@ import { AgentServing } from "./services/agent-serving.ts";
 import { AgentStatus } from "./services/agent-status.ts";
 import { AgentSync } from "./services/agent-sync.ts";
 import { DhcpPortClaims } from "./services/dhcp-port-claims.ts";
+import { ensureDefaultRanges } from "./services/default-segment-ranges.ts";
 import { HeartbeatService } from "./services/heartbeat-service.ts";
 import { hostedNetworks, networkPlacement } from "./services/hosted-networks.ts";
 import { hostedRouters, routerPlacement } from "./services/hosted-routers.ts";
@@ -34,6 +35,7 @@ import { L3Sync } from "./services/l3-sync.ts";
 import { LeasePruner } from "./services/lease-pruner.ts";
 import { LivenessTable } from "./services/liveness.ts";
 import { prepareHaPort } from "./services/router-ha.ts";
+import { defaultNetworkSettings, type NetworkSettings } from "./services/network-settings.ts";
 import type { ServiceDeps } from "./services/service-deps.ts";
 import type { Store } from "./store/database.ts";
 import { readEpoch } from "./store/epoch.ts";
@@ -44,6 +46,8 @@ export interface ServerBase {
   readonly clock: Clock;
   readonly log: Logger;
   readonly agentsPerNetwork: number;
+  /** What the operator says about the wires; without it networks are local. */
+  readonly network?: NetworkSettings;
   /** Hosts of a router of high availability; 0: all. */
   readonly maxL3AgentsPerRouter?: number;
   /** How agents get networks and lose them; see the settings of the same names. */
@@ -77,6 +81,7 @@ export interface ServerParts {
 export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const { store, bus, clock, log } = base;
   const epoch = await readEpoch(store.db);
+  if (base.network !== undefined) await ensureDefaultRanges(store, clock, base.network);
   const control = controlSender(bus, log);
   const scheduling = composeScheduling(base);
   const { liveness, scheduler, deps, autoSchedule, failover, l3 } = scheduling;
@@ -157,7 +162,8 @@ function composeScheduling(base: ServerBase) {
   });
   const servesDisabled = servicesOnDisabledAgents;
   const events = new AgentEvents({ scheduler, l3: l3Scheduler, liveness, log, servesDisabled });
-  const deps: ServiceDeps = { store, clock, events, defaultDnsDomain: base.dnsDomain, servesDisabled };
+  const network = base.network ?? defaultNetworkSettings;
+  const deps: ServiceDeps = { store, clock, events, defaultDnsDomain: base.dnsDomain, network, servesDisabled };
   const settings = { ...defaultFailover, ...base.failover };
   const isConnected = (): boolean => bus.isConnected;
   const watch = (hosted: Hosted, placement: Placement) => {

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { readVersion } from "../base/version.ts";
+import { type NetworkKeys, readNetworkKeys } from "../config/network-keys.ts";
 import { isLoopback } from "../config/shared-keys.ts";
 import { connectBus, type NatsBus } from "../messaging/nats-bus.ts";
 import { serverInboxPrefix } from "../messaging/subjects.ts";
@@ -36,6 +37,7 @@ export interface ServerSettings extends IdentitySettings {
   };
   readonly dhcp: Pick<ServerBase, "agentsPerNetwork" | "dnsDomain"> & Partial<FailoverSettings> & SchedulingSettings;
   readonly l3?: Pick<ServerBase, "maxL3AgentsPerRouter">;
+  readonly network?: NetworkKeys;
 }
 
 export interface RunningServer {
@@ -71,7 +73,9 @@ const stopping = { check: "stopping", ok: false, reason: "the server was told to
     closers.push(() => store.close());
     const bus = await connect(settings, log);
     closers.push(() => bus.close());
-    const composed = await composeServer({ store, bus, clock, log, ...settings.dhcp, ...settings.l3, failover: settings.dhcp });
+    const network = settings.network === undefined ? {} : { network: readNetworkKeys(settings.network) };
+    const schedule = { ...settings.dhcp, ...settings.l3, failover: settings.dhcp };
+    const composed = await composeServer({ store, bus, clock, log, ...schedule, ...network });
     closers.push(() => composed.close());
     const { services, metrics, readiness } = composed;
     const allowedHosts = [settings.listen.address, ...(settings.allowedHosts ?? [])];

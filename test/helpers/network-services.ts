@@ -99,11 +99,12 @@ export class SteppingClock implements Clock {
   }
 }
 
-export function servicesOn(store: Store): TestServices {
+export function servicesOn(store: Store, settings: Partial<ServiceDeps> = {}): TestServices {
   const log = new EventLog();
   const clock = new SteppingClock();
   const watched = log.watch(store);
-  const deps: ServiceDeps = { store: watched, clock, events: log.events, defaultDnsDomain: "example.internal" };
+  const usual = { clock, events: log.events, defaultDnsDomain: "example.internal" };
+  const deps: ServiceDeps = { store: watched, ...usual, ...settings };
   return {
     store: watched,
     deps,

@@ -51,7 +51,7 @@ export class RealApi {
   readonly store: Store;
 
   /** @param services of a whole server over the store; without them, services that nobody hears */
-  constructor(store: Store, services?: ApiServices) {
+  constructor(store: Store, services?: ApiServices, settings: Partial<ServiceDeps> = {}) {
     const clock = systemClock;
     const liveness = new LivenessTable(clock);
     const scheduler = new DhcpScheduler({ agentsPerNetwork: 1, liveness: (agent) => liveness.of(agent) });
@@ -60,7 +60,8 @@ export class RealApi {
       scheduleNetwork: scheduler.scheduleNetwork.bind(scheduler),
     } satisfies ServiceDeps["events"];
     const l3 = new L3Scheduler({ liveness: (agent) => liveness.of(agent) });
-    const deps: ServiceDeps = { store, clock, events: { ...events, scheduleRouter: l3.scheduleRouter.bind(l3) } };
+    const told = { ...events, scheduleRouter: l3.scheduleRouter.bind(l3) };
+    const deps: ServiceDeps = { store, clock, events: told, ...settings };
     this.store = store;
     this.app = createApi({
       services: services ?? composeServices({ deps, scheduler, l3, liveness, control: () => {}, ask: async () => "absent" }),

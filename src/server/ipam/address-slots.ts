@@ -59,8 +59,9 @@ export function slotsForNewPort(request: SlotRequest): readonly AddressSlot[] {
   if (fixedIps.length === 0) return [];
   const asked = fixedIps.map((one) => slotFor(request, one));
   checkDistinct(asked);
+  const segments = checkOneSegment(request, asked);
   const listed = new Set(asked.map(subnetIdOf));
-  return [...asked, ...autoSlots(request, (subnet) => !listed.has(subnet.id))];
+  return [...asked, ...autoSlots(request, (subnet) => !listed.has(subnet.id) && segments.has(subnet.segment_id))];
 }
 
 export interface HeldAddress {
@@ -79,6 +80,7 @@ export function slotsForUpdatedPort(request: SlotRequest, held: readonly HeldAdd
     .filter((one) => one.delete_subnet !== true)
     .map((one) => slotFor(request, one.ip_address === undefined ? keepHeld(request, one, left) : one));
   checkDistinct(slots);
+  checkOneSegment(request, slots);
   const listed = new Set(slots.map(subnetIdOf));
   const heldSubnets = new Set(held.map((one) => one.subnetId));
   const stays = (subnet: SubnetRow): boolean => heldSubnets.has(subnet.id) && !listed.has(subnet.id) && !deleted.has(subnet.id);
@@ -105,6 +107,11 @@ function isAuto(request: SlotRequest, subnetId: string | undefined): boolean {
 
 function defaultSlots(request: SlotRequest): readonly AddressSlot[] {
   const eligible = eligibleSubnets(request);
+  if (segmentsOf(eligible).size > 1 && request.deviceOwner !== deviceOwners.dhcp) {
+    // Which one depends on the host, and nobody has told this server which host is on which segment.
+    const why = `The subnets of network ${request.networkId} belong to several segments: choose one of them in fixed_ips.`;
+    throw new ApiFault("InvalidInput", why);
+  }
   const picked = eligible.filter((subnet) => !isAutoAddressed(subnet.ipv6_address_mode));
   // A floating IP is one address, and that of IPv4.
   const versions = request.deviceOwner === deviceOwners.floatingIp ? [4] : [4, 6];
@@ -195,6 +202,17 @@ function checkDistinct(slots: readonly AddressSlot[]): void {
     if (seen.has(text)) throw new ApiFault("InvalidInput", `Duplicate IP address '${text}' in fixed_ips`);
     seen.add(text);
   }
+}
+
+const segmentsOf = (subnets: readonly SubnetRow[]): ReadonlySet<string | null> =>
+  new Set(subnets.map((subnet) => subnet.segment_id));
+
+/** A port is on one wire; only DHCP is served on all. Answers the segments of the slots. */
+function checkOneSegment({ networkId, deviceOwner }: SlotRequest, slots: readonly AddressSlot[]): ReadonlySet<string | null> {
+  const segments = segmentsOf(slots.flatMap((slot) => (slot.kind === "exact" ? [slot.subnet] : slot.candidates)));
+  if (segments.size <= 1 || deviceOwner === deviceOwners.dhcp) return segments;
+  const why = `The fixed_ips of a port on network ${networkId} are of subnets on different segments.`;
+  throw new ApiFault("FixedIpsSubnetsNotOnSameSegment", why);
 }
 
 /** The subnet that a client named; a slot from a list has exactly one. */

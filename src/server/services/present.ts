@@ -100,6 +100,7 @@ export function presentSubnet(row: SubnetRow): Attributes {
     ipv6_address_mode: row.ipv6_address_mode,
     service_types: JSON.parse(row.service_types),
     dns_publish_fixed_ip: row.dns_publish_fixed_ip === 1,
+    segment_id: row.segment_id,
   };
 }
 

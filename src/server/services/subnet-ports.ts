@@ -20,8 +20,9 @@ export async function addAutoAddresses(trx: Trx, deps: ServiceDeps, subnet: Subn
     ids.map((row) => row.id),
   );
   const cidr = storedCidr(subnet);
+  const elsewhere = await readPortsElsewhere(trx, subnet);
   const changed = ports
-    .filter((port) => !makesNoAddress(port.row.device_owner))
+    .filter((port) => !makesNoAddress(port.row.device_owner) && !elsewhere.has(port.row.id))
     .map(({ row, fixedIps }): PortWithAddresses => {
       const address = eui64Address(cidr, row.mac_address);
       const added = {
@@ -43,6 +44,19 @@ export async function addAutoAddresses(trx: Trx, deps: ServiceDeps, subnet: Subn
   );
   await bumpPorts(trx, deps, changed);
   return changed.map((port) => portItem(port.row, port.fixedIps));
+}
+
+/** Ports of the network that are on another segment than the subnet. */
+async function readPortsElsewhere(trx: Trx, { network_id, segment_id }: SubnetRow): Promise<ReadonlySet<string>> {
+  if (segment_id === null) return new Set();
+  const rows = await trx
+    .selectFrom("fixed_ips")
+    .innerJoin("subnets", "subnets.id", "fixed_ips.subnet_id")
+    .select("fixed_ips.port_id")
+    .where("subnets.network_id", "=", network_id)
+    .where("subnets.segment_id", "!=", segment_id)
+    .execute();
+  return new Set(rows.map((row) => row.port_id));
 }
 
 /** Refuses while somebody needs the subnet; otherwise takes its addresses from the ports that may lose them. */

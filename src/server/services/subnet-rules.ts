@@ -84,6 +84,7 @@ export function changedSubnetRow(before: SubnetRow, changes: Attributes): Subnet
     dns_publish_fixed_ip: has(changes, "dns_publish_fixed_ip")
       ? flag(changes["dns_publish_fixed_ip"])
       : before.dns_publish_fixed_ip,
+    segment_id: has(changes, "segment_id") ? (textOrNull(changes["segment_id"]) ?? null) : before.segment_id,
   };
 }
 

@@ -18,6 +18,7 @@ import { checkRevision, forbidden, notFound, type ServiceDeps, text, timestamp }
 import { checkBlockWish, takeBlock } from "./subnet-blocks.ts";
 import { addAutoAddresses, releaseSubnet } from "./subnet-ports.ts";
 import { changedSubnetRow, newSubnetRow } from "./subnet-rules.ts";
+import { checkSegmentChange, checkSubnetSegment } from "./subnet-segments.ts";
 import { lockNetwork, ownsNetwork, seesNetwork, visibleSubnets } from "./visibility.ts";
 
 const listed: ListedTable = {
@@ -37,6 +38,7 @@ const listed: ListedTable = {
     ipv6_ra_mode: "ipv6_ra_mode",
     ipv6_address_mode: "ipv6_address_mode",
     dns_publish_fixed_ip: "dns_publish_fixed_ip",
+    segment_id: "segment_id",
     revision_number: "revision_number",
     created_at: "created_at",
     updated_at: "updated_at",
@@ -94,6 +96,7 @@ class SubnetService implements ResourceService {
     const row = newSubnetRow(context, { ...body, ...taken }, timestamp(this.#deps));
     checkMtu(id, network.mtu, [row.ip_version]);
     await checkOverlap(trx, row);
+    await checkSubnetSegment(trx, row);
     await trx.insertInto("subnets").values(row).execute();
     await this.#bumpNetwork(trx, id);
     const portItems = await addAutoAddresses(trx, this.#deps, row);
@@ -109,6 +112,7 @@ class SubnetService implements ResourceService {
       const wanted = changedSubnetRow(before, changes);
       if (JSON.stringify(wanted) === JSON.stringify(before)) return before;
       if (wanted.gateway_ip !== before.gateway_ip) await checkGatewayUnused(trx, before);
+      await checkSegmentChange(trx, before, wanted);
       const row = { ...wanted, revision_number: before.revision_number + 1, updated_at: timestamp(this.#deps) };
       await trx.updateTable("subnets").set(row).where("id", "=", id).execute();
       await this.#bumpNetwork(trx, row.network_id);

@@ -246,9 +246,8 @@ export interface NetworkSegmentsTable {
   updated_at: string;
 }
 
-/** Where segment ids are chosen from. Those of the settings are `is_default`; those that are `shared` have no project. */
-export interface NetworkSegmentRangesTable extends Omit<StandardColumns, "project_id"> {
-  project_id: string | null;
+/** Where segment ids are chosen from. Those of the settings are `is_default`; those that are `shared` are of project "". */
+export interface NetworkSegmentRangesTable extends StandardColumns {
   is_default: Flag;
   shared: Flag;
   network_type: string;

@@ -30,6 +30,7 @@ export function subnetModel(row: SubnetRow): Subnet {
     hostRoutes: JSON.parse(row.host_routes) as readonly HostRoute[],
     ipv6AddressMode: row.ipv6_address_mode as Ipv6Mode | null,
     ipv6RaMode: row.ipv6_ra_mode as Ipv6Mode | null,
+    ...(row.segment_id === null ? {} : { segmentId: row.segment_id }),
     revision: row.revision_number,
   };
 }

@@ -178,6 +178,16 @@ export const subnetResource: ResourceDeclaration = {
     },
     ...ipv6Modes,
     ...lists,
+    segment_id: {
+      ...access.settable,
+      schema: orNull(uuid),
+      default: null,
+      filter: "uuid",
+      sort: true,
+      adminOnly: { create: true, update: true },
+      alias: "segment",
+      description: "Segment of the network that it belongs to; null where the network is one wire.",
+    },
     dns_publish_fixed_ip: {
       ...access.settable,
       schema: boolean,

@@ -110,7 +110,7 @@ forEachDatabase((name, openFresh, freshUrl) => {
   test("two servers on one database share a subnet without a collision", async () => {
     const url = await freshUrl();
     const stores = [await openStore(url, silentLogger), await openStore(url, silentLogger)];
-    const [left, right] = stores.map(servicesOn);
+    const [left, right] = stores.map((store) => servicesOn(store));
     assert.ok(left !== undefined && right !== undefined);
     const { networkId } = await networkWithSubnet(left);
     const bulk = Array.from({ length: 5 }, () => ({ network_id: networkId }));

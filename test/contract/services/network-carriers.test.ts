@@ -167,6 +167,7 @@ async function undoSegments({ db }: Store): Promise<void> {
   for (const table of ["network_segments", "network_segment_ranges"]) await db.schema.dropTable(table).execute();
   await db.schema.dropIndex("subnets_segment").execute();
   await db.schema.alterTable("subnets").dropColumn("segment_id").execute();
+  await db.schema.dropIndex("networks_default").execute();
   await db.schema.alterTable("networks").dropColumn("is_default").execute();
   await db.schema.alterTable("networks").addColumn("network_type", "text").execute();
   await db.schema.alterTable("networks").addColumn("physical_network", "text").execute();

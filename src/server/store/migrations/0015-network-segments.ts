@@ -14,6 +14,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .alterTable("networks")
     .addColumn("is_default", "integer", (column) => column.notNull().defaultTo(0))
     .execute();
+  const onlyDefault = db.schema.createIndex("networks_default").unique().on("networks").column("is_default");
+  await onlyDefault.where("is_default", "=", sql.lit(1)).execute();
   await db.schema.alterTable("subnets").addColumn("segment_id", "text").execute();
   await db.schema.createIndex("subnets_segment").on("subnets").column("segment_id").execute();
 }
@@ -69,7 +71,7 @@ async function createRanges(schema: SchemaModule): Promise<void> {
   await schema
     .createTable("network_segment_ranges")
     .addColumn("id", "text", (column) => column.primaryKey())
-    .addColumn("project_id", "text")
+    .addColumn("project_id", "text", (column) => column.notNull())
     .addColumn("name", "text", (column) => column.notNull())
     .addColumn("description", "text", (column) => column.notNull())
     .addColumn("tags", "text", (column) => column.notNull().defaultTo("[]"))

@@ -143,6 +143,7 @@ for (const resource of resources) {
         "provider:segmentation_id": 7,
         segments: [{ "provider:network_type": "vxlan" }],
         service_types: ["compute:"],
+        segment_id: id,
         mac_address: "fa:16:3e:00:00:01",
         "binding:host_id": "node-1",
         "binding:profile": { a: 1 },

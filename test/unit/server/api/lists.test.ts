@@ -108,7 +108,7 @@ for (const [query, type] of badQueries) {
 test("subnets can be looked for by pool, and not by what they do not have", async () => {
   assert.equal((await api.ask(`/v2.0/subnets?subnetpool_id=${id}`)).status, 200);
   assert.deepEqual(api.subnets.lastQuery?.filters, [{ attribute: "subnetpool_id", values: [id] }]);
-  assert.equal(faultOf(await api.ask(`/v2.0/subnets?segment_id=${id}`)).type, "HTTPBadRequest");
+  assert.equal(faultOf(await api.ask(`/v2.0/subnets?router_id=${id}`)).type, "HTTPBadRequest");
 });
 
 test("members cannot guess what they may not see by filtering or sorting", async () => {
