@@ -89,6 +89,14 @@ suite("netloom router and floatingip", { skip: skipWithoutRoot }, () => {
     assertFails(await run("agent", "router", "remove", host, "edge"), 4, /is not hosted/);
     await quiet("agent", "router", "add", host, "edge");
     assertFails(await run("agent", "router", "add", "nowhere", "edge"), 3, /no L3 agent has the id or host nowhere/);
+    for (const type of ["L3 agent", "Floating IP agent"]) {
+      const agent = (await json<Row[]>("agent", "list")).find((one) => one["agent_type"] === type);
+      const isServed = async (): Promise<boolean> =>
+        ((await json("agent", "show", String(agent?.["id"])))["routers"] as Row[]).some(
+          (one) => one["router_id"] === router["id"] && one["state"] === "served",
+        );
+      await waitFor(isServed, { limitMs: 10_000, what: `the ${type} to say that it serves the router` });
+    }
 
     assertFails(await run("router", "delete", "edge"), 4, /still has ports/);
     assert.equal((await json("router", "clear-gateway", "edge"))["external_gateway_info"], null);
