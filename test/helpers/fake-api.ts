@@ -2,6 +2,7 @@
 import type { FastifyInstance, InjectOptions } from "fastify";
 import type { LogFields, Logger } from "../../src/base/logger.ts";
 import { createApi } from "../../src/server/api/api.ts";
+import type { Authenticator } from "../../src/server/identity/authenticator.ts";
 import type { ReadinessCheck } from "../../src/server/api/api-deps.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { fakeL3Agents, fakeRouterService } from "./fake-l3-services.ts";
@@ -42,7 +43,7 @@ export class FakeApi {
   checks: readonly ReadinessCheck[] = [];
   readonly app: FastifyInstance;
 
-  constructor(metrics?: () => Promise<string>) {
+  constructor(metrics?: () => Promise<string>, authenticator?: Authenticator) {
     const { networks, subnets, ports, routers, floatingIps, agents, leases, availabilityZones, clock } = this;
     const portForwardings = (): FakeResourceService => this.portForwardings;
     this.app = createApi({
@@ -64,6 +65,7 @@ export class FakeApi {
       allowedHosts: ["api.example.org", "192.0.2.7", "2001:db8::7"],
       readiness: () => this.checks,
       ...(metrics === undefined ? {} : { metrics }),
+      ...(authenticator === undefined ? {} : { authenticator }),
     });
   }
 
