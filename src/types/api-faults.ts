@@ -147,6 +147,7 @@ export const faultStatus = {
   RevisionNumberConstraintFailed: 412,
   HTTPRequestEntityTooLarge: 413,
   HTTPUnsupportedMediaType: 415,
+  HTTPTooManyRequests: 429,
   HTTPInternalServerError: 500,
   ServiceUnavailable: 503,
   NoNetworkAvailable: 503,
@@ -173,4 +174,3 @@ export class ApiFault extends Error {
     return faultStatus[this.type];
   }
 }
-  HTTPTooManyRequests: 429,
