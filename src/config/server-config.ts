@@ -5,6 +5,7 @@ import { serverApi } from "./api-keys.ts";
 import { refuseEarlyFailover, serverDhcp } from "./dhcp-keys.ts";
 import { serverHa } from "./ha-keys.ts";
 import { identity, refuseIncompleteIdentity, refuseOpenApi } from "./identity-keys.ts";
+import { quotaKeys } from "./quota-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
 
@@ -19,6 +20,7 @@ export const serverSchema = z
     allowedHosts: keys.allowedHosts,
     dhcp: z.strictObject(serverDhcp).prefault({}),
     l3: z.strictObject(serverHa).prefault({}),
+    quota: z.strictObject(quotaKeys).prefault({}),
     logLevel: keys.logLevel,
     network: z.strictObject(serverNetwork).prefault({}),
     api: z.strictObject(serverApi).prefault({}),

@@ -8,6 +8,7 @@ import { identity, refuseIncompleteIdentity, refuseOpenApi } from "./identity-ke
 import { agentMetadata } from "./metadata-keys.ts";
 import { defaultDatabase } from "./server-config.ts";
 import { serverNetwork } from "./network-keys.ts";
+import { quotaKeys } from "./quota-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
 
@@ -32,6 +33,7 @@ export const upSchema = z
     dhcp: z.strictObject({ ...serverDhcp, ...agentDhcp }).prefault({}),
     l3: z.strictObject({ ...keys.agentL3, ...serverHa, ...agentHa }).prefault({}),
     network: z.strictObject(serverNetwork).prefault({}),
+    quota: z.strictObject(quotaKeys).prefault({}),
     metadata: z.strictObject(agentMetadata).prefault({}),
     interfaceDriver: keys.interfaceDriver,
     ovs: keys.ovs,

@@ -6,6 +6,7 @@ import { defaultSecurityGroupRulePart } from "./resources/default-security-group
 import { securityGroupRulePart } from "./resources/security-group-rules.ts";
 import { securityGroupPart } from "./resources/security-groups.ts";
 import { segmentPart } from "./resources/segments.ts";
+import { quotaPart } from "./resources/quotas.ts";
 import { subnetPoolPart } from "./resources/subnet-pools.ts";
 import { tagPart } from "./resources/tags.ts";
 import { networkSegmentRangePart } from "./resources/network-segment-ranges.ts";
@@ -21,5 +22,5 @@ const securityGroupParts = (deps: ServiceDeps): readonly ApiPart[] => [
 const networkParts = (deps: ServiceDeps): readonly ApiPart[] => [segmentPart(deps), networkSegmentRangePart(deps)];
 
 export function composeResources(deps: ServiceDeps): readonly ApiPart[] {
-  return [...networkParts(deps), ...securityGroupParts(deps), addressScopePart(deps), subnetPoolPart(deps), tagPart(deps)];
+  return [...networkParts(deps), ...securityGroupParts(deps), addressScopePart(deps), subnetPoolPart(deps), quotaPart(deps), tagPart(deps)];
 }

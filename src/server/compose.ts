@@ -59,6 +59,8 @@ export interface ServerBase {
   readonly failover?: Partial<FailoverSettings>;
   /** Of networks without a domain of their own; the DHCP agents must be told the same. */
   readonly dnsDomain: string;
+  /** Limits of projects without their own, by what is counted; what is not named has none. */
+  readonly quotaDefaults?: Readonly<Record<string, number>>;
   /** Above this a page of a snapshot ends. */
   readonly maxPageBytes?: number;
 }
@@ -163,7 +165,8 @@ function composeScheduling(base: ServerBase) {
   const servesDisabled = servicesOnDisabledAgents;
   const events = new AgentEvents({ scheduler, l3: l3Scheduler, liveness, log, servesDisabled });
   const network = base.network ?? defaultNetworkSettings;
-  const deps: ServiceDeps = { store, clock, events, defaultDnsDomain: base.dnsDomain, network, servesDisabled };
+  const limits = base.quotaDefaults === undefined ? {} : { quotaDefaults: base.quotaDefaults };
+  const deps: ServiceDeps = { store, clock, events, defaultDnsDomain: base.dnsDomain, network, servesDisabled, ...limits };
   const settings = { ...defaultFailover, ...base.failover };
   const isConnected = (): boolean => bus.isConnected;
   const watch = (hosted: Hosted, placement: Placement) => {

@@ -7,6 +7,7 @@ import type { Logger } from "../base/logger.ts";
 import { readVersion } from "../base/version.ts";
 import { type NetworkKeys, readNetworkKeys } from "../config/network-keys.ts";
 import { isLoopback } from "../config/shared-keys.ts";
+import { quotaDefaults } from "../config/quota-keys.ts";
 import { connectBus, type NatsBus } from "../messaging/nats-bus.ts";
 import { serverInboxPrefix } from "../messaging/subjects.ts";
 import { createApi } from "./api/api.ts";
@@ -38,6 +39,8 @@ export interface ServerSettings extends IdentitySettings {
   readonly dhcp: Pick<ServerBase, "agentsPerNetwork" | "dnsDomain"> & Partial<FailoverSettings> & SchedulingSettings;
   readonly l3?: Pick<ServerBase, "maxL3AgentsPerRouter">;
   readonly network?: NetworkKeys;
+  /** Limits of projects, as `quotaKeys` of config/quota-keys.ts has them; without them nothing is limited. */
+  readonly quota?: Readonly<Record<string, number>>;
 }
 
 export interface RunningServer {
@@ -75,7 +78,8 @@ const stopping = { check: "stopping", ok: false, reason: "the server was told to
     closers.push(() => bus.close());
     const network = settings.network === undefined ? {} : { network: readNetworkKeys(settings.network) };
     const schedule = { ...settings.dhcp, ...settings.l3, failover: settings.dhcp };
-    const composed = await composeServer({ store, bus, clock, log, ...schedule, ...network });
+    const limits = { quotaDefaults: quotaDefaults(settings.quota ?? {}) };
+    const composed = await composeServer({ store, bus, clock, log, ...schedule, ...network, ...limits });
     closers.push(() => composed.close());
     const { services, metrics, readiness } = composed;
     const allowedHosts = [settings.listen.address, ...(settings.allowedHosts ?? [])];
@@ -91,6 +95,7 @@ const stopping = { check: "stopping", ok: false, reason: "the server was told to
       readiness: () => (isStopping ? [...readiness(), stopping] : readiness()),
       rateLimit: { perSecond: settings.api?.rateLimit ?? 0, burst: settings.api?.rateBurst ?? 1 },
       maxPageSize: settings.api?.paginationMaxLimit ?? 0,
+      readiness,
       onRequest: noticeSender(bus, log),
       onAnswered: (request) => composed.requests.add(request),
     };

@@ -15,6 +15,7 @@ import { processRunner } from "../../src/linux/command-runner.ts";
 import { createNamespace, deleteNamespace, sh } from "./namespaces.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
 import { type Json, RestClient } from "./rest-client.ts";
+import { unlimited } from "./unlimited.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 
@@ -116,7 +117,15 @@ export class AgentFleet {
       }
       const seed = nats.credentials.get("server")?.seedFile ?? "";
       const flags = ["server", "--state-dir", directory, "--listen", "127.0.0.1:0", "--nats-url", nats.url];
-      const started = await startServer([...flags, "--nats-nkey-seed-file", seed, "--log-level", "error", ...serverFlags]);
+      const started = await startServer([
+        ...flags,
+        "--nats-nkey-seed-file",
+        seed,
+        "--log-level",
+        "error",
+        ...unlimited,
+        ...serverFlags,
+      ]);
       return new AgentFleet({ directory, nats, agents, ...started });
     } catch (thrown) {
       await nats.close();

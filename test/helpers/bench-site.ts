@@ -17,6 +17,7 @@ import { processRunner } from "../../src/linux/command-runner.ts";
 import { agentNodeFlags } from "../../src/up/node-flags.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
 import { RestClient } from "./rest-client.ts";
+import { unlimited } from "./unlimited.ts";
 import { waitFor } from "./wait-for.ts";
 
 const startLimitMs = 300_000;
@@ -68,7 +69,7 @@ export class BenchSite {
     const flags = ["--state-dir", stateDir, "--listen", "127.0.0.1:0", "--nats-url", nats.url, "--nats-nkey-seed-file", seed];
     // Its agent is killed and started at will; that must not make the server take its networks away.
     const patience = ["--dhcp-agent-down-ms", "3600000", "--dhcp-failover-after-ms", "7200000"];
-    const server = fork(launcher, ["server", ...flags, ...patience, "--log-level", "silent"], { execArgv: [] });
+    const server = fork(launcher, ["server", ...flags, ...unlimited, ...patience, "--log-level", "silent"], { execArgv: [] });
     const { url } = await message<{ url: string }>(server, "ready");
     return new BenchSite({ stateDir, nats, server, url, names: { prefix, host } });
   }

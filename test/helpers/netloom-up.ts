@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { RestClient } from "./rest-client.ts";
+import { unlimited } from "./unlimited.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 
@@ -96,7 +97,7 @@ export class NetloomUp {
       "--namespace-prefix",
       this.prefix,
     ];
-    return ["up", ...named, ...this.#extra];
+    return ["up", ...named, ...unlimited, ...this.#extra];
   }
 
   /** Resolves at the ready line; rejects with what was printed when the process ends first. */

@@ -19,7 +19,7 @@ export function openCreateEnvelope(resource: ResourceDeclaration, body: unknown)
   return { isBulk: true, items: value.map((item) => unwrap(resource, item)) };
 }
 
-export function openUpdateEnvelope(resource: ResourceDeclaration, body: unknown): unknown {
+export function openUpdateEnvelope(resource: Pick<ResourceDeclaration, "name">, body: unknown): unknown {
   return onlyEntry(body, [resource.name])[1];
 }
 

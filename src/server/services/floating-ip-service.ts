@@ -14,8 +14,9 @@ import { askedAddress, newFloatingIpRow, routersToBe } from "./floating-ip-wishe
 import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
 import { countForwardings, removeForwardings } from "./port-forwarding-rows.ts";
 import { createPortInTransaction, removePortInTransaction } from "./port-service.ts";
+import { takeQuota } from "./quota-guard.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
-import { has, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { has, notFound, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { lockNetwork } from "./visibility.ts";
 
 const listed: ListedTable = {
@@ -65,6 +66,8 @@ class FloatingIps implements ResourceService {
 
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
     return this.#deps.store.transaction(async (trx) => {
+      const projectIds = bodies.map((body) => projectOf(context, body));
+      await takeQuota(trx, this.#deps, { resource: "floatingip", projectIds });
       const rows: FloatingIpRow[] = [];
       for (const body of bodies) rows.push(await this.#createOne(trx, context, body));
       return presentFloatingIps(trx, rows);

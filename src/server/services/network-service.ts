@@ -13,9 +13,10 @@ import { changeSegments, prepareNetworks, writeNetworks } from "./network-segmen
 import { defaultNetworkSettings } from "./network-settings.ts";
 import { isAutoDeleted, removePortRows } from "./port-rows.ts";
 import { presentNetwork } from "./present.ts";
+import { takeQuota } from "./quota-guard.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
-import { checkRevision, forbidden, notFound, someOf, type ServiceDeps, timestamp } from "./service-deps.ts";
+import { checkRevision, forbidden, notFound, projectOf, someOf, type ServiceDeps, timestamp } from "./service-deps.ts";
 import { lockNetwork, ownsNetwork, visibleNetworks } from "./visibility.ts";
 
 const listed: ListedTable = {
@@ -74,6 +75,8 @@ class NetworkService implements ResourceService {
   /** Nobody is told: no host serves a network without subnets, and the first one that does is sent it whole. */
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
     const made = await this.#deps.store.transaction(async (trx) => {
+      const projectIds = bodies.map((body) => projectOf(context, body));
+      await takeQuota(trx, this.#deps, { resource: "network", projectIds });
       const prepared = await prepareNetworks(trx, this.#deps, { context, bodies });
       for (const { row } of prepared) checkDomainLength(row.dns_domain);
       await checkDefault(

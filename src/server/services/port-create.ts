@@ -12,6 +12,7 @@ import { chooseMacs } from "./port-macs.ts";
 import { groupsOfNewPorts, insertPortGroups } from "./port-security-groups.ts";
 import { fixedIpRows, insertPortRows, type PortWithAddresses } from "./port-rows.ts";
 import { askedMac, checkMemberRights, fixedIpsOf, newPortRow } from "./port-rules.ts";
+import { takeQuota } from "./quota-guard.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { lockNetwork, managesPorts } from "./visibility.ts";
@@ -28,14 +29,19 @@ export interface CreatedPort extends PortWithAddresses {
   readonly securityGroups: readonly string[];
 }
 
-/** In the order of `bodies`. */
+/**
+ * In the order of `bodies`.
+ *
+ * @param takesQuota as a client's do: ports of the server's own count where they belong to a project, and are never refused
+ */
 export async function createPorts(
   trx: Trx,
   deps: ServiceDeps,
-  { context, bodies }: { context: RequestContext; bodies: readonly Attributes[] },
+  { context, bodies, takesQuota }: { context: RequestContext; bodies: readonly Attributes[]; takesQuota: boolean },
 ): Promise<CreatedPort[]> {
   const networks = await lockNetworks(trx, deps, { context, bodies });
   const drafts = await draftPorts(trx, deps, { context, bodies, networks });
+  if (takesQuota) await takeQuota(trx, deps, { resource: "port", projectIds: drafts.map(({ row }) => row.project_id) });
   const subnets = await readSubnets(trx, [...networks.keys()]);
   const addressed = await addAddresses(trx, deps, { drafts, subnets });
   const groups = await groupsOfNewPorts(trx, deps, { context, ports: drafts });

@@ -12,6 +12,7 @@ import { findTargetRouter, lockTarget, type Target } from "./floating-ip-targets
 import { listInMemory } from "./list-in-memory.ts";
 import { bumpFloatingIp, removeForwardings } from "./port-forwarding-rows.ts";
 import { checkDistinct, forwardedPorts } from "./port-forwarding-rules.ts";
+import { takeQuota } from "./quota-guard.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { audienceOf } from "./router-rows.ts";
 import { has, notFound, type ServiceDeps, text } from "./service-deps.ts";
@@ -50,6 +51,8 @@ class PortForwardings implements ResourceService {
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
     return this.#deps.store.transaction(async (trx) => {
       let floating = await this.#lock(trx, context, bodies);
+      const projectIds = bodies.map(() => floating.project_id);
+      await takeQuota(trx, this.#deps, { resource: "port_forwarding", projectIds });
       const rows: PortForwardingRow[] = [];
       for (const body of bodies) {
         const row = newRow(floating.id, body);

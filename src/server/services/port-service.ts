@@ -95,7 +95,7 @@ class PortService implements ResourceService {
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
     const created = await this.#deps.store.transaction(async (trx) => {
       await checkDevicesOwned(trx, context, bodies);
-      return createPorts(trx, this.#deps, { context, bodies });
+      return createPorts(trx, this.#deps, { context, bodies, takesQuota: true });
     });
     return created.map((port) => this.#present(port));
   }
@@ -166,7 +166,7 @@ async function removePort(trx: Trx, deps: ServiceDeps, { row, fixedIps }: Locked
 
 /** For the server itself: all rights, the network's project unless `body` has one. Records its item; faults as in the API. */
 export async function createPortInTransaction(trx: Trx, deps: ServiceDeps, body: Attributes): Promise<Port> {
-  const [port] = await createPorts(trx, deps, { context: serverContext, bodies: [body] });
+  const [port] = await createPorts(trx, deps, { context: serverContext, bodies: [body], takesQuota: false });
   if (port === undefined) throw new RangeError("one body made no port");
   return portModel(port.row, port.fixedIps);
 }

@@ -5,8 +5,6 @@ import type { RouterRow } from "../store/rows.ts";
 import type { RouterPort } from "./router-rows.ts";
 import { type ConnectedSubnet, subnetContains } from "./router-subnets.ts";
 
-const maxRoutes = 30;
-
 /** The cast: we wrote it. */
 export const routesOf = (router: RouterRow): readonly Route[] => JSON.parse(router.routes) as readonly Route[];
 
@@ -30,18 +28,20 @@ export function reachableSubnets(connected: readonly ConnectedSubnet[]): readonl
 }
 
 interface Place {
-  readonly router: RouterRow;
   readonly ports: readonly RouterPort[];
   readonly connected: readonly ConnectedSubnet[];
 }
 
-export function checkRoutes(routes: readonly Route[], { router, ports, connected }: Place): void {
-  if (routes.length > maxRoutes) {
-    throw new ApiFault(
-      "RoutesExhausted",
-      `Unable to complete operation for ${router.id}. The number of routes exceeds the maximum ${maxRoutes}.`,
-    );
-  }
+/** @param limit -1: none */
+export function checkRouteCount(routerId: string, routes: readonly Route[], limit: number): void {
+  if (limit < 0 || routes.length <= limit) return;
+  throw new ApiFault(
+    "RoutesExhausted",
+    `Unable to complete operation for ${routerId}. The number of routes exceeds the maximum ${limit}.`,
+  );
+}
+
+export function checkRoutes(routes: readonly Route[], { ports, connected }: Place): void {
   const own = new Set(ports.flatMap((port) => port.fixedIps.map((ip) => ip.ip_address)));
   const reachable = reachableSubnets(connected);
   for (const route of routes) {

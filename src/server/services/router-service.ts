@@ -7,12 +7,13 @@ import { translated } from "../store/engine-errors.ts";
 import { type ListedTable, listRows } from "../store/list-rows.ts";
 import { plugAddedPorts, unhostEverywhere } from "../store/router-hosting.ts";
 import { chunks, flag, type RouterRow } from "../store/rows.ts";
+import { readLimit, takeQuota } from "./quota-guard.ts";
 import type { Attributes, ListQuery, RequestContext } from "./resource-service.ts";
 import { changeGateway, checkGatewayRights, gatewayInfoOf, removeGateway, snatOf } from "./router-gateway.ts";
 import { setUpHa, tearDownHa } from "./router-ha.ts";
 import { addInterface, removeInterface } from "./router-interfaces.ts";
 import { presentRouters } from "./router-present.ts";
-import { checkRoutes, routesOf, withoutRoutes, withRoutes } from "./router-routes.ts";
+import { checkRouteCount, checkRoutes, routesOf, withoutRoutes, withRoutes } from "./router-routes.ts";
 import { audienceOf, lockRouter, readPortsOf, touchRouters, visibleRouters } from "./router-rows.ts";
 import type { InterfaceRequest, RouterAction, RouterService, RouteRequest } from "./router-service-types.ts";
 import { readConnectedSubnets } from "./router-subnets.ts";
@@ -66,6 +67,7 @@ class Routers implements RouterService {
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
     return this.#deps.store.transaction(async (trx) => {
       const rows = bodies.map((body) => newRouterRow(context, body, timestamp(this.#deps)));
+      await takeQuota(trx, this.#deps, { resource: "router", projectIds: rows.map((row) => row.project_id) });
       for (const piece of chunks(rows)) await trx.insertInto("routers").values(piece).execute();
       for (const [index, router] of rows.entries()) {
         if (router.ha === 1) await setUpHa(trx, this.#deps, router);
@@ -143,8 +145,11 @@ class Routers implements RouterService {
   }
 
   async #checkRoutes(trx: Trx, router: RouterRow): Promise<void> {
+    const routes = routesOf(router);
+    const counted = { resource: "router_route", projectId: router.project_id } as const;
+    checkRouteCount(router.id, routes, await readLimit(trx, this.#deps, counted));
     const ports = await readPortsOf(trx, router.id);
-    checkRoutes(routesOf(router), { router, ports, connected: await readConnectedSubnets(trx, ports) });
+    checkRoutes(routes, { ports, connected: await readConnectedSubnets(trx, ports) });
   }
 
   #changeInterface(change: RouterAction, work: (trx: Trx, router: RouterRow) => Promise<Attributes>): Promise<Attributes> {

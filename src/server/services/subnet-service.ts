@@ -11,10 +11,11 @@ import { agentSeesChange, deleteItem, subnetItem, subnetModel } from "../store/s
 import { checkMtu } from "./network-rules.ts";
 import { removeSubnetLeases } from "./port-rows.ts";
 import { presentSubnet } from "./present.ts";
+import { takeQuota } from "./quota-guard.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
 import { forgetSubnet, greetSubnet } from "./router-subnet-events.ts";
-import { checkRevision, forbidden, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { checkRevision, forbidden, notFound, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { checkBlockWish, takeBlock } from "./subnet-blocks.ts";
 import { addAutoAddresses, releaseSubnet } from "./subnet-ports.ts";
 import { changedSubnetRow, newSubnetRow } from "./subnet-rules.ts";
@@ -77,6 +78,8 @@ class SubnetService implements ResourceService {
 
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
     const rows = await this.#deps.store.transaction(async (trx) => {
+      const projectIds = bodies.map((body) => projectOf(context, body));
+      await takeQuota(trx, this.#deps, { resource: "subnet", projectIds });
       const created: SubnetRow[] = [];
       for (const body of bodies) created.push(await this.#createOne(trx, context, body));
       const needy = created.filter((row) => row.enable_dhcp === 1).map((row) => row.network_id);

@@ -16,8 +16,9 @@ import {
   uuid,
 } from "./values.ts";
 
-// The limit of the API (30 routes) is a rule of the service with a fault of its own; this only bounds the work of a request.
 const maxItems = 100;
+// The limit of the API is a quota, with a fault of its own; this only bounds the work of a request.
+const maxRoutes = 1000;
 
 const externalFixedIp = record({ subnet_id: uuid.optional(), ip_address: ipAddress.optional() }).refine(
   (item) => item.subnet_id !== undefined || item.ip_address !== undefined,
@@ -32,7 +33,7 @@ const gatewayInfo = record({
 }).refine((info) => info.network_id !== undefined || Object.keys(info).length === 0, { error: "it has no network_id." });
 
 export const routesSchema = listOf(record({ destination: cidr, nexthop: ipAddress }), {
-  maxItems,
+  maxItems: maxRoutes,
   nullIsEmpty: true,
   uniqueBy: (route) => `${route.destination} via ${route.nexthop}`,
 });
