@@ -5,6 +5,7 @@ import { serverApi } from "./api-keys.ts";
 import { refuseEarlyFailover, serverDhcp } from "./dhcp-keys.ts";
 import { serverHa } from "./ha-keys.ts";
 import { identity, refuseIncompleteIdentity, refuseOpenApi } from "./identity-keys.ts";
+import { serverNetwork } from "./network-keys.ts";
 import { quotaKeys } from "./quota-keys.ts";
 import { type Environment, type Frozen, loadSettings } from "./settings.ts";
 import * as keys from "./shared-keys.ts";
@@ -20,10 +21,10 @@ export const serverSchema = z
     allowedHosts: keys.allowedHosts,
     dhcp: z.strictObject(serverDhcp).prefault({}),
     l3: z.strictObject(serverHa).prefault({}),
-    quota: z.strictObject(quotaKeys).prefault({}),
-    logLevel: keys.logLevel,
     network: z.strictObject(serverNetwork).prefault({}),
+    quota: z.strictObject(quotaKeys).prefault({}),
     api: z.strictObject(serverApi).prefault({}),
+    logLevel: keys.logLevel,
   })
   .superRefine(refuseOpenApi)
   .superRefine(refuseIncompleteIdentity)

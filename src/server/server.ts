@@ -12,9 +12,9 @@ import { connectBus, type NatsBus } from "../messaging/nats-bus.ts";
 import { serverInboxPrefix } from "../messaging/subjects.ts";
 import { createApi } from "./api/api.ts";
 import type { ApiDeps } from "./api/api-deps.ts";
+import { noticeSender, startNotifications } from "./compose-notifications.ts";
 import { composeServer, type ServerBase } from "./compose.ts";
 import { type IdentitySettings, openAuthenticator } from "./identity/open-authenticator.ts";
-import { noticeSender, startNotifications } from "./compose-notifications.ts";
 import type { FailoverSettings } from "./services/agent-failover.ts";
 import { openStore } from "./store/database.ts";
 
@@ -28,14 +28,14 @@ export interface ServerSettings extends IdentitySettings {
   readonly listen: { readonly address: string; readonly port: number };
   /** Names by which clients reach the API, beside localhost and the address that it listens on. */
   readonly allowedHosts?: readonly string[];
-  readonly db: string;
-  readonly nats: { readonly url: string; readonly nkeySeedFile?: string | undefined };
   readonly api?: {
     readonly rateLimit: number;
     readonly rateBurst: number;
     readonly paginationMaxLimit: number;
     readonly drainMs: number;
   };
+  readonly db: string;
+  readonly nats: { readonly url: string; readonly nkeySeedFile?: string | undefined };
   readonly dhcp: Pick<ServerBase, "agentsPerNetwork" | "dnsDomain"> & Partial<FailoverSettings> & SchedulingSettings;
   readonly l3?: Pick<ServerBase, "maxL3AgentsPerRouter">;
   readonly network?: NetworkKeys;
@@ -54,15 +54,15 @@ type Closer = () => Promise<void> | void;
 
 const firstConnectTimeoutMs = 5000;
 const apiDrainMs = 3000;
+const stopping = { check: "stopping", ok: false, reason: "the server was told to stop" } as const;
 
 /** Rejects with one clear line when the database, NATS or the listening port is not to be had; then nothing stays open. */
 export async function startServer(settings: ServerSettings, log: Logger, clock: Clock = systemClock): Promise<RunningServer> {
-const stopping = { check: "stopping", ok: false, reason: "the server was told to stop" } as const;
   const closers: Closer[] = [];
+  let isStopping = false;
   const close = async (): Promise<void> => {
     for (const step of closers.splice(0).reverse()) {
       try {
-  let isStopping = false;
         await step();
       } catch (err) {
         log.warn({ err }, "part of the server did not close");
@@ -95,7 +95,6 @@ const stopping = { check: "stopping", ok: false, reason: "the server was told to
       readiness: () => (isStopping ? [...readiness(), stopping] : readiness()),
       rateLimit: { perSecond: settings.api?.rateLimit ?? 0, burst: settings.api?.rateBurst ?? 1 },
       maxPageSize: settings.api?.paginationMaxLimit ?? 0,
-      readiness,
       onRequest: noticeSender(bus, log),
       onAnswered: (request) => composed.requests.add(request),
     };
