@@ -23,6 +23,8 @@ export const resourceNames = {
   lease: { singular: "lease", plural: "leases" },
   router: { singular: "router", plural: "routers" },
   floatingip: { singular: "floatingip", plural: "floatingips", handle: "floating_ip_address" },
+  subnetpool: { singular: "subnetpool", plural: "subnetpools" },
+  "address-scope": { singular: "address_scope", plural: "address_scopes", path: "address-scopes" },
   portForwarding: { singular: "port_forwarding", plural: "port_forwardings" },
 } as const satisfies Readonly<Record<string, ResourceName>>;
 

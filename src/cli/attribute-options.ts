@@ -40,7 +40,7 @@ function describe(attribute: string, declaration: AttributeDeclaration, verb: "p
 
 function flagOf(attribute: string, isList: boolean): string {
   const name = references[attribute] ?? attribute;
-  return (isList ? name.replace(/s$/, "") : name).replaceAll(/[_:]/g, "-");
+  return (isList ? name.replace(/(?<=x|ss)es$|s$/, "") : name).replaceAll(/[_:]/g, "-");
 }
 
 function kindOf(schema: JsonSchema): OptionKind {

@@ -17,7 +17,7 @@ export interface AttributeOption {
   readonly description: string;
 }
 
-export type Reference = "network" | "subnet" | "port" | "router";
+export type Reference = "network" | "subnet" | "port" | "router" | "subnetpool" | "address-scope";
 
 /** Turns a name or id into an id. */
 export type Resolve = (kind: Reference, nameOrId: string) => Promise<string>;
@@ -29,6 +29,8 @@ export const references: Readonly<Record<string, Reference>> = {
   subnet_id: "subnet",
   port_id: "port",
   internal_port_id: "port",
+  subnetpool_id: "subnetpool",
+  address_scope_id: "address-scope",
 };
 
 /** What stands behind the flag in the help. */

@@ -9,6 +9,7 @@ import { addLeaseCommands } from "./commands/leases.ts";
 import { addPlugCommands } from "./commands/plug.ts";
 import { addResourceCommands } from "./commands/resources.ts";
 import { addRouterCommands } from "./commands/routers.ts";
+import { addSubnetPoolCommands } from "./commands/subnet-pools.ts";
 import { CommandFailure, type ExitCode, exitCodeOf, exitCodes } from "./exit-codes.ts";
 import { outputFormats } from "./output.ts";
 import { programs, runProgram } from "./programs.ts";
@@ -44,6 +45,7 @@ async function buildCommandTree(argv: readonly string[]): Promise<Command> {
   await addResourceCommands(root, argv);
   addRouterCommands(root);
   await addFloatingIpCommands(root, argv);
+  addSubnetPoolCommands(root);
   addPlugCommands(root);
   addAgentCommands(root);
   addLeaseCommands(root);

@@ -99,9 +99,42 @@ suite("netloom command line", { skip: skipWithoutRoot }, () => {
     assertFails(await run("port", "create", "--network", "full", "--fixed-ip", "ip-address=10.2.0.9"), 4, /10\.2\.0\.9/);
     assertFails(await run("subnet", "delete", "full4"), 4, /One or more ports have an IP allocation/);
     assertFails(await run("subnet", "create", "--network", "full", "--cidr", "10.3.0.0/99"), 1, /10\.3\.0\.0\/99/);
-    assertFails(await run("subnet", "create", "--network", "full"), 2, /--cidr/);
+    assertFails(
+      await run("subnet", "create", "--network", "full"),
+      1,
+      /a subnetpool must be specified in the absence of a cidr/,
+    );
     assertFails(await run("network", "list", "--nonsense"), 2, /unknown option '--nonsense'/);
     assertFails(await run("network", "list", "--url", "http://127.0.0.1:1"), 5, /no server answers at http:\/\/127\.0\.0\.1:1/);
+  });
+
+  test("blocks of subnets come from pools, and pools are in scopes, all by names", async () => {
+    const scope = await json("address-scope", "create", "corporate", "--ip-version", "4");
+    const pool = ["subnetpool", "create", "office", "--prefix", "10.64.0.0/16", "--default-prefixlen", "24"];
+    assert.equal((await json(...pool, "--address-scope", "corporate"))["address_scope_id"], scope["id"]);
+    await json("subnetpool", "create", "six", "--prefix", "fd00::/48");
+    await json("network", "create", "pooled");
+
+    const four = await json("subnet", "create", "pooled4", "--network", "pooled", "--subnetpool", "office");
+    const six = await json("subnet", "create", "pooled6", "--network", "pooled", "--subnetpool", "six", "--prefixlen", "72");
+    assert.deepEqual([four["cidr"], six["cidr"]], ["10.64.0.0/24", "fd00::/72"]);
+    assert.equal((await json("network", "show", "pooled"))["ipv4_address_scope"], scope["id"]);
+    const grown = await json("subnetpool", "add-prefix", "office", "10.65.0.0/16", "192.0.2.0/24");
+    assert.deepEqual(grown["prefixes"], ["10.64.0.0/15", "192.0.2.0/24"]);
+    await json("network", "create", "older");
+    await json("subnet", "create", "older4", "--network", "older", "--cidr", "198.51.100.0/24");
+    const all = await json("subnetpool", "onboard", "office", "older");
+    assert.deepEqual(all["prefixes"], ["10.64.0.0/15", "192.0.2.0/24", "198.51.100.0/24"]);
+    assert.equal((await json("subnet", "show", "older4"))["subnetpool_id"], all["id"]);
+    const less = await json("subnetpool", "remove-prefix", "office", "192.0.2.0/24");
+    assert.deepEqual(less["prefixes"], ["10.64.0.0/15", "198.51.100.0/24"]);
+    assert.equal((await json("subnetpool", "set", "office", "--address-scope", "none"))["address_scope_id"], null);
+
+    assertFails(await run("subnetpool", "delete", "office"), 1, /Subnet pool has existing allocations/);
+    assertFails(await run("subnet", "create", "--network", "older", "--ip-version", "5", "--cidr", "10.0.0.0/8"), 2, /4 or 6/);
+    for (const name of ["pooled", "older"]) assert.equal((await run("network", "delete", name)).exitCode, 0);
+    assert.equal((await run("subnetpool", "delete", "office", "six")).exitCode, 0);
+    assert.equal((await run("address-scope", "delete", "corporate")).exitCode, 0);
   });
 
   test("the agent of this host is listed and shown", async () => {

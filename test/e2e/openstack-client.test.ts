@@ -87,4 +87,56 @@ suite("openstack client", { skip: skipWithoutRoot }, () => {
     await openstack("router", "delete", "edge");
     assert.deepEqual(await json("router", "list"), []);
   });
+
+  test("address scopes, subnet pools and subnets from them", async () => {
+    const scope = await json("address", "scope", "create", "--ip-version", "4", "corporate");
+    const bounds = ["--default-prefix-length", "24", "--min-prefix-length", "16", "--max-prefix-length", "28"];
+    const prefixes = ["--pool-prefix", "10.64.0.0/17", "--pool-prefix", "10.64.128.0/17"];
+    const [pool] = await Promise.all([
+      json(
+        "subnet",
+        "pool",
+        "create",
+        ...prefixes,
+        ...bounds,
+        "--default-quota",
+        "1024",
+        "--address-scope",
+        "corporate",
+        "office",
+      ),
+      openstack("subnet", "pool", "create", "--pool-prefix", "fd00::/48", "--default", "--share", "six"),
+      openstack("network", "create", "pooled"),
+    ]);
+    assert.deepEqual(
+      ["prefixes", "default_prefixlen", "min_prefixlen", "max_prefixlen", "default_quota", "address_scope_id"].map(
+        (name) => pool[name],
+      ),
+      [["10.64.0.0/16"], 24, 16, 28, 1024, scope["id"]],
+    );
+
+    const [four, six] = await Promise.all([
+      json("subnet", "create", "--network", "pooled", "--subnet-pool", "office", "--prefix-length", "26", "pooled4"),
+      json("subnet", "create", "--network", "pooled", "--use-default-subnet-pool", "--ip-version", "6", "pooled6"),
+    ]);
+    assert.deepEqual([four["cidr"], four["subnetpool_id"]], ["10.64.0.0/26", pool["id"]]);
+    assert.deepEqual([six["cidr"], six["ip_version"]], ["fd00::/64", 6]);
+    const [listed] = await Promise.all([
+      json<Row[]>("subnet", "list", "--subnet-pool", "office"),
+      openstack("subnet", "pool", "set", "--pool-prefix", "192.0.2.0/24", "--no-address-scope", "--tag", "gold", "office"),
+    ]);
+    assert.deepEqual(
+      listed.map((row) => row["Name"]),
+      ["pooled4"],
+    );
+    const changed = await json("subnet", "pool", "show", "office");
+    assert.deepEqual(changed["prefixes"], ["10.64.0.0/16", "192.0.2.0/24"]);
+    assert.deepEqual([changed["address_scope_id"], changed["tags"]], [null, ["gold"]]);
+    await openstack("network", "delete", "pooled");
+    await Promise.all([
+      openstack("subnet", "pool", "delete", "office", "six"),
+      openstack("address", "scope", "delete", "corporate"),
+    ]);
+    assert.deepEqual(await json("subnet", "pool", "list"), []);
+  });
 });

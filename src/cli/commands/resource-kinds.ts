@@ -1,7 +1,7 @@
 // What the commands of each kind of object have of their own: words for people, columns, examples.
 import { resourceNames } from "../api-client.ts";
 
-export const kinds = ["network", "subnet", "port", "router", "floatingip"] as const;
+export const kinds = ["network", "subnet", "subnetpool", "address-scope", "port", "router", "floatingip"] as const;
 export type Kind = (typeof kinds)[number];
 
 export interface Description {
@@ -42,8 +42,30 @@ export const descriptions: Readonly<Record<Kind, Description>> = {
     createExample: "netloom subnet create blue-v4 --network blue --cidr 10.0.0.0/24 --dns-nameserver 192.0.2.53",
     setExample: "netloom subnet set blue-v4 --gateway-ip none --host-route destination=10.9.0.0/16,nexthop=10.0.0.9",
     listFilters: { network: "network_id" },
-    // What the person has already said in other words.
+    // What the person has already said in other words; see subnet-version.ts.
     hidden: ["ip_version"],
+  },
+  subnetpool: {
+    about: "addresses that blocks for subnets are taken from",
+    title: "subnet pool",
+    isNamed: true,
+    example: "office",
+    columns: ["id", "name", "prefixes", "default_prefixlen", "address_scope_id", "is_default", "shared"],
+    createExample: "netloom subnetpool create office --prefix 10.0.0.0/16 --default-prefixlen 24",
+    setExample: "netloom subnetpool set office --address-scope corporate --default-quota 1024",
+    listFilters: {},
+    hidden: [],
+  },
+  "address-scope": {
+    about: "scopes in which addresses are unique, and routers forward without translation",
+    title: "address scope",
+    isNamed: true,
+    example: "corporate",
+    columns: ["id", "name", "ip_version", "shared"],
+    createExample: "netloom address-scope create corporate --ip-version 4",
+    setExample: "netloom address-scope set corporate --shared true",
+    listFilters: {},
+    hidden: [],
   },
   port: {
     about: "places on a network that devices are plugged into",
@@ -85,6 +107,8 @@ export async function loadDeclaration(kind: Kind) {
   if (kind === "network") return (await import("../../types/resources/networks.ts")).networkResource;
   if (kind === "subnet") return (await import("../../types/resources/subnets.ts")).subnetResource;
   if (kind === "port") return (await import("../../types/resources/ports.ts")).portResource;
+  if (kind === "subnetpool") return (await import("../../types/resources/subnet-pools.ts")).subnetPoolResource;
+  if (kind === "address-scope") return (await import("../../types/resources/address-scopes.ts")).addressScopeResource;
   if (kind === "router") return (await import("../../types/resources/routers.ts")).routerResource;
   return (await import("../../types/resources/floating-ips.ts")).floatingIpResource;
 }

@@ -7,6 +7,7 @@ import { addExamples, type CommandContext, collect, contextOf } from "./context.
 import { descriptions, handleOf, type Kind, kinds, loadDeclaration, resourceOf } from "./resource-kinds.ts";
 import { addOptions, loadOptions, readAttributes, refuseNothing, type Typed } from "./resource-options.ts";
 import { addGatewayOptions, gatewayChanges } from "./router-gateway.ts";
+import { addVersionOption, subnetVersion } from "./subnet-version.ts";
 
 /** @param argv tells whether a command needs options from declarations */
 export async function addResourceCommands(root: Command, argv: readonly string[]): Promise<void> {
@@ -34,12 +35,14 @@ function addCreate(group: Command, kind: Kind, options: readonly AttributeOption
     options.filter((option) => option.attribute !== "name"),
   );
   if (kind === "router") addGatewayOptions(command);
+  if (kind === "subnet") addVersionOption(command);
   addExamples(command, createExample);
   command.action(async (...words: readonly unknown[]) => {
     const context = contextOf(command);
     const [name] = isNamed ? words : [];
     const given = await readChanges(kind, { options, typed: command.opts<Typed>(), context });
-    const attributes = { ...given, ...(typeof name === "string" ? { name } : {}), ...derived(given) };
+    const version = kind === "subnet" ? await subnetVersion(given, command.opts<Typed>(), context) : {};
+    const attributes = { ...given, ...(typeof name === "string" ? { name } : {}), ...version };
     await context.printObject(await context.client.create(resourceOf(kind), attributes));
   });
 }
@@ -53,11 +56,6 @@ interface Given {
 async function readChanges(kind: Kind, { options, typed, context }: Given): Promise<ApiObject> {
   const attributes = await readAttributes(options, typed, context);
   return kind === "router" ? { ...attributes, ...(await gatewayChanges(typed, context)) } : attributes;
-}
-
-function derived(attributes: ApiObject): ApiObject {
-  const { cidr } = attributes;
-  return typeof cidr === "string" ? { ip_version: cidr.includes(":") ? 6 : 4 } : {};
 }
 
 function addSet(group: Command, kind: Kind, options: readonly AttributeOption[]): void {
