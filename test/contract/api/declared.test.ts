@@ -1,6 +1,7 @@
 // The declarations against the real services: whatever is declared works, and whatever a service shows is declared.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { addressScopeResource } from "../../../src/types/resources/address-scopes.ts";
 import { agentResource } from "../../../src/types/resources/agents.ts";
 import type { FilterType, ResourceDeclaration } from "../../../src/types/resources/declaration.ts";
 import { leaseResource } from "../../../src/types/resources/leases.ts";
@@ -15,12 +16,14 @@ import {
 } from "../../../src/types/resources/security-group-rules.ts";
 import { securityGroupResource } from "../../../src/types/resources/security-groups.ts";
 import { routerResource } from "../../../src/types/resources/routers.ts";
+import { subnetPoolResource } from "../../../src/types/resources/subnet-pools.ts";
 import { subnetResource } from "../../../src/types/resources/subnets.ts";
 import { type Body, RealApi } from "../../helpers/real-api.ts";
 
 const resources = [
   ...[networkResource, subnetResource, portResource, agentResource, leaseResource],
   ...[routerResource, floatingIpResource, portForwardingResource],
+  ...[addressScopeResource, subnetPoolResource],
   ...[securityGroupResource, securityGroupRuleResource, defaultSecurityGroupRuleResource, addressGroupResource],
 ];
 /** A network with one segment tells it as provider:*, as clients of this API expect. */
@@ -53,6 +56,15 @@ before(async () => {
     });
     await api.create("port", { name, network_id: network.id, "binding:host_id": `node-${index % 2}`, dns_name: name });
     await api.create("router", { name, description: `router ${index}` });
+    const scope = await api.create("address_scope", { name, ip_version: 4, shared: index === 2 }, {}, "address-scopes");
+    await api.create("subnetpool", {
+      name,
+      prefixes: [`172.${16 + index}.0.0/16`],
+      default_quota: index === 1 ? null : index,
+      address_scope_id: index === 3 ? null : scope.id,
+      is_default: index === 4,
+      shared: index === 0,
+    });
     const lease = {
       ip_address: `10.0.${index}.5`,
       id: `${network.id}_10.0.${index}.5`,
