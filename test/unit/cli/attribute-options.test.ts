@@ -7,8 +7,6 @@ import { networkResource } from "../../../src/types/resources/networks.ts";
 import { portForwardingResource } from "../../../src/types/resources/port-forwardings.ts";
 import { portResource } from "../../../src/types/resources/ports.ts";
 import { routerResource } from "../../../src/types/resources/routers.ts";
-import { addressScopeResource } from "../../../src/types/resources/address-scopes.ts";
-import { subnetPoolResource } from "../../../src/types/resources/subnet-pools.ts";
 import { subnetResource } from "../../../src/types/resources/subnets.ts";
 
 const blue = "01930000-0000-7000-8000-000000000001";
@@ -21,10 +19,7 @@ function option(options: readonly AttributeOption[], flag: string): AttributeOpt
 }
 
 test("every attribute that POST takes has an option, under its first name only", () => {
-  const kinds = [
-    ...[networkResource, subnetResource, portResource, routerResource, floatingIpResource, portForwardingResource],
-    ...[subnetPoolResource, addressScopeResource],
-  ];
+  const kinds = [networkResource, subnetResource, portResource, routerResource, floatingIpResource, portForwardingResource];
   for (const resource of kinds) {
     const expected = Object.entries(resource.attributes).filter(([, one]) => one.post && one.aliasOf === undefined);
 
@@ -45,17 +40,6 @@ test("a port forwarding names its port by --port, and the port number inside by 
   assert.equal(await attributeValue(option(options, "port"), "web", resolve), "port:web");
   assert.equal(await attributeValue(option(options, "internal-port"), "8080", resolve), 8080);
   assert.equal(option(attributeOptions(floatingIpResource, "post"), "network").isRequired, true);
-});
-
-test("pools and scopes are named, and one of several prefixes is a prefix", async () => {
-  const options = attributeOptions(subnetPoolResource, "post");
-
-  assert.deepEqual(await attributeValue(option(options, "prefix"), ["10.0.0.0/8"], resolve), ["10.0.0.0/8"]);
-  assert.equal(await attributeValue(option(options, "address-scope"), "office", resolve), "address-scope:office");
-  assert.equal(await attributeValue(option(options, "address-scope"), "none", resolve), null);
-  const subnet = attributeOptions(subnetResource, "post");
-  assert.equal(await attributeValue(option(subnet, "subnetpool"), "lab", resolve), "subnetpool:lab");
-  assert.equal(option(subnet, "cidr").isRequired, false);
 });
 
 test("names of options have dashes, and lists are named for one item", () => {
