@@ -23,6 +23,20 @@ export const resourceNames = {
   lease: { singular: "lease", plural: "leases" },
   router: { singular: "router", plural: "routers" },
   floatingip: { singular: "floatingip", plural: "floatingips", handle: "floating_ip_address" },
+  "security-group": { singular: "security_group", plural: "security_groups", path: "security-groups" },
+  "security-group-rule": {
+    singular: "security_group_rule",
+    plural: "security_group_rules",
+    path: "security-group-rules",
+    handle: "id",
+  },
+  "default-security-group-rule": {
+    singular: "default_security_group_rule",
+    plural: "default_security_group_rules",
+    path: "default-security-group-rules",
+    handle: "id",
+  },
+  "address-group": { singular: "address_group", plural: "address_groups", path: "address-groups" },
   subnetpool: { singular: "subnetpool", plural: "subnetpools" },
   "address-scope": { singular: "address_scope", plural: "address_scopes", path: "address-scopes" },
   portForwarding: { singular: "port_forwarding", plural: "port_forwardings" },
@@ -106,10 +120,12 @@ export class ApiClient {
     }
     const { handle = "name" } = resource;
     const word = handle === "name" ? "name" : "address";
-    const found = await this.list(resource, [[handle, nameOrId]]);
+    const found = handle === "id" ? [] : await this.list(resource, [[handle, nameOrId]]);
     const [first] = found;
-    if (first === undefined)
-      throw new CommandFailure(exitCodes.notFound, `no ${resource.singular} has the ${word} or id ${nameOrId}`);
+    if (first === undefined) {
+      const words = handle === "id" ? "id" : `${word} or id`;
+      throw new CommandFailure(exitCodes.notFound, `no ${resource.singular} has the ${words} ${nameOrId}`);
+    }
     if (found.length > 1) {
       const ids = found.map((object) => String(object["id"])).join(", ");
       throw new CommandFailure(

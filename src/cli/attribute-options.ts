@@ -2,7 +2,7 @@
 // `--fixed-ip subnet=blue,ip-address=10.0.0.5` for the items of fixed_ips, `--network blue` for network_id.
 import { z } from "zod";
 import type { AttributeDeclaration, ResourceDeclaration } from "../types/resources/declaration.ts";
-import { type AttributeOption, type OptionKind, references } from "./attribute-values.ts";
+import { type AttributeOption, flagNames, type OptionKind, references } from "./attribute-values.ts";
 
 interface JsonSchema {
   readonly type?: unknown;
@@ -39,6 +39,8 @@ function describe(attribute: string, declaration: AttributeDeclaration, verb: "p
 }
 
 function flagOf(attribute: string, isList: boolean): string {
+  const own = flagNames[attribute];
+  if (own !== undefined) return own;
   const name = references[attribute] ?? attribute;
   return (isList ? name.replace(/(?<=x|ss)es$|s$/, "") : name).replaceAll(/[_:]/g, "-");
 }

@@ -17,7 +17,15 @@ export interface AttributeOption {
   readonly description: string;
 }
 
-export type Reference = "network" | "subnet" | "port" | "router" | "subnetpool" | "address-scope";
+export type Reference =
+  | "network"
+  | "subnet"
+  | "port"
+  | "router"
+  | "subnetpool"
+  | "address-scope"
+  | "security-group"
+  | "address-group";
 
 /** Turns a name or id into an id. */
 export type Resolve = (kind: Reference, nameOrId: string) => Promise<string>;
@@ -31,7 +39,21 @@ export const references: Readonly<Record<string, Reference>> = {
   internal_port_id: "port",
   subnetpool_id: "subnetpool",
   address_scope_id: "address-scope",
+  security_groups: "security-group",
+  security_group_id: "security-group",
+  remote_group_id: "security-group",
+  remote_address_group_id: "address-group",
 };
+
+/** Flags that cannot be made of the attribute, or of the kind of what it holds. */
+export const flagNames: Readonly<Record<string, string>> = {
+  remote_group_id: "remote-group",
+  remote_address_group_id: "remote-address-group",
+  addresses: "address",
+};
+
+/** In a template the group that the rule will be in, and no name. */
+const parentGroup = "PARENT";
 
 /** What stands behind the flag in the help. */
 export function placeholder(option: AttributeOption): string {
@@ -62,6 +84,7 @@ export async function attributeValue(
 async function itemValue(option: AttributeOption, text: string, resolve: Resolve): Promise<unknown> {
   if (option.isNullable && text === "none") return null;
   const reference = references[option.attribute];
+  if (option.attribute === "remote_group_id" && text === parentGroup) return text;
   if (reference !== undefined) return resolve(reference, text);
   if (option.kind === "record") return recordValue(option, text, resolve);
   return scalarValue(option.kind, option.flag, text);

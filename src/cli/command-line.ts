@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { errorText, NetloomError } from "../base/errors.ts";
 import { readVersion } from "../base/version.ts";
+import { addAddressGroupCommands } from "./commands/address-groups.ts";
 import { addAgentCommands } from "./commands/agents.ts";
 import { addDatabaseCommands } from "./commands/database.ts";
 import { addFloatingIpCommands } from "./commands/floating-ips.ts";
@@ -44,6 +45,7 @@ async function buildCommandTree(argv: readonly string[]): Promise<Command> {
   addPrograms(root);
   await addResourceCommands(root, argv);
   addRouterCommands(root);
+  addAddressGroupCommands(root);
   await addFloatingIpCommands(root, argv);
   addSubnetPoolCommands(root);
   addPlugCommands(root);

@@ -71,6 +71,7 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
   };
   try {
     warnOfOpenApi(settings, log);
+    log.warn({ outcome: "not enforced" }, "security groups are kept, but nothing filters the packets of ports");
     const authenticator = await openAuthenticator(settings, { clock, log });
     const store = await openStore(settings.db, log);
     closers.push(() => store.close());

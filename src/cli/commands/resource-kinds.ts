@@ -1,7 +1,18 @@
 // What the commands of each kind of object have of their own: words for people, columns, examples.
-import { resourceNames } from "../api-client.ts";
+import { type ResourceName, resourceNames } from "../api-client.ts";
 
-export const kinds = ["network", "subnet", "subnetpool", "address-scope", "port", "router", "floatingip"] as const;
+/** Kinds of security groups, which have no more than the commands of all. */
+const securityKinds = ["security-group", "security-group-rule", "default-security-group-rule", "address-group"] as const;
+export const kinds = [
+  "network",
+  "subnet",
+  "subnetpool",
+  "address-scope",
+  "port",
+  "router",
+  "floatingip",
+  ...securityKinds,
+] as const;
 export type Kind = (typeof kinds)[number];
 
 export interface Description {
@@ -16,10 +27,17 @@ export interface Description {
   readonly createExample: string;
   readonly setExample: string;
   /** Options of `list` that name another object → filter of the API. */
-  readonly listFilters: Readonly<Partial<Record<"network" | "port" | "router", string>>>;
+  readonly listFilters: Readonly<Partial<Record<"network" | "port" | "router" | "security-group", string>>>;
   /** Attributes that have options of other commands. */
   readonly hidden: readonly string[];
+  /** There is nothing to change about one. */
+  readonly isFixed?: true;
 }
+
+const ruleColumns = (...more: readonly string[]): readonly string[] => [
+  ...["id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max"],
+  ...["remote_ip_prefix", "remote_group_id", "remote_address_group_id", ...more],
+];
 
 export const descriptions: Readonly<Record<Kind, Description>> = {
   network: {
@@ -100,6 +118,53 @@ export const descriptions: Readonly<Record<Kind, Description>> = {
     listFilters: { network: "floating_network_id", port: "port_id", router: "router_id" },
     hidden: [],
   },
+  "security-group": {
+    about: "rules of what ports may send and receive; kept, and not enforced",
+    title: "security group",
+    isNamed: true,
+    example: "web",
+    columns: ["id", "name", "project_id", "stateful", "description"],
+    createExample: "netloom security-group create web --description 'of web servers'",
+    setExample: "netloom security-group set web --stateful false",
+    listFilters: {},
+    hidden: [],
+  },
+  "security-group-rule": {
+    about: "rules of security groups",
+    title: "security group rule",
+    isNamed: false,
+    isFixed: true,
+    example: "0190b6a8-3c1e-4f00-8a00-5d3c2e1f0a9b",
+    columns: ruleColumns("security_group_id"),
+    createExample:
+      "netloom security-group-rule create --security-group web --direction ingress --protocol tcp --port-range-min 80 --port-range-max 80",
+    setExample: "",
+    listFilters: { "security-group": "security_group_id" },
+    hidden: [],
+  },
+  "default-security-group-rule": {
+    about: "rules that new security groups begin with",
+    title: "default security group rule",
+    isNamed: false,
+    isFixed: true,
+    example: "0190b6a8-3c1e-4f00-8a00-5d3c2e1f0a9b",
+    columns: ruleColumns("used_in_default_sg", "used_in_non_default_sg"),
+    createExample: "netloom default-security-group-rule create --direction ingress --remote-group PARENT",
+    setExample: "",
+    listFilters: {},
+    hidden: [],
+  },
+  "address-group": {
+    about: "addresses that rules of security groups name together",
+    title: "address group",
+    isNamed: true,
+    example: "office",
+    columns: ["id", "name", "addresses", "description"],
+    createExample: "netloom address-group create office --address 192.0.2.0/24",
+    setExample: "netloom address-group set office --name offices",
+    listFilters: {},
+    hidden: [],
+  },
 };
 
 /** Loaded only for the commands that need it: that takes longer than most commands run. */
@@ -110,11 +175,24 @@ export async function loadDeclaration(kind: Kind) {
   if (kind === "subnetpool") return (await import("../../types/resources/subnet-pools.ts")).subnetPoolResource;
   if (kind === "address-scope") return (await import("../../types/resources/address-scopes.ts")).addressScopeResource;
   if (kind === "router") return (await import("../../types/resources/routers.ts")).routerResource;
+  const rules = await loadSecurity(kind);
+  if (rules !== undefined) return rules;
   return (await import("../../types/resources/floating-ips.ts")).floatingIpResource;
 }
 
+async function loadSecurity(kind: Kind) {
+  if (kind === "security-group") return (await import("../../types/resources/security-groups.ts")).securityGroupResource;
+  if (kind === "address-group") return (await import("../../types/resources/address-groups.ts")).addressGroupResource;
+  if (!kind.endsWith("-rule")) return undefined;
+  const rules = await import("../../types/resources/security-group-rules.ts");
+  return kind === "security-group-rule" ? rules.securityGroupRuleResource : rules.defaultSecurityGroupRuleResource;
+}
+
 /** What to give for `<kind>` on the command line. */
-export const handleOf = (kind: Kind): string => (descriptions[kind].isNamed ? "name or id" : "address or id");
+export function handleOf(kind: Kind): string {
+  if (descriptions[kind].isNamed) return "name or id";
+  return resourceOf(kind).handle === "id" ? "id" : "address or id";
+}
 
 /** Object that a command names, in the API. */
-export const resourceOf = (kind: Kind) => resourceNames[kind];
+export const resourceOf = (kind: Kind): ResourceName => resourceNames[kind];

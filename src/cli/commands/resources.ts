@@ -19,7 +19,7 @@ export async function addResourceCommands(root: Command, argv: readonly string[]
     const isWanted = needsOptions && words.includes(kind);
     const load = async (verb: "post" | "put") => (isWanted ? loadOptions(loadDeclaration(kind), verb, hidden) : []);
     addCreate(group, kind, await load("post"));
-    addSet(group, kind, await load("put"));
+    if (descriptions[kind].isFixed !== true) addSet(group, kind, await load("put"));
     addList(group, kind);
     addShow(group, kind);
     addDelete(group, kind);
@@ -74,7 +74,7 @@ function addSet(group: Command, kind: Kind, options: readonly AttributeOption[])
 }
 
 function addList(group: Command, kind: Kind): void {
-  const { title, example, isNamed, listFilters, columns } = descriptions[kind];
+  const { title, example, listFilters, columns } = descriptions[kind];
   const command = group
     .command("list")
     .description(`list ${title}s`)
@@ -85,7 +85,7 @@ function addList(group: Command, kind: Kind): void {
   for (const other of Object.keys(listFilters)) {
     command.option(`--${other} <${other}>`, `only those of this ${other} (name or id)`);
   }
-  const attribute = isNamed ? "name" : "floating_ip_address";
+  const attribute = resourceOf(kind).handle ?? "name";
   addExamples(command, `netloom ${kind} list --filter ${attribute}=${example} --sort created_at:desc -o json`);
   command.action(async (options: ListOptions) => {
     const context = contextOf(command);
@@ -117,6 +117,7 @@ interface ListOptions {
   readonly network?: string;
   readonly port?: string;
   readonly router?: string;
+  readonly securityGroup?: string;
 }
 
 async function listQuery(kind: Kind, options: ListOptions, context: CommandContext): Promise<[string, string][]> {
@@ -131,8 +132,9 @@ async function listQuery(kind: Kind, options: ListOptions, context: CommandConte
     query.push(["sort_key", key], ["sort_dir", direction]);
   }
   if (options.limit !== undefined) query.push(["limit", options.limit]);
-  for (const other of ["network", "port", "router"] as const) {
-    const [filter, handle] = [descriptions[kind].listFilters[other], options[other]];
+  for (const other of ["network", "port", "router", "security-group"] as const) {
+    const given = other === "security-group" ? options.securityGroup : options[other];
+    const [filter, handle] = [descriptions[kind].listFilters[other], given];
     if (filter === undefined || handle === undefined) continue;
     query.push([filter, await context.client.findId(resourceOf(other), handle)]);
   }
@@ -151,7 +153,7 @@ function addShow(group: Command, kind: Kind): void {
 
 function addDelete(group: Command, kind: Kind): void {
   const { title, example, isNamed } = descriptions[kind];
-  const handles = isNamed ? "names or ids" : "addresses or ids";
+  const handles = isNamed ? "names or ids" : resourceOf(kind).handle === "id" ? "ids" : "addresses or ids";
   const command = group.command("delete").description(`delete ${title}s`).argument(`<${kind}...>`, handles);
   addExamples(command, `netloom ${kind} delete ${example}`);
   command.action(async (given: readonly string[]) => {

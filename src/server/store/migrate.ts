@@ -14,6 +14,7 @@ import { up as subnetPools } from "./migrations/0009-subnet-pools.ts";
 import { up as securityGroups } from "./migrations/0011-security-groups.ts";
 import { up as networkSegments } from "./migrations/0015-network-segments.ts";
 import { up as notifications } from "./migrations/0030-notifications.ts";
+import { up as securityGroupNotes } from "./migrations/0033-security-group-notes.ts";
 import type { Database } from "./schema.ts";
 
 /** By name, in order. Listed here and not found by scanning a folder, because the program is shipped as one file. */
@@ -30,6 +31,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0011-security-groups": { up: securityGroups },
   "0015-network-segments": { up: networkSegments },
   "0030-notifications": { up: notifications },
+  "0033-security-group-notes": { up: securityGroupNotes },
 };
 
 export interface SchemaVersion {

@@ -162,6 +162,16 @@ forEachDatabase((_engine, openFresh) => {
     assert.equal(ofGroup.length, 1);
   });
 
+  test("no alias promises that packets are filtered", async () => {
+    const { body } = await (await open()).ask("/v2.0/extensions");
+    const aliases = new Set((body["extensions"] as readonly { readonly alias: string }[]).map(({ alias }) => alias));
+    // docs/decisions/0022 has both lists.
+    for (const alias of ["security-group", "stateful-security-group", "security-groups-remote-address-group", "port-security"])
+      assert.ok(!aliases.has(alias), alias);
+    for (const alias of ["address-group", "security-groups-default-rules", "port-security-groups-filtering"])
+      assert.ok(aliases.has(alias), alias);
+  });
+
   test("a shared group is seen and used by the other project, and changed by its own only", async () => {
     const api = await open();
     const group = await api.create("security_group", { name: "common" }, blue, "security-groups");

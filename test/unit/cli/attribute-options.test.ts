@@ -3,10 +3,16 @@ import { test } from "node:test";
 import { attributeOptions } from "../../../src/cli/attribute-options.ts";
 import { type AttributeOption, attributeValue, placeholder } from "../../../src/cli/attribute-values.ts";
 import { floatingIpResource } from "../../../src/types/resources/floating-ips.ts";
+import { addressGroupResource } from "../../../src/types/resources/address-groups.ts";
 import { networkResource } from "../../../src/types/resources/networks.ts";
 import { portForwardingResource } from "../../../src/types/resources/port-forwardings.ts";
 import { portResource } from "../../../src/types/resources/ports.ts";
 import { routerResource } from "../../../src/types/resources/routers.ts";
+import {
+  defaultSecurityGroupRuleResource,
+  securityGroupRuleResource,
+} from "../../../src/types/resources/security-group-rules.ts";
+import { securityGroupResource } from "../../../src/types/resources/security-groups.ts";
 import { subnetResource } from "../../../src/types/resources/subnets.ts";
 
 const blue = "01930000-0000-7000-8000-000000000001";
@@ -19,7 +25,10 @@ function option(options: readonly AttributeOption[], flag: string): AttributeOpt
 }
 
 test("every attribute that POST takes has an option, under its first name only", () => {
-  const kinds = [networkResource, subnetResource, portResource, routerResource, floatingIpResource, portForwardingResource];
+  const kinds = [
+    ...[networkResource, subnetResource, portResource, routerResource, floatingIpResource, portForwardingResource],
+    ...[securityGroupResource, securityGroupRuleResource, defaultSecurityGroupRuleResource, addressGroupResource],
+  ];
   for (const resource of kinds) {
     const expected = Object.entries(resource.attributes).filter(([, one]) => one.post && one.aliasOf === undefined);
 
@@ -40,6 +49,19 @@ test("a port forwarding names its port by --port, and the port number inside by 
   assert.equal(await attributeValue(option(options, "port"), "web", resolve), "port:web");
   assert.equal(await attributeValue(option(options, "internal-port"), "8080", resolve), 8080);
   assert.equal(option(attributeOptions(floatingIpResource, "post"), "network").isRequired, true);
+});
+
+test("security groups are given by name, at the other end of a rule too", async () => {
+  const rule = attributeOptions(securityGroupRuleResource, "post");
+  assert.equal(option(rule, "security-group").attribute, "security_group_id");
+  assert.equal(await attributeValue(option(rule, "remote-group"), "web", resolve), "security-group:web");
+  assert.equal(await attributeValue(option(rule, "remote-address-group"), "office", resolve), "address-group:office");
+  const template = attributeOptions(defaultSecurityGroupRuleResource, "post");
+  assert.equal(await attributeValue(option(template, "remote-group"), "PARENT", resolve), "PARENT");
+  const port = option(attributeOptions(portResource, "post"), "security-group");
+  assert.deepEqual(await attributeValue(port, ["web", "db"], resolve), ["security-group:web", "security-group:db"]);
+  assert.deepEqual(await attributeValue(port, ["none"], resolve), []);
+  assert.ok(option(attributeOptions(addressGroupResource, "post"), "address").isList);
 });
 
 test("names of options have dashes, and lists are named for one item", () => {
