@@ -40,6 +40,17 @@ interface ListedObject {
 }
 
 const objectNames: ReadonlySet<string> = new Set(Object.values(floatingIpObjects).map(({ name }) => name));
+/** nft tells protocols by name only where there is an /etc/protocols, which is in a package that it does without. */
+const protocolNames: ReadonlyMap<unknown, string> = new Map([
+  [1, "icmp"],
+  [6, "tcp"],
+  [17, "udp"],
+  [33, "dccp"],
+  [132, "sctp"],
+]);
+const protocolPlaces: ReadonlyMap<string, number> = new Map(
+  Object.values(floatingIpObjects).map(({ name, type }) => [name, keyTypesOf(type).indexOf("inet_proto")]),
+);
 const isOurs = (name: string): name is ObjectName => objectNames.has(name);
 
 /**
@@ -54,7 +65,7 @@ export function parseTable(json: string): ReadonlyMap<ObjectName, ReadonlyMap<st
     const isMap = entry.map !== undefined;
     const pairs = (object.elem ?? []).map((elem): [string, string] => {
       const [key, value] = isMap && Array.isArray(elem) ? (elem as readonly unknown[]) : [elem, undefined];
-      return [partText(key), value === undefined ? "" : partText(value)];
+      return [partText(key, protocolPlaces.get(object.name)), value === undefined ? "" : partText(value)];
     });
     tables.set(object.name, new Map(pairs));
   }
@@ -70,11 +81,19 @@ function parseEntries(json: string): readonly { readonly map?: ListedObject; rea
   }
 }
 
-function partText(part: unknown): string {
+/** Of what is looked up in a map, or is in a set: its parts, in order. */
+function keyTypesOf(type: string): readonly string[] {
+  return (type.split(" : ")[0] ?? "").split(" . ");
+}
+
+/** @param protocolAt which of several parts is a protocol */
+function partText(part: unknown, protocolAt = -1): string {
   if (typeof part === "string" || typeof part === "number") return String(part);
   // The casts: the few shapes that elements of these types can have.
   const { concat, range, elem } = part as { concat?: readonly unknown[]; range?: readonly unknown[]; elem?: { val: unknown } };
-  if (concat !== undefined) return concat.map(partText).join(" . ");
-  if (range !== undefined) return range.map(partText).join("-");
-  return elem === undefined ? JSON.stringify(part) : partText(elem.val);
+  if (concat !== undefined) {
+    return concat.map((one, at) => (at === protocolAt ? protocolNames.get(one) : undefined) ?? partText(one)).join(" . ");
+  }
+  if (range !== undefined) return range.map((one) => partText(one)).join("-");
+  return elem === undefined ? JSON.stringify(part) : partText(elem.val, protocolAt);
 }
