@@ -61,7 +61,7 @@ const mayCarryIpv6 = (mtuBytes: number): boolean => mtuBytes === 0 || mtuBytes >
 /** fe80::a9fe:a9fe: where instances with IPv6 ask for metadata. */
 const metadataIpv6Cidr = "fe80::a9fe:a9fe/64";
 
-/** @throws NetloomError INVALID when the external network is on a physical network that has no bridge here */
+/** @throws NetloomError INVALID when the external network is a VLAN, or on a physical network that has no bridge here */
 export function buildRouterSpec(router: Router, options: SpecOptions): RouterSpec {
   const namespace = routerNamespaceName(options.namespacePrefix, router.id);
   const usable = (port: RouterInterface): RouterInterface => ({
@@ -100,7 +100,14 @@ function interfaceSpec(port: RouterInterface, namespace: string): PortSpec {
 }
 
 function gatewaySpec(port: RouterGateway, namespace: string, { bridgeMappings, hasIpv6 }: SpecOptions): PortSpec {
-  const { physicalNetwork } = port.carrier;
+  const { networkType, physicalNetwork, segmentationId } = port.carrier;
+  // Without its tag a router would be in whatever network the bridge carries untagged, and look as if it worked.
+  if (networkType === "vlan") {
+    throw new NetloomError(
+      "INVALID",
+      `no way out by VLAN ${segmentationId} of ${physicalNetwork}: only flat networks are joined`,
+    );
+  }
   const mapped = physicalNetwork === null ? undefined : bridgeMappings.get(physicalNetwork);
   if (physicalNetwork !== null && mapped === undefined) {
     throw new NetloomError("INVALID", `no bridge is mapped to physical network ${physicalNetwork} on this host`);
