@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -130,6 +130,42 @@ describe("limits", () => {
     const other = await server.client.request("GET", "/v2.0/ports", undefined, { ...blue, "x-user-id": "bob" });
     assert.equal(other.status, 200);
     for (let n = 0; n < 10; n++) assert.equal((await server.client.request("GET", "/healthz")).status, 200);
+  });
+});
+
+describe("tokens", () => {
+  test("with a file of tokens the server may listen for others; nobody gets in without one, and each has its rights", async () => {
+    const file = join(directory, "tokens.json");
+    const token = { admin: "a".repeat(40), reader: "r".repeat(40) };
+    const tokens = [
+      { token: token.admin, user: "root", project: "ops", roles: ["admin"] },
+      { token: token.reader, user: "eve", project: "blue", roles: ["reader"] },
+    ];
+    await writeFile(file, JSON.stringify({ tokens }), { mode: 0o600 });
+    const server = await start("tokens", { auth: "token", "token-file": file, listen: "0.0.0.0:0" });
+    const port = new URL(server.url).port;
+    const client = new RestClient(`http://127.0.0.1:${port}`);
+    const create = (headers: Readonly<Record<string, string>>) =>
+      client.request("POST", "/v2.0/networks", { network: { name: "x" } }, headers);
+    assert.equal((await create({ "x-roles": "admin", "x-project-id": "ops" })).status, 401);
+    assert.equal((await create({ "x-auth-token": "a".repeat(39) })).status, 401);
+    assert.equal((await create({ "x-auth-token": token.reader })).status, 403);
+    assert.equal((await create({ "x-auth-token": token.admin })).status, 201);
+    const { body } = await client.request("GET", "/v2.0/networks", undefined, { "x-auth-token": token.reader });
+    assert.deepEqual(body, { networks: [] });
+    assert.equal((await client.request("GET", "/healthz")).status, 200);
+    assert.ok(server.log().every((line) => !JSON.stringify(line).includes(token.admin)));
+  });
+
+  test("without tokens the server listens on loopback only, unless it is told that this is meant", async () => {
+    const args = [`--state-dir=${directory}`, "--listen=0.0.0.0:0", `--nats-url=${nats.url}`];
+    const child = fork(launcher, ["server", ...args], { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] });
+    children.push(child);
+    let errors = "";
+    child.stderr?.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+    const [code] = (await once(child, "exit")) as [number];
+    assert.equal(code, 2);
+    assert.match(errors, /auth none gives everybody who can reach 0\.0\.0\.0 full control/);
   });
 });
 
