@@ -2,9 +2,11 @@
 import type { ApiPart } from "./api/api-part.ts";
 import { addressGroupPart } from "./resources/address-groups.ts";
 import { addressScopePart } from "./resources/address-scopes.ts";
+import { autoAllocatedTopologyPart } from "./resources/auto-allocated-topologies.ts";
 import { defaultSecurityGroupRulePart } from "./resources/default-security-group-rules.ts";
 import { securityGroupRulePart } from "./resources/security-group-rules.ts";
 import { securityGroupPart } from "./resources/security-groups.ts";
+import { readOnlyPart } from "./resources/read-only.ts";
 import { segmentPart } from "./resources/segments.ts";
 import { quotaPart } from "./resources/quotas.ts";
 import { subnetPoolPart } from "./resources/subnet-pools.ts";
@@ -19,8 +21,20 @@ const securityGroupParts = (deps: ServiceDeps): readonly ApiPart[] => [
   addressGroupPart(deps),
 ];
 
-const networkParts = (deps: ServiceDeps): readonly ApiPart[] => [segmentPart(deps), networkSegmentRangePart(deps)];
+const networkParts = (deps: ServiceDeps): readonly ApiPart[] => [
+  segmentPart(deps),
+  networkSegmentRangePart(deps),
+  readOnlyPart(deps),
+  autoAllocatedTopologyPart(deps),
+];
 
 export function composeResources(deps: ServiceDeps): readonly ApiPart[] {
-  return [...networkParts(deps), ...securityGroupParts(deps), addressScopePart(deps), subnetPoolPart(deps), quotaPart(deps), tagPart(deps)];
+  return [
+    ...networkParts(deps),
+    ...securityGroupParts(deps),
+    addressScopePart(deps),
+    subnetPoolPart(deps),
+    quotaPart(deps),
+    tagPart(deps),
+  ];
 }

@@ -97,6 +97,7 @@ export const faultStatus = {
   TunnelIdInUse: 409,
   ExternalNetworkInUse: 409,
   DefaultExternalNetworkExists: 409,
+  AutoAllocationFailure: 409,
   SegmentInUse: 409,
   NetworkSegmentRangeOverlaps: 409,
   NetworkSegmentRangeReferencedByProject: 409,

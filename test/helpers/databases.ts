@@ -101,6 +101,7 @@ const tables = [
   "address_scopes",
   "leases",
   "network_dhcp_agents",
+  "auto_allocated_topologies",
   "networks",
   "network_segment_ranges",
   "agents",

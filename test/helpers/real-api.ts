@@ -23,6 +23,7 @@ const tables = [
   "networks",
   "network_segments",
   "network_segment_ranges",
+  "auto_allocated_topologies",
   "subnets",
   "ports",
   "fixed_ips",

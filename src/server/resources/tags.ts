@@ -1,8 +1,10 @@
 // Tags of everything that has them: /v2.0/<collection>/<id>/tags. Another kind of object joins with one line here.
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { type SqlBool, sql } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import { pathOf } from "../../types/resources/declaration.ts";
 import { floatingIpResource } from "../../types/resources/floating-ips.ts";
+import { networkSegmentRangeResource } from "../../types/resources/network-segment-ranges.ts";
 import { networkResource } from "../../types/resources/networks.ts";
 import { portResource } from "../../types/resources/ports.ts";
 import { routerResource } from "../../types/resources/routers.ts";
@@ -22,7 +24,10 @@ import { visibleRouters } from "../services/router-rows.ts";
 import type { ServiceDeps } from "../services/service-deps.ts";
 import { visibleObjects } from "../services/sharing.ts";
 import { type Taggable, type TagChange, TagService } from "../services/tag-service.ts";
+import type { Condition } from "../store/list-rows.ts";
 import { visibleNetworks, visiblePorts, visibleSubnets } from "../services/visibility.ts";
+
+const forAdmins = ({ isAdmin }: RequestContext): Condition | undefined => (isAdmin ? undefined : sql<SqlBool>`1 = 0`);
 
 const taggable: readonly Taggable[] = [
   { resource: networkResource, table: "networks", visible: visibleNetworks },
@@ -30,6 +35,7 @@ const taggable: readonly Taggable[] = [
   { resource: portResource, table: "ports", visible: visiblePorts },
   { resource: routerResource, table: "routers", visible: visibleRouters },
   { resource: floatingIpResource, table: "floating_ips", visible: visibleFloatingIps },
+  { resource: networkSegmentRangeResource, table: "network_segment_ranges", visible: forAdmins },
   { resource: subnetPoolResource, table: "subnet_pools", visible: (context) => visibleObjects(context, "subnetpool") },
 ];
 

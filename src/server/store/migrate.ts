@@ -13,7 +13,9 @@ import { up as addressScopes } from "./migrations/0008-address-scopes.ts";
 import { up as subnetPools } from "./migrations/0009-subnet-pools.ts";
 import { up as securityGroups } from "./migrations/0011-security-groups.ts";
 import { up as networkSegments } from "./migrations/0015-network-segments.ts";
+import { up as autoTopologies } from "./migrations/0016-auto-allocated-topologies.ts";
 import { up as notifications } from "./migrations/0030-notifications.ts";
+import { up as segmentNotes } from "./migrations/0032-segment-notes.ts";
 import { up as securityGroupNotes } from "./migrations/0033-security-group-notes.ts";
 import type { Database } from "./schema.ts";
 
@@ -30,7 +32,9 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0009-subnet-pools": { up: subnetPools },
   "0011-security-groups": { up: securityGroups },
   "0015-network-segments": { up: networkSegments },
+  "0016-auto-allocated-topologies": { up: autoTopologies },
   "0030-notifications": { up: notifications },
+  "0032-segment-notes": { up: segmentNotes },
   "0033-security-group-notes": { up: securityGroupNotes },
 };
 

@@ -258,6 +258,12 @@ export interface NetworkSegmentRangesTable extends StandardColumns {
   next_id: number;
 }
 
+export interface AutoAllocatedTopologiesTable {
+  project_id: string;
+  network_id: string;
+  router_id: string;
+}
+
 export interface AddressScopesTable extends StandardColumns {
   ip_version: number;
 }
@@ -402,6 +408,7 @@ export interface Database {
   quotas: QuotasTable;
   network_segments: NetworkSegmentsTable;
   network_segment_ranges: NetworkSegmentRangesTable;
+  auto_allocated_topologies: AutoAllocatedTopologiesTable;
   address_scopes: AddressScopesTable;
   subnet_pools: SubnetPoolsTable;
   address_groups: AddressGroupsTable;
