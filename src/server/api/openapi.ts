@@ -12,9 +12,17 @@ interface Route {
   readonly operation: Operation | undefined;
 }
 
+declare module "fastify" {
+  interface FastifyInstance {
+    /** All that there are, with what they say of themselves. */
+    readonly routes: readonly Route[];
+  }
+}
+
 /** Must be installed before the routes that it tells of. */
 export function installOpenApi(app: FastifyInstance, version: string): void {
   const routes: Route[] = [];
+  app.decorate("routes", routes);
   let document: JsonShape | undefined;
   app.addHook("onRoute", ({ method, url, config }) => {
     for (const verb of [method].flat()) routes.push({ method: verb, url, operation: config?.operation });
