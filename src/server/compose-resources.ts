@@ -9,6 +9,7 @@ import { securityGroupPart } from "./resources/security-groups.ts";
 import { readOnlyPart } from "./resources/read-only.ts";
 import { segmentPart } from "./resources/segments.ts";
 import { quotaPart } from "./resources/quotas.ts";
+import { rbacPolicyPart } from "./resources/rbac-policies.ts";
 import { subnetPoolPart } from "./resources/subnet-pools.ts";
 import { tagPart } from "./resources/tags.ts";
 import { networkSegmentRangePart } from "./resources/network-segment-ranges.ts";
@@ -35,6 +36,7 @@ export function composeResources(deps: ServiceDeps): readonly ApiPart[] {
     addressScopePart(deps),
     subnetPoolPart(deps),
     quotaPart(deps),
+    rbacPolicyPart(deps),
     tagPart(deps),
   ];
 }

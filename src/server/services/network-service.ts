@@ -12,11 +12,13 @@ import { changedNetworkRow, checkDefault, checkMtu } from "./network-rules.ts";
 import { changeSegments, prepareNetworks, writeNetworks } from "./network-segments.ts";
 import { defaultNetworkSettings } from "./network-settings.ts";
 import { isAutoDeleted, removePortRows } from "./port-rows.ts";
+import { changeNetworkSharing, shareNetworks } from "./network-sharing.ts";
 import { presentNetwork } from "./present.ts";
 import { takeQuota } from "./quota-guard.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
 import { checkRevision, forbidden, notFound, projectOf, someOf, type ServiceDeps, timestamp } from "./service-deps.ts";
+import { forgetSharing, readShared, sharedFilter } from "./sharing.ts";
 import { lockNetwork, ownsNetwork, visibleNetworks } from "./visibility.ts";
 
 const listed: ListedTable = {
@@ -41,6 +43,7 @@ const listed: ListedTable = {
     updated_at: "updated_at",
   },
   filters: {
+    shared: sharedFilter("network"),
     "provider:network_type": segmentFilter("network_type"),
     "provider:physical_network": segmentFilter("physical_network"),
     "provider:segmentation_id": segmentFilter("segmentation_id"),
@@ -60,9 +63,11 @@ class NetworkService implements ResourceService {
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
     const { db } = this.#deps.store;
-    const rows = await translated(listRows<NetworkRow>(db, { listed, query, visible: visibleNetworks(context) }));
+    const rows = await translated(
+      listRows<NetworkRow>(db, { listed, query, visible: visibleNetworks(context), projectId: context.projectId }),
+    );
     if (rows === undefined) throw notFound("network", query.marker ?? "");
-    return translated(this.#present(rows));
+    return translated(this.#present(rows, context));
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
@@ -84,9 +89,15 @@ class NetworkService implements ResourceService {
         prepared.map(({ row }) => row),
       );
       await writeNetworks(trx, prepared);
+      await shareNetworks(
+        trx,
+        prepared.map(({ row }) => row),
+      );
       return prepared;
     });
-    return made.map(({ row, segments }) => presentNetwork(row, { subnets: [], zones: [], segments }));
+    return made.map(({ row, segments }) =>
+      presentNetwork(row, { subnets: [], zones: [], segments, isShared: row.shared === 1 }),
+    );
   }
 
   async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
@@ -110,7 +121,7 @@ class NetworkService implements ResourceService {
       if (before.mtu !== row.mtu || !isCarriedAlike) await touchRoutersOn(trx, this.#deps, id);
       return row;
     });
-    const [answer] = await translated(this.#present([after]));
+    const [answer] = await translated(this.#present([after], context));
     if (answer === undefined) throw notFound("network", id);
     return answer;
   }
@@ -133,6 +144,7 @@ class NetworkService implements ResourceService {
         ports.map((port) => port.id),
       );
       await trx.deleteFrom("subnets").where("network_id", "=", id).execute();
+      await forgetSharing(trx, { type: "network", id });
       await trx.deleteFrom("networks").where("id", "=", id).execute();
     });
   }
@@ -154,7 +166,7 @@ class NetworkService implements ResourceService {
     return row;
   }
 
-  async #present(rows: readonly NetworkRow[]): Promise<readonly Attributes[]> {
+  async #present(rows: readonly NetworkRow[], context: RequestContext): Promise<readonly Attributes[]> {
     const { db } = this.#deps.store;
     const ids = rows.map((row) => row.id);
     const subnets = await inChunks(ids, (piece) =>
@@ -176,12 +188,14 @@ class NetworkService implements ResourceService {
         .execute(),
     );
     const segmentsOf = await readSegments(db, ids);
+    const shared = await readShared(db, context, { type: "network", ids });
     const subnetsOf = Map.groupBy(subnets, (subnet) => subnet.network_id);
     const zonesOf = Map.groupBy(zones, (zone) => zone.network_id);
     return rows.map((row) =>
       presentNetwork(row, {
         subnets: subnetsOf.get(row.id) ?? [],
         segments: segmentsOf.get(row.id) ?? [],
+        isShared: shared.has(row.id),
         zones: [...new Set((zonesOf.get(row.id) ?? []).map((zone) => zone.availability_zone))].sort(),
       }),
     );
@@ -226,12 +240,7 @@ async function checkChange(trx: Trx, before: NetworkRow, after: NetworkRow): Pro
       `External network ${id} cannot be updated to be made non-external, since it has existing gateway ports.`,
     );
   }
-  if (before.shared === 1 && after.shared === 0 && (await hasForeignPort(trx, before))) {
-    throw new ApiFault(
-      "InvalidSharedSetting",
-      `Unable to reconfigure sharing settings for network ${before.name || id}. Multiple projects are using it.`,
-    );
-  }
+  await changeNetworkSharing(trx, before, after);
 }
 
 async function hasPort(trx: Trx, networkId: string, column: string, values: readonly string[]): Promise<boolean> {
@@ -240,18 +249,6 @@ async function hasPort(trx: Trx, networkId: string, column: string, values: read
     .select("id")
     .where("network_id", "=", networkId)
     .where(columnIn(column, values))
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
-async function hasForeignPort(trx: Trx, network: NetworkRow): Promise<boolean> {
-  const row = await trx
-    .selectFrom("ports")
-    .select("id")
-    .where("network_id", "=", network.id)
-    .where("project_id", "!=", network.project_id)
-    .where("device_owner", "not like", "network:%")
     .limit(1)
     .executeTakeFirst();
   return row !== undefined;

@@ -15,7 +15,7 @@ import { askedMac, checkMemberRights, fixedIpsOf, newPortRow } from "./port-rule
 import { takeQuota } from "./quota-guard.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { type ServiceDeps, text, timestamp } from "./service-deps.ts";
-import { lockNetwork, managesPorts } from "./visibility.ts";
+import { isGuestOn, lockNetwork, managesPorts } from "./visibility.ts";
 
 interface Draft {
   readonly body: Attributes;
@@ -95,7 +95,8 @@ async function draftPorts(
   const drafts: Draft[] = [];
   for (const [id, network] of networks) {
     const own = bodies.filter((body) => body["network_id"] === id);
-    for (const body of own) checkMemberRights(context, network, { action: "create", body });
+    const isGuest = await isGuestOn(trx, context, network);
+    for (const body of own) checkMemberRights(context, network, { action: "create", body, isGuest });
     const macs = await chooseMacs(trx, id, own.map(askedMac));
     own.forEach((body, index) => {
       const row = newPortRow({ context, network, body, mac: macs[index] ?? "", knownHosts, now });

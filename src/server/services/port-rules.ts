@@ -11,15 +11,19 @@ import { flag, type NetworkRow, type PortRow } from "../store/rows.ts";
 import { bindingColumns } from "./port-binding.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { forbidden, has, listJson, projectOf, text } from "./service-deps.ts";
-import { isShared, managesPorts, ownsNetwork } from "./visibility.ts";
+import { managesPorts, ownsNetwork } from "./visibility.ts";
 
-/** What of a port depends on whose its network is: the rules of the declaration that the route could not judge. */
+/**
+ * What of a port depends on whose its network is: the rules of the declaration that the route could not judge.
+ *
+ * @param isGuest the network is shared with the caller
+ */
 export function checkMemberRights(
   context: RequestContext,
   network: NetworkRow,
-  { action, body }: { readonly action: "create" | "update"; readonly body: Attributes },
+  { action, body, isGuest }: { readonly action: "create" | "update"; readonly body: Attributes; readonly isGuest: boolean },
 ): void {
-  const standing = { ownsNetwork: ownsNetwork(context, network), isGuest: isShared(network) };
+  const standing = { ownsNetwork: ownsNetwork(context, network), isGuest };
   const isOutsider = !standing.ownsNetwork && !standing.isGuest && !managesPorts(context);
   if (action === "create" && isOutsider) throw forbidden(`a port on the external network ${network.id}`);
   for (const [name, value] of Object.entries(body)) {

@@ -16,7 +16,7 @@ import { fixedIpRows, insertFixedIps, lockPorts, type PortWithAddresses, removeL
 import { addressPairsJson, askedMac, checkMemberRights, checkPairsAllowed, dhcpOptionsJson, fixedIpsOf } from "./port-rules.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { checkRevision, forbidden, has, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
-import { lockNetwork, managesPorts, ownsNetwork } from "./visibility.ts";
+import { isGuestOn, lockNetwork, managesPorts, ownsNetwork } from "./visibility.ts";
 
 export interface LockedPort extends PortWithAddresses {
   readonly network: NetworkRow;
@@ -52,7 +52,8 @@ export interface PortChange {
 export async function changePort(trx: Trx, deps: ServiceDeps, change: PortChange): Promise<LockedPort> {
   const { context, id, changes, expectedRevision } = change;
   const before = await lockPort(trx, deps, { context, id, expectedRevision });
-  checkMemberRights(context, before.network, { action: "update", body: changes });
+  const isGuest = await isGuestOn(trx, context, before.network);
+  checkMemberRights(context, before.network, { action: "update", body: changes, isGuest });
   const mac = await changedMac(trx, context, { before, changes });
   const wanted = changedPortRow(before.row, changes, { mac, binding: await changedBinding(trx, before.row, changes) });
   if (wanted.dns_name !== before.row.dns_name) {

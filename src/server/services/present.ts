@@ -42,17 +42,19 @@ export interface NetworkSurroundings {
   readonly subnets: readonly NetworkSubnet[];
   /** In their order. */
   readonly segments: readonly Carrier[];
+  /** With the caller. */
+  readonly isShared: boolean;
   /** Of the agents that serve it. */
   readonly zones: readonly string[];
 }
 
-export function presentNetwork(row: NetworkRow, { subnets, segments, zones }: NetworkSurroundings): Attributes {
+export function presentNetwork(row: NetworkRow, { subnets, segments, isShared, zones }: NetworkSurroundings): Attributes {
   return {
     ...common(row),
     subnets: subnets.map((subnet) => subnet.id),
     admin_state_up: row.admin_state_up === 1,
     status: row.status,
-    shared: row.shared === 1,
+    shared: isShared,
     "router:external": row.is_external === 1,
     ...presentCarriers(segments),
     l2_adjacency: subnets.every((subnet) => subnet.segment_id === null),

@@ -17,7 +17,7 @@ import { readPortsOf, type RouterPort } from "./router-rows.ts";
 import type { InterfaceRequest } from "./router-service-types.ts";
 import { checkAdvertised, checkInPools, checkNoOverlap, readConnectedSubnets, readSubnetsById } from "./router-subnets.ts";
 import { findUsedSubnet } from "./router-uses.ts";
-import { lockNetwork, ownsNetwork, seesNetwork } from "./visibility.ts";
+import { isSharedWith, lockNetwork, ownsNetwork, seesNetwork } from "./visibility.ts";
 
 export interface InterfaceChange {
   readonly context: RequestContext;
@@ -46,7 +46,7 @@ async function addBySubnet(
 ): Promise<Attributes> {
   const { subnet, network } = await lockSubnet(trx, deps, { context, subnetId });
   if (subnet.gateway_ip === null) throw new ApiFault("BadRequest", "Subnet for router interface must have a gateway IP");
-  checkSubnetUsable({ context, network, subnet, ipAddress: subnet.gateway_ip });
+  await checkSubnetUsable(trx, { context, network, subnet, ipAddress: subnet.gateway_ip });
   const ports = await readPortsOf(trx, router.id);
   checkNoOverlap(router, [subnet], await readConnectedSubnets(trx, ports));
   const address = { subnet_id: subnet.id, ip_address: subnet.gateway_ip };
@@ -89,7 +89,7 @@ async function addByPort(
   );
   for (const subnet of subnets) {
     const ipAddress = fixedIps.find((ip) => ip.subnet_id === subnet.id)?.ip_address;
-    checkSubnetUsable({ context, network, subnet, ipAddress });
+    await checkSubnetUsable(trx, { context, network, subnet, ipAddress });
   }
   if (fixedIps.filter((ip) => !ip.ip_address.includes(":")).length > 1) {
     throw new ApiFault("BadRequest", "Cannot have multiple IPv4 subnets on router port");
@@ -127,7 +127,8 @@ async function lockSubnet(
   const network = await lockNetwork(trx, deps.store, { context: admin, id: found.network_id, lock: "member" });
   const [subnet] = await readSubnetsById(trx, [subnetId]);
   if (subnet === undefined) throw notFound("subnet", subnetId);
-  if (subnet.project_id !== context.projectId && !seesNetwork(context, network)) throw notFound("subnet", subnetId);
+  if (subnet.project_id !== context.projectId && !(await seesNetwork(trx, context, network)))
+    throw notFound("subnet", subnetId);
   return { subnet, network };
 }
 
@@ -139,10 +140,10 @@ interface Usage {
   readonly ipAddress: string | undefined;
 }
 
-function checkSubnetUsable({ context, network, subnet, ipAddress }: Usage): void {
+async function checkSubnetUsable(trx: Trx, { context, network, subnet, ipAddress }: Usage): Promise<void> {
   checkAdvertised(subnet);
   if (ownsNetwork(context, network) || subnet.project_id === context.projectId) return;
-  if (network.shared !== 1) {
+  if (!(await isSharedWith(trx, context, network))) {
     throw new ApiFault(
       "BadRequest",
       `Cannot add interface to router because subnet ${subnet.id} is not owned by project making the request`,

@@ -1,13 +1,13 @@
 // Objects that other projects may use (role-based access control of the Networking v2.0 API): `shared` is an entry for `*`.
 import { randomUUID } from "node:crypto";
 import { type Kysely, type SqlBool, sql } from "kysely";
+import type { SharedType } from "../../types/resources/rbac-policies.ts";
 import type { Trx } from "../store/database.ts";
 import { anyOf, type Condition, type ListedTable } from "../store/list-rows.ts";
 import { inChunks } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import type { RequestContext } from "./resource-service.ts";
-
-export type SharedType = "network" | "qos_policy" | "security_group" | "address_scope" | "subnetpool" | "address_group";
+import type { SharedAction } from "./shared-objects.ts";
 
 const everybody = "*";
 
@@ -19,14 +19,15 @@ export function visibleObjects({ isAdmin, projectId }: RequestContext, type: Sha
   return sql<SqlBool>`(project_id = ${projectId} or id in (${shared}))`;
 }
 
-/** Of the filter `shared`: what everybody may use. */
+/** Of the filter `shared`: what is shared with everybody or with the caller, as the attribute says. */
 export const sharedFilter =
-  (type: SharedType): ListedTable["filters"][string] =>
-  (values) => {
+  (type: SharedType, column = "id"): ListedTable["filters"][string] =>
+  (values, projectId) => {
     const shared = sql`select object_id from rbac_policies
-      where object_type = ${type} and action = 'access_as_shared' and target_project = ${everybody}`;
+      where object_type = ${type} and action = 'access_as_shared' and target_project in (${everybody}, ${projectId})`;
+    const id = sql.ref(column);
     return anyOf(
-      values.map((value) => (value === true ? sql<SqlBool>`id in (${shared})` : sql<SqlBool>`id not in (${shared})`)),
+      values.map((value) => (value === true ? sql<SqlBool>`${id} in (${shared})` : sql<SqlBool>`${id} not in (${shared})`)),
     );
   };
 
@@ -55,7 +56,11 @@ interface SharedObject {
   readonly projectId: string;
 }
 
-export async function shareWithEverybody(trx: Trx, { type, id, projectId }: SharedObject): Promise<void> {
+export async function shareWithEverybody(
+  trx: Trx,
+  { type, id, projectId }: SharedObject,
+  action: SharedAction = "access_as_shared",
+): Promise<void> {
   await trx
     .insertInto("rbac_policies")
     .values({
@@ -63,7 +68,7 @@ export async function shareWithEverybody(trx: Trx, { type, id, projectId }: Shar
       project_id: projectId,
       object_type: type,
       object_id: id,
-      action: "access_as_shared",
+      action,
       target_project: everybody,
     })
     .onConflict((conflict) => conflict.columns(["object_type", "object_id", "action", "target_project"]).doNothing())

@@ -89,7 +89,9 @@ export class StandardReader<Row> implements ResourceReader {
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
     const { listed, visible, present, resource } = this.#spec;
     const { db } = this.#store;
-    const rows = await translated(listRows<Row>(db, { listed, query, visible: visible(context) }));
+    const rows = await translated(
+      listRows<Row>(db, { listed, query, visible: visible(context), projectId: context.projectId }),
+    );
     if (rows === undefined) throw missing(resource, query.marker ?? "");
     return rows.length === 0 ? [] : translated(present(db, rows, context));
   }

@@ -16,6 +16,7 @@ import type { Attributes, ListQuery, RequestContext, ResourceService } from "./r
 import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
 import { forgetSubnet, greetSubnet } from "./router-subnet-events.ts";
 import { checkRevision, forbidden, notFound, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { sharedFilter } from "./sharing.ts";
 import { checkBlockWish, takeBlock } from "./subnet-blocks.ts";
 import { addAutoAddresses, releaseSubnet } from "./subnet-ports.ts";
 import { changedSubnetRow, newSubnetRow } from "./subnet-rules.ts";
@@ -45,7 +46,7 @@ const listed: ListedTable = {
     updated_at: "updated_at",
   },
   filters: {
-    shared: (values) => sql<SqlBool>`network_id in (select id from networks where ${columnIn("shared", values)})`,
+    shared: sharedFilter("network", "network_id"),
     "router:external": (values) =>
       sql<SqlBool>`network_id in (select id from networks where ${columnIn("is_external", values)})`,
   },
@@ -64,7 +65,9 @@ class SubnetService implements ResourceService {
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
     const { db } = this.#deps.store;
-    const rows = await translated(listRows<SubnetRow>(db, { listed, query, visible: visibleSubnets(context) }));
+    const rows = await translated(
+      listRows<SubnetRow>(db, { listed, query, visible: visibleSubnets(context), projectId: context.projectId }),
+    );
     if (rows === undefined) throw notFound("subnet", query.marker ?? "");
     return rows.map(presentSubnet);
   }
@@ -162,7 +165,7 @@ class SubnetService implements ResourceService {
       .$if(locksRows(dialect), (query) => query.forUpdate())
       .executeTakeFirst();
     const own = row?.project_id === context.projectId;
-    if (row === undefined || !(own || seesNetwork(context, network))) throw notFound("subnet", id);
+    if (row === undefined || !(own || (await seesNetwork(trx, context, network)))) throw notFound("subnet", id);
     if (!own && !ownsNetwork(context, network)) throw forbidden(`changing subnet ${id}`);
     checkRevision("subnet", id, row.revision_number, expectedRevision);
     return { row, network };

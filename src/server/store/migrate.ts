@@ -12,6 +12,7 @@ import { up as standard } from "./migrations/0007-standard.ts";
 import { up as addressScopes } from "./migrations/0008-address-scopes.ts";
 import { up as subnetPools } from "./migrations/0009-subnet-pools.ts";
 import { up as securityGroups } from "./migrations/0011-security-groups.ts";
+import { up as sharing } from "./migrations/0013-sharing.ts";
 import { up as networkSegments } from "./migrations/0015-network-segments.ts";
 import { up as autoTopologies } from "./migrations/0016-auto-allocated-topologies.ts";
 import { up as notifications } from "./migrations/0030-notifications.ts";
@@ -31,6 +32,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0008-address-scopes": { up: addressScopes },
   "0009-subnet-pools": { up: subnetPools },
   "0011-security-groups": { up: securityGroups },
+  "0013-sharing": { up: sharing },
   "0015-network-segments": { up: networkSegments },
   "0016-auto-allocated-topologies": { up: autoTopologies },
   "0030-notifications": { up: notifications },
