@@ -1,5 +1,6 @@
 // What a host's routers are and carry, in pages: routers by id for the L3 agent; floating IPs by id and then port forwardings
-// by id for the floating-IP agent, then floating IPs of which its word is still awaited that they are gone. A page is cut at a size that NATS surely takes; the cursor says where the next one goes on.
+// by id for the floating-IP agent, then floating IPs of which its word is still awaited that they are gone. A page is cut at a
+// size that NATS surely takes; the cursor says where the next one goes on.
 import type { Kysely } from "kysely";
 import { z } from "zod";
 import { NetloomError } from "../../base/errors.ts";
@@ -61,16 +62,22 @@ export function readRouterPage(db: Kysely<Database>, agentId: string, request: P
   });
 }
 
-/** @param agentId of the L3 agent on the host. */
+interface HostedBy {
+  /** The L3 agent on the host. */
+  readonly agentId: string;
+  /** One of the host's agents is switched off: what it has is to go, and it has to say so. */
+  readonly isOff: boolean;
+}
+
 export function readFloatingIpPage(
   db: Kysely<Database>,
-  agentId: string,
+  { agentId, isOff }: HostedBy,
   request: PageRequest,
 ): Promise<L3Page<FloatingIpItem>> {
   return fillPage<FloatingIpItem>(request, {
-    phases: ["first", "second", "third"],
+    phases: isOff ? ["first", "third"] : ["first", "second", "third"],
     read: ({ phase, id }) => {
-      if (phase === "first") return readFloatingIps(db, agentId, id);
+      if (phase === "first") return isOff ? readLeaving(db, agentId, id) : readFloatingIps(db, agentId, id);
       return phase === "second" ? readForwardings(db, agentId, id) : readAwaited(db, agentId, id);
     },
   });
@@ -115,6 +122,30 @@ async function readForwardings(db: Kysely<Database>, agentId: string, after: str
   return { items, last: rows.at(-1)?.id };
 }
 
+/** As if each had been deleted: those that the server still takes for served. */
+async function readLeaving(db: Kysely<Database>, agentId: string, after: string): Promise<Found<FloatingIpItem>> {
+  const rows = await db
+    .selectFrom("floating_ips")
+    .innerJoin("router_l3_agents as bound", "bound.router_id", "floating_ips.router_id")
+    .select(["floating_ips.id", "floating_ips.revision_number", "bound.router_id"])
+    .where("bound.agent_id", "=", agentId)
+    .where("floating_ips.status", "!=", "DOWN")
+    .where("floating_ips.id", ">", after)
+    .orderBy("floating_ips.id")
+    .limit(rowsAtOnce)
+    .execute();
+  return { items: rows.map(toGoneItem), last: rows.at(-1)?.id };
+}
+
+interface GoneRow {
+  readonly id: string;
+  readonly revision_number: number;
+  readonly router_id: string;
+}
+
+const toGoneItem = ({ id, revision_number: revision, router_id: router }: GoneRow): FloatingIpItem =>
+  goneItem("floating-ip", { id, router, revision });
+
 /** An agent that was killed after it had taken them away has told nobody, and its successor does not know of them. */
 async function readAwaited(db: Kysely<Database>, agentId: string, after: string): Promise<Found<FloatingIpItem>> {
   const rows = await db
@@ -128,10 +159,7 @@ async function readAwaited(db: Kysely<Database>, agentId: string, after: string)
     .orderBy("floating_ips.id")
     .limit(rowsAtOnce)
     .execute();
-  const items = rows.map((row) =>
-    goneItem("floating-ip", { id: row.id, router: row.router_id, revision: row.revision_number }),
-  );
-  return { items, last: rows.at(-1)?.id };
+  return { items: rows.map(toGoneItem), last: rows.at(-1)?.id };
 }
 
 interface Source<Item> {

@@ -73,8 +73,9 @@ export class L3Sync {
     }
     const reply = { mode: "snapshot", epoch, seq: cursor.seq } as const;
     const l3 = await findL3AgentOf(store.db, agent);
-    if (l3 === undefined || !scheduler.serves(agent) || !scheduler.serves(l3)) return { ...reply, items: [] };
-    const { items, next } = await readFloatingIpPage(store.db, l3.id, { cursor, maxBytes: this.#maxBytes });
+    if (l3 === undefined) return { ...reply, items: [] };
+    const hosted = { agentId: l3.id, isOff: !scheduler.serves(agent) || !scheduler.serves(l3) };
+    const { items, next } = await readFloatingIpPage(store.db, hosted, { cursor, maxBytes: this.#maxBytes });
     return { ...reply, items: [...items], ...(next === undefined ? {} : { next: formatL3Cursor(next) }) };
   }
 

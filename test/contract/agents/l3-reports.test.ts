@@ -140,6 +140,30 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual(await one.fip.snapshot(), []);
   });
 
+  test("an agent that is switched off, and looks before it hears of it, is told whose end it has to tell of", async () => {
+    const { server, one, two, served, floating, showFip } = await setUp();
+    const { agents } = server.rig.parts.services;
+    const tell = (revision: unknown, status: string): Promise<unknown> =>
+      one.fip.report({ floatingIps: [{ id: served.floatingIpId, revision, status }] });
+    let revision: unknown = floating.revision;
+    for (const type of ["Floating IP agent", "L3 agent"]) {
+      await tell(revision, "ACTIVE");
+      const id = await server.agentId("node-1", type);
+      await agents.update(admin, id, { admin_state_up: false });
+      assert.equal((await showFip())["status"], "ACTIVE");
+
+      const [gone, ...others] = await one.fip.snapshot();
+
+      assert.deepEqual([gone?.op, gone?.id, gone?.routerId, others], ["delete", served.floatingIpId, served.routerId, []]);
+      assert.deepEqual(await two.fip.snapshot(), []);
+      await tell(gone?.revision, "DOWN");
+      assert.equal((await showFip())["status"], "DOWN");
+      assert.deepEqual(await one.fip.snapshot(), []);
+      await agents.update(admin, id, { admin_state_up: true });
+      revision = floatingIpIn((await one.fip.snapshot())[0]).revision;
+    }
+  });
+
   test("L3-48: what an agent cannot do is ERROR with its reason, and works again when it says so", async () => {
     const { one, served, floating, showFip } = await setUp();
     const { revision } = floating;
