@@ -10,6 +10,7 @@ import type { ApiPart } from "../api/api-part.ts";
 import { openUpdateEnvelope } from "../api/body-envelope.ts";
 import { idOf, registerCollection, revisionOf } from "../api/collection-routes.ts";
 import { extension } from "../api/extensions.ts";
+import { described } from "../api/operation.ts";
 import { scoped } from "../api/request-scope.ts";
 import { common } from "../services/present.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
@@ -42,10 +43,19 @@ type Verb = "add" | "remove";
 /** What the service is asked to do; no attribute of the API has these names. */
 const wishes = { add: "add addresses", remove: "remove addresses" } as const satisfies Record<Verb, string>;
 
+/** Bare, as clients send it; inside `address_group` it is taken, too. */
+const request = {
+  type: "object",
+  properties: { addresses: { type: "array", items: { type: "string", format: "cidr" } } },
+  required: ["addresses"],
+  additionalProperties: false,
+} as const;
+
 function registerAction(app: FastifyInstance, service: StandardService<Row>, verb: Verb): void {
   const view = new AnswerView(addressGroupResource);
   app.put(
     `/v2.0/${addressGroupResource.path}/:id/${verb}_addresses`,
+    described(verb === "add" ? "Put addresses into an address group" : "Take addresses from an address group", { request }),
     scoped(async (request, _reply, context) => {
       const id = idOf(request, addressGroupResource, context);
       const changes = { [wishes[verb]]: addressesOf(request) };

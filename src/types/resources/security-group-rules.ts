@@ -9,7 +9,7 @@ const protocol = converted({ type: "string", maxLength: 40 }, (value) =>
   checkText(typeof value === "number" ? String(value) : value, { maxLength: 40 }),
 );
 
-const groupOrParent = converted({ type: "string", format: "uuid" }, (value) => {
+const groupOrParent = converted({ type: "string", maxLength: 36 }, (value) => {
   if (value === "PARENT") return value;
   const id = toUuid(value);
   return id instanceof Refusal ? new Refusal(`${id.reason.slice(0, -1)}, and not PARENT.`) : id;
