@@ -45,6 +45,7 @@ forEachDatabase((_name, openFresh) => {
       ipv6_address_mode: null,
       service_types: [],
       dns_publish_fixed_ip: false,
+      segment_id: null,
     });
     const network = await services.networks.show(admin, networkId);
     assert.deepEqual([network["subnets"], network["revision_number"]], [[id], 2]);
