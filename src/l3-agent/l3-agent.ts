@@ -244,7 +244,12 @@ export class L3Agent implements ItemSink<RouterItem>, Fenced {
   }
 
   async #bring(id: RouterId, router: Router | undefined): Promise<Done> {
-    if (router === undefined || !this.#isServed(router)) return this.#remove(id);
+    if (router === undefined || !this.#isServed(router)) {
+      const removed = await this.#remove(id);
+      // Its ports are DOWN when somebody says that it is as it should be. One that is only not ours to serve is nobody's word.
+      if (router?.adminStateUp === false) this.#tell(router, "ACTIVE", null);
+      return removed;
+    }
     const { metadata, driver, haStates } = this.#parts;
     const applied = await this.#apply(router);
     this.#supervision.verifyPlan.addServed(id);
@@ -257,18 +262,22 @@ export class L3Agent implements ItemSink<RouterItem>, Fenced {
   }
 
   async #apply(router: Router): Promise<AppliedRouter> {
-    const { id, revision } = router;
+    const { id } = router;
     const verify = this.#supervision.verifyPlan.takeWanted(id);
     try {
       const applied = await this.#parts.driver.apply(router, { verify });
-      this.#statuses.tell({ id, revision, status: "ACTIVE", reason: null });
+      this.#tell(router, "ACTIVE", null);
       return applied;
     } catch (thrown) {
-      this.#statuses.tell({ id, revision, status: "ERROR", reason: errorText(thrown).slice(0, maxReason) });
+      this.#tell(router, "ERROR", errorText(thrown).slice(0, maxReason));
       // Who forwards is settled without us: the word on a router counts from the host that does, also where it fails.
       if (router.isHa) this.#parts.haStates?.served(id);
       throw thrown;
     }
+  }
+
+  #tell({ id, revision }: Router, status: RouterStatus["status"], reason: string | null): void {
+    this.#statuses.tell({ id, revision, status, reason });
   }
 
   async #remove(id: RouterId): Promise<Done> {

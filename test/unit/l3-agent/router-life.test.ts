@@ -39,13 +39,15 @@ test("L3-1: without a gateway a router is served only where that is wished, and 
   assert.deepEqual([...usual.driver.kernel.keys()], [one.id]);
 });
 
-test("L3-2: a router that is switched off leaves the host, and comes back", async () => {
+test("L3-2: a router that is switched off leaves the host, which says so, and comes back", async () => {
   const rig = newRig();
   rig.server.commit([routerItem(one)]);
   await rig.start();
 
   await rig.commit([routerItem({ ...one, adminStateUp: false, revision: 2 })]);
   assert.deepEqual(rig.driver.removed, [one.id]);
+  // As asked for: the server takes its ports for DOWN then.
+  assert.equal(rig.server.statusOf(one), "ACTIVE 2");
   await rig.commit([routerItem({ ...one, revision: 3 })]);
 
   assert.equal(rig.driver.kernel.get(one.id)?.revision, 3);
