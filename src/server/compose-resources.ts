@@ -4,6 +4,8 @@ import { addressGroupPart } from "./resources/address-groups.ts";
 import { addressScopePart } from "./resources/address-scopes.ts";
 import { autoAllocatedTopologyPart } from "./resources/auto-allocated-topologies.ts";
 import { defaultSecurityGroupRulePart } from "./resources/default-security-group-rules.ts";
+import { networkSegmentRangePart } from "./resources/network-segment-ranges.ts";
+import { qosPart } from "./resources/qos-policies.ts";
 import { securityGroupRulePart } from "./resources/security-group-rules.ts";
 import { securityGroupPart } from "./resources/security-groups.ts";
 import { readOnlyPart } from "./resources/read-only.ts";
@@ -12,7 +14,7 @@ import { quotaPart } from "./resources/quotas.ts";
 import { rbacPolicyPart } from "./resources/rbac-policies.ts";
 import { subnetPoolPart } from "./resources/subnet-pools.ts";
 import { tagPart } from "./resources/tags.ts";
-import { networkSegmentRangePart } from "./resources/network-segment-ranges.ts";
+import { trunkPart } from "./resources/trunks.ts";
 import type { ServiceDeps } from "./services/service-deps.ts";
 
 const securityGroupParts = (deps: ServiceDeps): readonly ApiPart[] => [
@@ -31,8 +33,10 @@ const networkParts = (deps: ServiceDeps): readonly ApiPart[] => [
 
 export function composeResources(deps: ServiceDeps): readonly ApiPart[] {
   return [
-    ...networkParts(deps),
     ...securityGroupParts(deps),
+    ...networkParts(deps),
+    qosPart(deps),
+    trunkPart(deps),
     addressScopePart(deps),
     subnetPoolPart(deps),
     quotaPart(deps),

@@ -44,6 +44,12 @@ const tables = [
   "security_group_rules",
   "default_security_group_rules",
   "port_security_groups",
+  "qos_policies",
+  "qos_rules",
+  "trunks",
+  "trunk_subports",
+  "conntrack_helpers",
+  "port_bindings",
   "meta",
 ] as const satisfies readonly (keyof Database)[];
 

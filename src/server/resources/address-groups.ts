@@ -18,7 +18,8 @@ import { projectOf, type ServiceDeps, text } from "../services/service-deps.ts";
 import { forgetSharing, readShared, sharedFilter, visibleObjects } from "../services/sharing.ts";
 import { type Change, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import type { Trx } from "../store/database.ts";
-import type { AddressGroupsTable, Database } from "../store/schema.ts";
+import type { Database } from "../store/schema.ts";
+import type { AddressGroupsTable } from "../store/schema-kept.ts";
 
 type Row = Selectable<AddressGroupsTable>;
 

@@ -14,7 +14,8 @@ import { forbidden, type ServiceDeps, text } from "../services/service-deps.ts";
 import { type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import type { Trx } from "../store/database.ts";
 import { flag, inChunks } from "../store/rows.ts";
-import type { Database, DefaultSecurityGroupRulesTable } from "../store/schema.ts";
+import type { Database } from "../store/schema.ts";
+import type { DefaultSecurityGroupRulesTable } from "../store/schema-kept.ts";
 
 type Row = Selectable<DefaultSecurityGroupRulesTable>;
 

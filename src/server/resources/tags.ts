@@ -7,10 +7,12 @@ import { floatingIpResource } from "../../types/resources/floating-ips.ts";
 import { networkSegmentRangeResource } from "../../types/resources/network-segment-ranges.ts";
 import { networkResource } from "../../types/resources/networks.ts";
 import { portResource } from "../../types/resources/ports.ts";
+import { qosPolicyResource } from "../../types/resources/qos-policies.ts";
 import { routerResource } from "../../types/resources/routers.ts";
 import { subnetPoolResource } from "../../types/resources/subnet-pools.ts";
 import { subnetResource } from "../../types/resources/subnets.ts";
 import { tagSchema, tagsSchema } from "../../types/resources/tags.ts";
+import { trunkResource } from "../../types/resources/trunks.ts";
 import { quoted } from "../../types/resources/values.ts";
 import type { ApiPart } from "../api/api-part.ts";
 import { revisionOf } from "../api/collection-routes.ts";
@@ -25,6 +27,7 @@ import type { ServiceDeps } from "../services/service-deps.ts";
 import { visibleObjects } from "../services/sharing.ts";
 import { type Taggable, type TagChange, TagService } from "../services/tag-service.ts";
 import type { Condition } from "../store/list-rows.ts";
+import { visibleTrunks } from "../services/trunk-service.ts";
 import { visibleNetworks, visiblePorts, visibleSubnets } from "../services/visibility.ts";
 
 const forAdmins = ({ isAdmin }: RequestContext): Condition | undefined => (isAdmin ? undefined : sql<SqlBool>`1 = 0`);
@@ -37,6 +40,14 @@ const taggable: readonly Taggable[] = [
   { resource: floatingIpResource, table: "floating_ips", visible: visibleFloatingIps },
   { resource: networkSegmentRangeResource, table: "network_segment_ranges", visible: forAdmins },
   { resource: subnetPoolResource, table: "subnet_pools", visible: (context) => visibleObjects(context, "subnetpool") },
+  { resource: qosPolicyResource, table: "qos_policies", visible: (context) => visibleObjects(context, "qos_policy") },
+  // Clients know both paths of these.
+  {
+    resource: { ...qosPolicyResource, path: "policies" },
+    table: "qos_policies",
+    visible: (context) => visibleObjects(context, "qos_policy"),
+  },
+  { resource: trunkResource, table: "trunks", visible: visibleTrunks },
 ];
 
 export function tagPart(deps: ServiceDeps): ApiPart {

@@ -13,9 +13,18 @@ export async function presentFloatingIps(db: Kysely<Database>, rows: readonly Fl
     rows.flatMap((row) => row.fixed_port_id ?? []),
     (piece) => db.selectFrom("ports").selectAll().where("id", "in", piece).execute(),
   );
+  const networks = await inChunks([...new Set(rows.map((row) => row.floating_network_id))], (piece) =>
+    db.selectFrom("networks").select(["id", "qos_policy_id"]).where("id", "in", piece).execute(),
+  );
+  const policyOf = new Map(networks.map((network) => [network.id, network.qos_policy_id]));
   const byId = new Map(ports.map((port) => [port.id, port]));
   const forwardingsOf = Map.groupBy(forwardings, (forwarding) => forwarding.floatingip_id);
-  return rows.map((row) => present(row, byId.get(row.fixed_port_id ?? ""), forwardingsOf.get(row.id) ?? []));
+  return rows.map((row) => ({
+    ...present(row, byId.get(row.fixed_port_id ?? ""), forwardingsOf.get(row.id) ?? []),
+    qos_policy_id: row.qos_policy_id,
+    qos_network_policy_id: policyOf.get(row.floating_network_id) ?? null,
+    distributed: false,
+  }));
 }
 
 function present(row: FloatingIpRow, port: PortRow | undefined, forwardings: readonly PortForwardingRow[]): Attributes {

@@ -4,7 +4,7 @@ import { deviceOwners } from "../../model/device-names.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import type { Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
-import { type ListedTable, listRows } from "../store/list-rows.ts";
+import { always, type ListedTable, listRows } from "../store/list-rows.ts";
 import { lockRouterRows } from "../store/router-hosts.ts";
 import type { FloatingIpRow, NetworkRow } from "../store/rows.ts";
 import { presentFloatingIps } from "./floating-ip-present.ts";
@@ -15,6 +15,7 @@ import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
 import { countForwardings, removeForwardings } from "./port-forwarding-rows.ts";
 import { createPortInTransaction, removePortInTransaction } from "./port-service.ts";
 import { takeQuota } from "./quota-guard.ts";
+import { askedPolicy, changedPolicy, checkPoliciesUsable } from "./qos-policy-rows.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { has, notFound, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { lockNetwork } from "./visibility.ts";
@@ -36,7 +37,7 @@ const listed: ListedTable = {
     created_at: "created_at",
     updated_at: "updated_at",
   },
-  filters: {},
+  filters: { distributed: always(false) },
 };
 
 export function createFloatingIpService(deps: ServiceDeps): ResourceService {
@@ -69,6 +70,7 @@ class FloatingIps implements ResourceService {
       const projectIds = bodies.map((body) => projectOf(context, body));
       await takeQuota(trx, this.#deps, { resource: "floatingip", projectIds });
       const rows: FloatingIpRow[] = [];
+      await checkPoliciesUsable(trx, context, bodies.map(askedPolicy));
       for (const body of bodies) rows.push(await this.#createOne(trx, context, body));
       return presentFloatingIps(trx, rows);
     });
@@ -79,8 +81,12 @@ class FloatingIps implements ResourceService {
       const targets = await this.#targetRouters(trx, id, changes);
       const before = await lockFloatingIp(trx, { context, id, expectedRevision, targets });
       const moved = await this.#associate(trx, { context, before, changes });
-      const row = { ...moved, description: text(changes["description"]) ?? before.description };
-      if (row.description !== before.description) {
+      const row = {
+        ...moved,
+        description: text(changes["description"]) ?? before.description,
+        qos_policy_id: await changedPolicy(trx, context, { before: before.qos_policy_id, changes }),
+      };
+      if (row.description !== before.description || row.qos_policy_id !== before.qos_policy_id) {
         // An association has a new revision already.
         if (moved === before) row.revision_number += 1;
         row.updated_at = timestamp(this.#deps);

@@ -48,5 +48,6 @@ export function newFloatingIpRow(context: RequestContext, body: Attributes, now:
     status_from_revision: 1,
     dns_name: text(body["dns_name"]) ?? "",
     dns_domain: text(body["dns_domain"]) ?? "",
+    qos_policy_id: textOrNull(body["qos_policy_id"]) ?? null,
   };
 }

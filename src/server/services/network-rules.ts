@@ -7,7 +7,7 @@ import type { Carrier } from "../store/network-segments.ts";
 import { checkMtuFits, computedMtu } from "./network-mtu.ts";
 import type { NetworkSettings } from "./network-settings.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
-import { has, listJson, number, projectOf, text } from "./service-deps.ts";
+import { has, listJson, number, projectOf, text, textOrNull } from "./service-deps.ts";
 
 function chosenMtu(asked: number | undefined, carriers: readonly Carrier[], settings: NetworkSettings): number {
   if (!asked) return computedMtu(carriers, settings);
@@ -78,6 +78,7 @@ export function newNetworkRow(
     dns_domain: (text(body["dns_domain"]) ?? "").toLowerCase(),
     is_default: flag(body["is_default"]),
     availability_zone_hints: listJson(body["availability_zone_hints"]),
+    qos_policy_id: textOrNull(body["qos_policy_id"]) ?? null,
   };
 }
 

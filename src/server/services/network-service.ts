@@ -14,6 +14,7 @@ import { defaultNetworkSettings } from "./network-settings.ts";
 import { isAutoDeleted, removePortRows } from "./port-rows.ts";
 import { changeNetworkSharing, shareNetworks } from "./network-sharing.ts";
 import { presentNetwork } from "./present.ts";
+import { changedPolicy, withPolicies } from "./qos-policy-rows.ts";
 import { takeQuota } from "./quota-guard.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
@@ -82,7 +83,7 @@ class NetworkService implements ResourceService {
     const made = await this.#deps.store.transaction(async (trx) => {
       const projectIds = bodies.map((body) => projectOf(context, body));
       await takeQuota(trx, this.#deps, { resource: "network", projectIds });
-      const prepared = await prepareNetworks(trx, this.#deps, { context, bodies });
+      const prepared = await withPolicies(trx, context, await prepareNetworks(trx, this.#deps, { context, bodies }));
       for (const { row } of prepared) checkDomainLength(row.dns_domain);
       await checkDefault(
         trx,
@@ -110,7 +111,10 @@ class NetworkService implements ResourceService {
       const wishes = changedCarriers(standing, changes);
       const segments = await changeSegments(trx, this.#deps, { network: before, before: standing, wishes });
       const settings = this.#deps.network ?? defaultNetworkSettings;
-      const wanted = changedNetworkRow(before, changes, { before: standing, after: segments, settings });
+      const wanted = {
+        ...changedNetworkRow(before, changes, { before: standing, after: segments, settings }),
+        qos_policy_id: await changedPolicy(trx, context, { before: before.qos_policy_id, changes }),
+      };
       const isCarriedAlike = segments === standing;
       if (isCarriedAlike && JSON.stringify(wanted) === JSON.stringify(before)) return before;
       await checkChange(trx, before, wanted);

@@ -64,3 +64,8 @@ export function startsAnew(before: PortRow, after: PortRow): boolean {
     (isPlugged && before.mac_address !== after.mac_address)
   );
 }
+
+/** One of those that are not in force: it is now, or nobody wants it any more. */
+export async function forgetBinding(trx: Trx, portId: string, host: string): Promise<void> {
+  await trx.deleteFrom("port_bindings").where("port_id", "=", portId).where("host", "=", host).execute();
+}

@@ -13,6 +13,7 @@ import { groupsOfNewPorts, insertPortGroups } from "./port-security-groups.ts";
 import { fixedIpRows, insertPortRows, type PortWithAddresses } from "./port-rows.ts";
 import { askedMac, checkMemberRights, fixedIpsOf, newPortRow } from "./port-rules.ts";
 import { takeQuota } from "./quota-guard.ts";
+import { askedPolicy, checkPoliciesUsable } from "./qos-policy-rows.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { isGuestOn, lockNetwork, managesPorts } from "./visibility.ts";
@@ -46,6 +47,7 @@ export async function createPorts(
   const addressed = await addAddresses(trx, deps, { drafts, subnets });
   const groups = await groupsOfNewPorts(trx, deps, { context, ports: drafts });
   const created = addressed.map((port, index) => ({ ...port, securityGroups: groups[index] ?? [] }));
+  await checkPoliciesUsable(trx, context, bodies.map(askedPolicy));
   await insertPortRows(trx, created);
   await insertPortGroups(
     trx,

@@ -10,7 +10,7 @@ import type { FixedIpRequest } from "../ipam/address-slots.ts";
 import { flag, type NetworkRow, type PortRow } from "../store/rows.ts";
 import { bindingColumns } from "./port-binding.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
-import { forbidden, has, listJson, projectOf, text } from "./service-deps.ts";
+import { forbidden, has, listJson, projectOf, text, textOrNull } from "./service-deps.ts";
 import { managesPorts, ownsNetwork } from "./visibility.ts";
 
 /**
@@ -29,6 +29,8 @@ export function checkMemberRights(
   for (const [name, value] of Object.entries(body)) {
     const attribute = attributeOf(portResource, name);
     if (attribute === undefined || value === undefined) continue;
+    // What a new port has unasked is nobody's privilege.
+    if (action === "create" && attribute.default === value) continue;
     const broken = brokenOnNetwork({ attribute, value, action }, context, standing);
     if (broken === undefined) continue;
     const what = broken.part === undefined ? name : `${name}:${broken.part}`;
@@ -151,6 +153,9 @@ export function newPortRow({ context, network, body, mac, knownHosts, now }: New
     ip_allocation: "none",
     dhcp_ready_revision: 0,
     ready_from_revision: 1,
+    qos_policy_id: textOrNull(body["qos_policy_id"]) ?? null,
+    dns_domain: text(body["dns_domain"]) ?? "",
+    data_plane_status: null,
   };
   checkPairsAllowed(row);
   return row;

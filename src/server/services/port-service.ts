@@ -1,11 +1,12 @@
 // Use cases of ports; at the end the ones that the server itself has, inside a transaction that is already open.
-import { type SqlBool, sql } from "kysely";
+import { type Kysely, type SqlBool, sql } from "kysely";
 import type { Port } from "../../model/network.ts";
 import type { FixedIpRequest } from "../ipam/address-slots.ts";
 import type { Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
-import { anyOf, columnIn, type Condition, type ListedTable, listRows } from "../store/list-rows.ts";
-import { inChunks, type PortRow } from "../store/rows.ts";
+import { always, anyOf, columnIn, type Condition, type ListedTable, listRows } from "../store/list-rows.ts";
+import { inChunks, type NetworkRow, type PortRow } from "../store/rows.ts";
+import type { Database } from "../store/schema.ts";
 import { portDeleteItem, portModel } from "../store/stream-items.ts";
 import { createPorts } from "./port-create.ts";
 import { inSecurityGroups, readPortGroups } from "./port-security-groups.ts";
@@ -20,10 +21,11 @@ import {
   lockPortUses,
   releasePort,
 } from "./port-uses.ts";
-import { presentPort } from "./present.ts";
+import { type PortSurroundings, presentPort } from "./present.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { touchRouters } from "./router-rows.ts";
 import { notFound, serverContext, type ServiceDeps } from "./service-deps.ts";
+import { checkNoTrunk, readTrunkDetails } from "./trunk-rows.ts";
 import { visiblePorts } from "./visibility.ts";
 
 /** The value is a constant of ours or a bound parameter. */
@@ -60,12 +62,18 @@ const listed: ListedTable = {
   },
   filters: {
     security_groups: inSecurityGroups,
+    pvlan_type: always(null),
     "fixed_ips.subnet_id": (values) => hasAddress(columnIn("subnet_id", values)),
     "fixed_ips.ip_address": (values) => hasAddress(columnIn("ip_address", values)),
     "fixed_ips.ip_address_substr": (values) =>
       hasAddress(anyOf(values.map((value) => sql<SqlBool>`ip_address like ${containing(value)} escape '\\'`))),
   },
 };
+
+type NetworkPart = Pick<NetworkRow, "dns_domain" | "qos_policy_id">;
+
+/** Removed while the list was read. */
+const nowhere: NetworkPart = { dns_domain: "", qos_policy_id: null };
 
 export function createPortService(deps: ServiceDeps): ResourceService {
   return new PortService(deps);
@@ -97,12 +105,13 @@ class PortService implements ResourceService {
       await checkDevicesOwned(trx, context, bodies);
       return createPorts(trx, this.#deps, { context, bodies, takesQuota: true });
     });
-    return created.map((port) => this.#present(port));
+    // New ports are no trunk's.
+    return created.map(({ row, ...around }) => this.#present(row, around));
   }
 
   async update(context: RequestContext, id: string, changes: Attributes, expectedRevision?: number): Promise<Attributes> {
     const change = { context, id, changes, expectedRevision };
-    return this.#present(await this.#deps.store.transaction((trx) => this.#change(trx, change)));
+    return this.#deps.store.transaction(async (trx) => this.#presentOne(trx, await this.#change(trx, change)));
   }
 
   async remove(context: RequestContext, id: string, expectedRevision?: number): Promise<void> {
@@ -110,6 +119,7 @@ class PortService implements ResourceService {
       const uses = await lockPortUses(trx, id);
       const port = await lockPort(trx, this.#deps, { context, id, expectedRevision });
       checkDeletable(port.row, uses);
+      await checkNoTrunk(trx, id);
       await releasePort(trx, this.#deps, { context, portId: id, uses });
       await removePort(trx, this.#deps, port);
     });
@@ -131,28 +141,39 @@ class PortService implements ResourceService {
     return after;
   }
 
-  #present({ row, fixedIps, network, securityGroups }: LockedPort): Attributes {
-    return presentPort(row, { fixedIps, securityGroups, domain: network.dns_domain || this.#defaultDomain });
+  async #presentOne(db: Kysely<Database>, { row, fixedIps, network, securityGroups }: LockedPort): Promise<Attributes> {
+    const trunks = await readTrunkDetails(db, [row.id]);
+    return this.#present(row, { fixedIps, securityGroups, network, trunkDetails: trunks.get(row.id) });
   }
 
-  get #defaultDomain(): string {
-    return this.#deps.defaultDnsDomain ?? "";
+  #present(
+    row: PortRow,
+    {
+      network,
+      ...around
+    }: Pick<PortSurroundings, "fixedIps" | "securityGroups" | "trunkDetails"> & { readonly network: NetworkPart },
+  ): Attributes {
+    const domain = network.dns_domain || (this.#deps.defaultDnsDomain ?? "");
+    return presentPort(row, { ...around, domain, networkPolicyId: network.qos_policy_id });
   }
 
   async #presentRows(rows: readonly PortRow[]): Promise<readonly Attributes[]> {
     const { db } = this.#deps.store;
     const ports: readonly PortWithAddresses[] = await withAddresses(db, rows);
     const networks = await inChunks([...new Set(rows.map((row) => row.network_id))], (piece) =>
-      db.selectFrom("networks").select(["id", "dns_domain"]).where("id", "in", piece).execute(),
+      db.selectFrom("networks").select(["id", "dns_domain", "qos_policy_id"]).where("id", "in", piece).execute(),
     );
-    const domains = new Map(networks.map((network) => [network.id, network.dns_domain]));
-    const groups = await readPortGroups(
-      db,
-      rows.map((row) => row.id),
-    );
+    const networkOf = new Map(networks.map((network) => [network.id, network]));
+    const ids = rows.map((row) => row.id);
+    const groups = await readPortGroups(db, ids);
+    const trunks = await readTrunkDetails(db, ids);
     return ports.map(({ row, fixedIps }) => {
-      const domain = domains.get(row.network_id) || this.#defaultDomain;
-      return presentPort(row, { fixedIps, securityGroups: groups.get(row.id) ?? [], domain });
+      const network = networkOf.get(row.network_id) ?? nowhere;
+      return this.#present(row, {
+        ...{ fixedIps, network },
+        securityGroups: groups.get(row.id) ?? [],
+        trunkDetails: trunks.get(row.id),
+      });
     });
   }
 }

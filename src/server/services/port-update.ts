@@ -9,11 +9,12 @@ import { flag, type FixedIpRow, type NetworkRow, type PortRow } from "../store/r
 import { agentSeesChange, portItem, portModel } from "../store/stream-items.ts";
 import { checkNameLength } from "./dns-lengths.ts";
 import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
-import { changedBinding, startsAnew } from "./port-binding.ts";
+import { changedBinding, forgetBinding, startsAnew } from "./port-binding.ts";
 import { chooseMacs } from "./port-macs.ts";
 import { changedGroups, readPortGroups, replacePortGroups } from "./port-security-groups.ts";
 import { fixedIpRows, insertFixedIps, lockPorts, type PortWithAddresses, removeLeases } from "./port-rows.ts";
 import { addressPairsJson, askedMac, checkMemberRights, checkPairsAllowed, dhcpOptionsJson, fixedIpsOf } from "./port-rules.ts";
+import { changedPolicy } from "./qos-policy-rows.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { checkRevision, forbidden, has, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { isGuestOn, lockNetwork, managesPorts, ownsNetwork } from "./visibility.ts";
@@ -55,7 +56,11 @@ export async function changePort(trx: Trx, deps: ServiceDeps, change: PortChange
   const isGuest = await isGuestOn(trx, context, before.network);
   checkMemberRights(context, before.network, { action: "update", body: changes, isGuest });
   const mac = await changedMac(trx, context, { before, changes });
-  const wanted = changedPortRow(before.row, changes, { mac, binding: await changedBinding(trx, before.row, changes) });
+  const binding = await changedBinding(trx, before.row, changes);
+  const wanted = {
+    ...changedPortRow(before.row, changes, { mac, binding }),
+    qos_policy_id: await changedPolicy(trx, context, { before: before.row.qos_policy_id, changes }),
+  };
   if (wanted.dns_name !== before.row.dns_name) {
     checkNameLength(wanted.dns_name, before.network.dns_domain || (deps.defaultDnsDomain ?? ""));
   }
@@ -67,6 +72,7 @@ export async function changePort(trx: Trx, deps: ServiceDeps, change: PortChange
   const row = nextRow(wanted, { isAnew, updatedAt: timestamp(deps) });
   await trx.updateTable("ports").set(row).where("id", "=", id).execute();
   if (fixedIps !== before.fixedIps) await replaceAddresses(trx, before, fixedIps);
+  if (row.binding_host_id !== before.row.binding_host_id) await forgetBinding(trx, id, row.binding_host_id);
   if (securityGroups !== before.securityGroups) await replacePortGroups(trx, id, securityGroups);
   // Without a new revision before its eyes no agent would report a port anew.
   if (isAnew || agentSeesChange(portModel(before.row, before.fixedIps), portModel(row, fixedIps))) {
@@ -132,6 +138,10 @@ function changedPortRow(
       : before.allowed_address_pairs,
     extra_dhcp_opts: dhcpOptionsJson(changes["extra_dhcp_opts"], before.extra_dhcp_opts),
     dns_name: textOr("dns_name", before.dns_name).toLowerCase(),
+    dns_domain: textOr("dns_domain", before.dns_domain),
+    data_plane_status: has(changes, "data_plane_status")
+      ? (text(changes["data_plane_status"]) ?? null)
+      : before.data_plane_status,
     ip_allocation: changedAllocation(before, changes),
   };
   checkPairsAllowed(row);

@@ -66,6 +66,7 @@ export function presentNetwork(row: NetworkRow, { subnets, segments, isShared, z
     availability_zones: zones,
     ipv4_address_scope: scopeOf(subnets, 4),
     ipv6_address_scope: scopeOf(subnets, 6),
+    qos_policy_id: row.qos_policy_id,
   };
 }
 
@@ -112,9 +113,27 @@ export interface PortSurroundings {
   readonly securityGroups: readonly string[];
   /** Of the port's network, or the default one. */
   readonly domain: string;
+  /** Of the port's network. */
+  readonly networkPolicyId: string | null;
+  /** Of the trunk whose parent it is. */
+  readonly trunkDetails?: Attributes | undefined;
 }
 
-export function presentPort(row: PortRow, { fixedIps, securityGroups, domain }: PortSurroundings): Attributes {
+/** What ports of other servers have, see types/resources/port-extras.ts. */
+const nothingSpecial: Attributes = {
+  propagate_uplink_status: false,
+  resource_request: null,
+  numa_affinity_policy: null,
+  device_profile: null,
+  hints: null,
+  hardware_offload_type: null,
+  trusted: false,
+  pvlan_type: null,
+  pvlan_community: null,
+};
+
+export function presentPort(row: PortRow, around: PortSurroundings): Attributes {
+  const { fixedIps, securityGroups, domain, networkPolicyId, trunkDetails } = around;
   const ordered = [...fixedIps].sort((a, b) => a.position - b.position);
   return {
     ...common(row),
@@ -137,6 +156,12 @@ export function presentPort(row: PortRow, { fixedIps, securityGroups, domain }: 
     dns_name: row.dns_name,
     dns_assignment: ordered.map((ip) => dnsAssignment(row.dns_name, ip.ip_address, domain)),
     ip_allocation: row.ip_allocation,
+    dns_domain: row.dns_domain,
+    data_plane_status: row.data_plane_status,
+    qos_policy_id: row.qos_policy_id,
+    qos_network_policy_id: networkPolicyId,
+    trunk_details: trunkDetails,
+    ...nothingSpecial,
   };
 }
 

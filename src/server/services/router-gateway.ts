@@ -6,6 +6,7 @@ import type { Trx } from "../store/database.ts";
 import { flag, type NetworkRow, type RouterRow } from "../store/rows.ts";
 import { readSubnets } from "./port-addresses.ts";
 import { createPortInTransaction, removePortInTransaction, updatePortAddressesInTransaction } from "./port-service.ts";
+import { changedPolicy } from "./qos-policy-rows.ts";
 import type { RequestContext } from "./resource-service.ts";
 import { forbidden, serverContext, type ServiceDeps } from "./service-deps.ts";
 import { routeThrough } from "./router-routes.ts";
@@ -22,6 +23,7 @@ interface ExternalFixedIp {
 export interface GatewayInfo {
   readonly network_id: string;
   readonly enable_snat?: boolean;
+  readonly qos_policy_id?: string | null;
   readonly external_fixed_ips?: readonly ExternalFixedIp[];
 }
 
@@ -44,6 +46,16 @@ export function checkGatewayRights(context: RequestContext, info: GatewayInfo | 
 
 /** Unsaid, a new way out translates. */
 export const snatOf = (info: GatewayInfo | null): 0 | 1 => flag(info?.enable_snat ?? true);
+
+/** The policy that its way out is to have; unsaid it stays, without a way out there is none. */
+export async function changedGatewayPolicy(
+  trx: Trx,
+  context: RequestContext,
+  { before, info }: { readonly before: RouterRow; readonly info: GatewayInfo | null | undefined },
+): Promise<string | null> {
+  if (info === null) return null;
+  return changedPolicy(trx, context, { before: before.qos_policy_id, changes: { ...info } });
+}
 
 export interface GatewayChange {
   readonly context: RequestContext;

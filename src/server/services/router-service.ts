@@ -4,12 +4,20 @@ import type { Route } from "../../model/router.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import type { Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
-import { type ListedTable, listRows } from "../store/list-rows.ts";
+import { always, type ListedTable, listRows } from "../store/list-rows.ts";
 import { plugAddedPorts, unhostEverywhere } from "../store/router-hosting.ts";
 import { chunks, flag, type RouterRow } from "../store/rows.ts";
 import { readLimit, takeQuota } from "./quota-guard.ts";
+import { checkPoliciesUsable } from "./qos-policy-rows.ts";
 import type { Attributes, ListQuery, RequestContext } from "./resource-service.ts";
-import { changeGateway, checkGatewayRights, gatewayInfoOf, removeGateway, snatOf } from "./router-gateway.ts";
+import {
+  changedGatewayPolicy,
+  changeGateway,
+  checkGatewayRights,
+  gatewayInfoOf,
+  removeGateway,
+  snatOf,
+} from "./router-gateway.ts";
 import { setUpHa, tearDownHa } from "./router-ha.ts";
 import { addInterface, removeInterface } from "./router-interfaces.ts";
 import { presentRouters } from "./router-present.ts";
@@ -35,8 +43,11 @@ const listed: ListedTable = {
     revision_number: "revision_number",
     created_at: "created_at",
     updated_at: "updated_at",
+    // The same for all routers, which are told apart by their ids.
+    flavor_id: "id",
+    evpn_vni: "id",
   },
-  filters: {},
+  filters: { enable_ndp_proxy: always(false), evpn_vni: always(null) },
 };
 
 export function createRouterService(deps: ServiceDeps): RouterService {
@@ -68,6 +79,11 @@ class Routers implements RouterService {
     return this.#deps.store.transaction(async (trx) => {
       const rows = bodies.map((body) => newRouterRow(context, body, timestamp(this.#deps)));
       await takeQuota(trx, this.#deps, { resource: "router", projectIds: rows.map((row) => row.project_id) });
+      await checkPoliciesUsable(
+        trx,
+        context,
+        rows.map((row) => row.qos_policy_id),
+      );
       for (const piece of chunks(rows)) await trx.insertInto("routers").values(piece).execute();
       for (const [index, router] of rows.entries()) {
         if (router.ha === 1) await setUpHa(trx, this.#deps, router);
@@ -87,7 +103,8 @@ class Routers implements RouterService {
       const wanted = changedRouterRow(before, changes);
       // With the routes that it is to have: what they do not need any more may go in the same step.
       const isMoved = info !== undefined && (await changeGateway(trx, this.#deps, { context, router: wanted, info }));
-      const row = info === undefined ? wanted : { ...wanted, enable_snat: snatOf(info) };
+      const qos_policy_id = await changedGatewayPolicy(trx, context, { before, info });
+      const row = info === undefined ? wanted : { ...wanted, enable_snat: snatOf(info), qos_policy_id };
       if (has(changes, "routes")) await this.#checkRoutes(trx, row);
       return { row, isMoved: (await this.#changeHa(trx, before, row)) || isMoved };
     });
@@ -213,6 +230,7 @@ function newRouterRow(context: RequestContext, body: Attributes, now: string): R
     is_parked: 0,
     routes: "[]",
     availability_zone_hints: listJson(body["availability_zone_hints"]),
+    qos_policy_id: gatewayInfoOf(body["external_gateway_info"])?.qos_policy_id ?? null,
   };
 }
 

@@ -1,5 +1,5 @@
 // Rows of rules → attributes of the API.
-import type { RuleColumns } from "../store/schema.ts";
+import type { RuleColumns } from "../store/schema-kept.ts";
 import type { Attributes } from "./resource-service.ts";
 import type { SecurityGroupRuleRow } from "./security-group-rows.ts";
 

@@ -5,12 +5,8 @@ import { ApiFault } from "../../types/api-faults.ts";
 import type { Trx } from "../store/database.ts";
 import type { Condition } from "../store/list-rows.ts";
 import { chunks, hasRowLocks, inChunks } from "../store/rows.ts";
-import type {
-  Database,
-  DefaultSecurityGroupRulesTable,
-  SecurityGroupRulesTable,
-  SecurityGroupsTable,
-} from "../store/schema.ts";
+import type { Database } from "../store/schema.ts";
+import type { DefaultSecurityGroupRulesTable, SecurityGroupRulesTable, SecurityGroupsTable } from "../store/schema-kept.ts";
 import type { RequestContext } from "./resource-service.ts";
 import { withRemoteGroup } from "./security-group-rule.ts";
 import { type ServiceDeps, timestamp } from "./service-deps.ts";

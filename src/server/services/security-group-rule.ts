@@ -4,7 +4,7 @@ import { hasPorts, isIcmp, isOfIpv6Only, protocolNames, protocolNumber } from ".
 import { ApiFault } from "../../types/api-faults.ts";
 import { quoted } from "../../types/resources/values.ts";
 import { columnIn, type ListedTable } from "../store/list-rows.ts";
-import type { RuleColumns } from "../store/schema.ts";
+import type { RuleColumns } from "../store/schema-kept.ts";
 import type { Attributes } from "./resource-service.ts";
 import { number, text } from "./service-deps.ts";
 

@@ -91,6 +91,12 @@ export function anyOf(parts: readonly Condition[]): Condition {
   return parts.length === 0 ? sql<SqlBool>`1 = 0` : sql<SqlBool>`(${sql.join(parts, sql` or `)})`;
 }
 
+/** Of a filter by what is the same for all. */
+export const always =
+  (value: Value) =>
+  (values: readonly Value[]): Condition =>
+    values.includes(value) ? sql<SqlBool>`1 = 1` : sql<SqlBool>`1 = 0`;
+
 /** No row has a number beyond 32 bits, and PostgreSQL refuses to look. */
 const fitsColumn = (value: Value): boolean =>
   value !== null && (typeof value !== "number" || (Number.isInteger(value) && Math.abs(value) < 2 ** 31));

@@ -15,7 +15,10 @@ import { up as securityGroups } from "./migrations/0011-security-groups.ts";
 import { up as sharing } from "./migrations/0013-sharing.ts";
 import { up as networkSegments } from "./migrations/0015-network-segments.ts";
 import { up as autoTopologies } from "./migrations/0016-auto-allocated-topologies.ts";
+import { up as qos } from "./migrations/0017-qos.ts";
+import { up as trunks } from "./migrations/0018-trunks-and-bindings.ts";
 import { up as notifications } from "./migrations/0030-notifications.ts";
+import { up as qosNotes } from "./migrations/0031-qos-and-trunk-notes.ts";
 import { up as segmentNotes } from "./migrations/0032-segment-notes.ts";
 import { up as securityGroupNotes } from "./migrations/0033-security-group-notes.ts";
 import type { Database } from "./schema.ts";
@@ -35,7 +38,10 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0013-sharing": { up: sharing },
   "0015-network-segments": { up: networkSegments },
   "0016-auto-allocated-topologies": { up: autoTopologies },
+  "0017-qos": { up: qos },
+  "0018-trunks-and-bindings": { up: trunks },
   "0030-notifications": { up: notifications },
+  "0031-qos-and-trunk-notes": { up: qosNotes },
   "0032-segment-notes": { up: segmentNotes },
   "0033-security-group-notes": { up: securityGroupNotes },
 };

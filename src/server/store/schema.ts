@@ -2,20 +2,20 @@
 // text, booleans as 0/1, addresses as canonical text beside a fixed-width hex key (8 digits for IPv4, 32 for IPv6) that sorts.
 
 import type { Generated } from "kysely";
-
-type Flag = 0 | 1;
-
-export interface StandardColumns {
-  id: string;
-  project_id: string;
-  name: string;
-  description: string;
-  /** JSON: string[] */
-  tags: string;
-  revision_number: number;
-  created_at: string;
-  updated_at: string;
-}
+import type { Flag, StandardColumns } from "./schema-columns.ts";
+import type {
+  AddressGroupsTable,
+  ConntrackHelpersTable,
+  DefaultSecurityGroupRulesTable,
+  PortBindingsTable,
+  PortSecurityGroupsTable,
+  QosPoliciesTable,
+  QosRulesTable,
+  SecurityGroupRulesTable,
+  SecurityGroupsTable,
+  TrunkSubportsTable,
+  TrunksTable,
+} from "./schema-kept.ts";
 
 /** Who beside its project may use an object. `target_project` is a project or `*`. */
 export interface RbacPoliciesTable {
@@ -47,6 +47,7 @@ export interface NetworksTable extends StandardColumns {
   is_default: Flag;
   /** JSON: string[] */
   availability_zone_hints: string;
+  qos_policy_id: string | null;
 }
 
 export interface SubnetsTable extends StandardColumns {
@@ -101,6 +102,11 @@ export interface PortsTable extends StandardColumns {
   dhcp_ready_revision: number;
   /** Only a report of this revision or a newer one makes the port ACTIVE: what served it before it went DOWN says nothing. */
   ready_from_revision: number;
+  qos_policy_id: string | null;
+  /** Where somebody outside is to publish the name. */
+  dns_domain: string;
+  /** As somebody outside says: ACTIVE, DOWN. */
+  data_plane_status: string | null;
 }
 
 export interface FixedIpsTable {
@@ -155,6 +161,8 @@ export interface RoutersTable extends StandardColumns {
   routes: string;
   /** JSON: string[] */
   availability_zone_hints: string;
+  /** Of its gateway. */
+  qos_policy_id: string | null;
 }
 
 /** Ports that are part of a router. Nothing but the router's own use cases makes or removes rows here. */
@@ -213,6 +221,7 @@ export interface FloatingIpsTable {
   status_from_revision: number;
   dns_name: string;
   dns_domain: string;
+  qos_policy_id: string | null;
 }
 
 /** The four numbers are null for protocols without ports. */
@@ -280,51 +289,6 @@ export interface SubnetPoolsTable extends StandardColumns {
   default_quota: number | null;
   is_default: Flag;
   address_scope_id: string | null;
-}
-export interface AddressGroupsTable extends StandardColumns {
-  /** JSON: networks as <address>/<length>, sorted */
-  addresses: string;
-}
-
-export interface SecurityGroupsTable extends StandardColumns {
-  stateful: Flag;
-  /** One per project, made by the server. */
-  is_default: Flag;
-}
-
-export interface RuleColumns {
-  id: string;
-  project_id: string;
-  description: string;
-  revision_number: number;
-  created_at: string;
-  updated_at: string;
-  direction: string;
-  ethertype: string;
-  protocol: string | null;
-  port_range_min: number | null;
-  port_range_max: number | null;
-  remote_ip_prefix: string | null;
-  normalized_cidr: string | null;
-  /** The same text for rules that match the same packets; see services/security-group-rule.ts. */
-  match_key: string;
-  remote_address_group_id: string | null;
-  remote_group_id: string | null;
-}
-
-export interface SecurityGroupRulesTable extends RuleColumns {
-  security_group_id: string;
-}
-
-/** `remote_group_id` may be PARENT. */
-export interface DefaultSecurityGroupRulesTable extends RuleColumns {
-  used_in_default_sg: Flag;
-  used_in_non_default_sg: Flag;
-}
-
-export interface PortSecurityGroupsTable {
-  port_id: string;
-  security_group_id: string;
 }
 
 /** Written by triggers; the last three are filled in before the commit. */
@@ -400,8 +364,8 @@ export interface Database {
   floating_ips: FloatingIpsTable;
   port_forwardings: PortForwardingsTable;
   streams: StreamsTable;
-  notifications: NotificationsTable;
   outbox: OutboxTable;
+  notifications: NotificationsTable;
   leases: LeasesTable;
   jobs: JobsTable;
   rbac_policies: RbacPoliciesTable;
@@ -416,5 +380,11 @@ export interface Database {
   security_group_rules: SecurityGroupRulesTable;
   default_security_group_rules: DefaultSecurityGroupRulesTable;
   port_security_groups: PortSecurityGroupsTable;
+  qos_policies: QosPoliciesTable;
+  qos_rules: QosRulesTable;
+  trunks: TrunksTable;
+  trunk_subports: TrunkSubportsTable;
+  conntrack_helpers: ConntrackHelpersTable;
+  port_bindings: PortBindingsTable;
   meta: MetaTable;
 }

@@ -1,6 +1,8 @@
 import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
+import { qosNetworkPolicyId, qosPolicyId } from "./qos-policies.ts";
 import { access, ownership, standardAttributes } from "./standard-attributes.ts";
 import { dnsHostname, dnsName, ipAddress, orNull, readOnly, uuid } from "./values.ts";
+import { alwaysFalse } from "./without-effect.ts";
 
 const uuidOrNull = readOnly({ type: ["string", "null"], format: "uuid" });
 
@@ -128,6 +130,9 @@ export const floatingIpResource: ResourceDeclaration = {
       description: "Why its status is ERROR, in the agent's words.",
     },
     ...names,
+    qos_policy_id: qosPolicyId,
+    qos_network_policy_id: qosNetworkPolicyId,
+    distributed: alwaysFalse({ alias: "floating-ip-distributed", lacking: "distributed floating IPs", filter: "boolean" }),
     ...standardAttributes,
   },
 };

@@ -1,4 +1,5 @@
 import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
+import { qosPolicyId } from "./qos-policies.ts";
 import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
 import { boolean, dnsName, integer, listOf, never, orNull, readOnly, record, text } from "./values.ts";
 
@@ -182,6 +183,7 @@ export const networkResource: ResourceDeclaration = {
     project_default: withoutEffect("project-default-networks"),
     ...availability,
     ...addressScopes,
+    qos_policy_id: qosPolicyId,
     ...standardAttributes,
   },
 };

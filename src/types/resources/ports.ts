@@ -1,5 +1,6 @@
 import { parseOptionName, readDhcpOption } from "../../model/dhcp-option.ts";
 import type { AttributeDeclaration, AttributeRule, ResourceDeclaration } from "./declaration.ts";
+import { portExtras } from "./port-extras.ts";
 import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
 import { tagsSchema } from "./tags.ts";
 import {
@@ -63,7 +64,12 @@ const choosesAddress = (value: unknown): boolean =>
   Array.isArray(value) && value.some((item: { readonly ip_address?: unknown }) => item.ip_address !== undefined);
 const isTrusted = (value: unknown): boolean => typeof value === "string" && value.startsWith("network:");
 
-const vnicTypes = [
+/** The compute side unplugs with null. */
+const hostOrNone = converted({ type: ["string", "null"], maxLength: 255 }, (value) =>
+  value === null ? "" : checkText(value, { maxLength: 255 }),
+);
+
+export const vnicTypes = [
   "normal",
   "direct",
   "macvtap",
@@ -80,7 +86,7 @@ const vnicTypes = [
 const binding: Readonly<Record<string, AttributeDeclaration>> = {
   "binding:host_id": {
     ...access.settable,
-    schema: text({ maxLength: 255 }),
+    schema: hostOrNone,
     filter: "text",
     rules: operatorsSet,
     alias: "binding",
@@ -264,6 +270,7 @@ export const portResource: ResourceDeclaration = {
       alias: "security-group",
       description: "Security groups, kept and not enforced; unset is the default group of the project, [] is none.",
     },
+    ...portExtras,
     ...standardAttributes,
     tags: { ...standardAttributes.tags, post: true, schema: tagsSchema },
   },

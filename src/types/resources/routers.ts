@@ -1,4 +1,5 @@
 import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts";
+import { routerExtras } from "./router-extras.ts";
 import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
 import {
   boolean,
@@ -29,6 +30,7 @@ const externalFixedIp = record({ subnet_id: uuid.optional(), ip_address: ipAddre
 const gatewayInfo = record({
   network_id: uuid.optional(),
   enable_snat: boolean.optional(),
+  qos_policy_id: orNull(uuid).optional(),
   external_fixed_ips: listOf(externalFixedIp, { maxItems, nullIsEmpty: true, uniqueBy: (ip) => ip.ip_address }).optional(),
 }).refine((info) => info.network_id !== undefined || Object.keys(info).length === 0, { error: "it has no network_id." });
 
@@ -73,7 +75,7 @@ const gateway: Readonly<Record<string, AttributeDeclaration>> = {
     schema: orNull(gatewayInfo),
     alias: "ext-gw-mode",
     description:
-      "The way out: network_id of an external network, enable_snat, external_fixed_ips; null or an empty object is none.",
+      "The way out: network_id of an external network, enable_snat, external_fixed_ips, qos_policy_id; null or an empty object is none.",
   },
   enable_snat: {
     ...access.computed,
@@ -149,6 +151,7 @@ export const routerResource: ResourceDeclaration = {
     ...gateway,
     ...kinds,
     ...availability,
+    ...routerExtras,
     ...standardAttributes,
   },
 };

@@ -147,6 +147,7 @@ for (const resource of resources) {
         mac_address: "fa:16:3e:00:00:01",
         "binding:host_id": "node-1",
         "binding:profile": { a: 1 },
+        data_plane_status: "ACTIVE",
       };
       assert.ok(secrets.length > 0);
       for (const [name, attribute] of secrets) {

@@ -1,0 +1,174 @@
+// QoS policies with their rules: kept, with who has them; nothing applies them.
+import { randomUUID } from "node:crypto";
+import type { FastifyInstance } from "fastify";
+import type { Kysely } from "kysely";
+import { ApiFault } from "../../types/api-faults.ts";
+import { qosPolicyResource } from "../../types/resources/qos-policies.ts";
+import { qosRuleKinds } from "../../types/resources/qos-rules.ts";
+import type { ApiPart } from "../api/api-part.ts";
+import { registerCollection, registerSubCollection } from "../api/collection-routes.ts";
+import { common } from "../services/present.ts";
+import { presentQosRule, qosHolders, type QosPolicyRow } from "../services/qos-policy-rows.ts";
+import { QosRules } from "../services/qos-rules.ts";
+import type { Attributes, RequestContext } from "../services/resource-service.ts";
+import { has, projectOf, type ServiceDeps, text } from "../services/service-deps.ts";
+import { forgetSharing, readShared, sharedFilter, shareWithEverybody, visibleObjects } from "../services/sharing.ts";
+import { type Change, type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
+import type { Trx } from "../store/database.ts";
+import { flag, inChunks } from "../store/rows.ts";
+import type { Database } from "../store/schema.ts";
+import { registerQosRuleTypes } from "./qos-rule-types.ts";
+
+const type = "qos_policy";
+
+/** Without aliases, each of which would promise that packets are limited or marked; docs/decisions/0022 says why. */
+export function qosPart(deps: ServiceDeps): ApiPart {
+  return { resources: [qosPolicyResource], extensions: [], register: (app) => register(app, deps) };
+}
+
+function register(app: FastifyInstance, deps: ServiceDeps): void {
+  const policies = new StandardService(deps, spec);
+  registerCollection(app, qosPolicyResource, policies);
+  for (const kind of qosRuleKinds) {
+    registerSubCollection(app, {
+      parent: qosPolicyResource,
+      resource: kind.resource,
+      serviceOf: (policyId) => new QosRules(deps, policies, { kind, policyId }),
+    });
+    registerCollection(app, kind.aliased, new QosRules(deps, policies, { kind }));
+  }
+  registerQosRuleTypes(app);
+}
+
+const spec: StandardSpec<QosPolicyRow> = {
+  resource: qosPolicyResource,
+  listed: {
+    table: "qos_policies",
+    columns: {
+      id: "id",
+      name: "name",
+      description: "description",
+      project_id: "project_id",
+      is_default: "is_default",
+      revision_number: "revision_number",
+      created_at: "created_at",
+      updated_at: "updated_at",
+    },
+    filters: { shared: sharedFilter(type) },
+  },
+  visible: (context) => visibleObjects(context, type),
+  present,
+  newRow,
+  changedRow: (before, changes) => ({
+    ...before,
+    name: text(changes["name"]) ?? before.name,
+    description: text(changes["description"]) ?? before.description,
+    is_default: has(changes, "is_default") ? flag(changes["is_default"]) : before.is_default,
+  }),
+  checkCreate: (trx, { rows }) => checkDefaults(trx, rows),
+  async afterCreate(trx, { rows, bodies }: Created<QosPolicyRow>) {
+    for (const [index, row] of rows.entries()) if (bodies[index]?.["shared"] === true) await share(trx, row);
+  },
+  checkChange: (trx, { before, after }) => checkDefaults(trx, after.is_default === before.is_default ? [] : [after]),
+  afterChange: changeSharing,
+  checkRemove: removePolicy,
+};
+
+function newRow(context: RequestContext, body: Attributes, now: string): QosPolicyRow {
+  return {
+    id: randomUUID(),
+    project_id: projectOf(context, body),
+    name: text(body["name"]) ?? "",
+    description: text(body["description"]) ?? "",
+    tags: "[]",
+    is_default: flag(body["is_default"]),
+    revision_number: 1,
+    created_at: now,
+    updated_at: now,
+  };
+}
+
+/** The unique index decides races. */
+async function checkDefaults(trx: Trx, rows: readonly QosPolicyRow[]): Promise<void> {
+  const taken = new Set<string>();
+  for (const { id, project_id: projectId, is_default: isDefault } of rows) {
+    if (isDefault === 0) continue;
+    const standing = await trx
+      .selectFrom("qos_policies")
+      .select("id")
+      .where("project_id", "=", projectId)
+      .where("is_default", "=", 1)
+      .where("id", "!=", id)
+      .executeTakeFirst();
+    if (standing !== undefined || taken.has(projectId)) {
+      throw new ApiFault("QoSPolicyDefaultAlreadyExists", `A default QoS policy exists for project ${projectId}.`);
+    }
+    taken.add(projectId);
+  }
+}
+
+const share = (trx: Trx, { id, project_id: projectId }: QosPolicyRow): Promise<void> =>
+  shareWithEverybody(trx, { type, id, projectId });
+
+async function changeSharing(trx: Trx, { after, changes }: Change<QosPolicyRow>): Promise<void> {
+  if (changes["shared"] === true) await share(trx, after);
+  if (changes["shared"] !== false) return;
+  const { id, project_id: projectId } = after;
+  for (const table of tablesOfHolders) {
+    const foreign = await trx
+      .selectFrom(table)
+      .select("id")
+      .where("qos_policy_id", "=", id)
+      .where("project_id", "!=", projectId)
+      // Of nobody: parts of routers and floating IPs, which have no policy of their own.
+      .where("project_id", "!=", "")
+      .limit(1)
+      .executeTakeFirst();
+    if (foreign === undefined) continue;
+    throw new ApiFault(
+      "InvalidSharedSetting",
+      `Unable to reconfigure sharing settings for QoS policy ${id}. ${qosHolders[table]} ${foreign.id} of another project has it.`,
+    );
+  }
+  await trx
+    .deleteFrom("rbac_policies")
+    .where("object_type", "=", type)
+    .where("object_id", "=", id)
+    .where("target_project", "=", "*")
+    .execute();
+}
+
+/** The cast: the keys are those of a constant. */
+const tablesOfHolders = Object.keys(qosHolders) as readonly (keyof typeof qosHolders)[];
+
+async function removePolicy(trx: Trx, _context: RequestContext, { id }: QosPolicyRow): Promise<void> {
+  for (const table of tablesOfHolders) {
+    const holder = await trx.selectFrom(table).select("id").where("qos_policy_id", "=", id).limit(1).executeTakeFirst();
+    if (holder === undefined) continue;
+    throw new ApiFault("QosPolicyInUse", `QoS Policy ${id} is used by ${qosHolders[table]} ${holder.id}.`);
+  }
+  await forgetSharing(trx, { type, id });
+}
+
+async function present(
+  db: Kysely<Database>,
+  rows: readonly QosPolicyRow[],
+  context: RequestContext,
+): Promise<readonly Attributes[]> {
+  const ids = rows.map((row) => row.id);
+  const shared = await readShared(db, context, { type, ids });
+  const rules = await inChunks(ids, (piece) =>
+    db.selectFrom("qos_rules").selectAll().where("qos_policy_id", "in", piece).orderBy("id").execute(),
+  );
+  const rulesOf = Map.groupBy(rules, (rule) => rule.qos_policy_id);
+  return rows.map((row) => ({
+    ...common(row),
+    is_default: row.is_default === 1,
+    shared: shared.has(row.id),
+    rules: (rulesOf.get(row.id) ?? []).map((rule) => ({
+      ...presentQosRule(rule),
+      qos_policy_id: rule.qos_policy_id,
+      type: rule.type,
+    })),
+  }));
+}
