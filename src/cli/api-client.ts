@@ -39,6 +39,7 @@ export const resourceNames = {
   "address-group": { singular: "address_group", plural: "address_groups", path: "address-groups" },
   subnetpool: { singular: "subnetpool", plural: "subnetpools" },
   "address-scope": { singular: "address_scope", plural: "address_scopes", path: "address-scopes" },
+  rbac: { singular: "rbac_policy", plural: "rbac_policies", path: "rbac-policies", handle: "id" },
   portForwarding: { singular: "port_forwarding", plural: "port_forwardings" },
 } as const satisfies Readonly<Record<string, ResourceName>>;
 

@@ -11,6 +11,7 @@ export const kinds = [
   "port",
   "router",
   "floatingip",
+  "rbac",
   ...securityKinds,
 ] as const;
 export type Kind = (typeof kinds)[number];
@@ -107,6 +108,18 @@ export const descriptions: Readonly<Record<Kind, Description>> = {
     listFilters: {},
     hidden: ["external_gateway_info"],
   },
+  rbac: {
+    about: "which projects may use objects of others",
+    title: "policy",
+    isNamed: false,
+    example: "0190b6a8-3c1e-7f00-8a00-5d3c2e1f0a9b",
+    columns: ["id", "object_type", "object_id", "action", "target_project"],
+    createExample:
+      "netloom rbac create --object-type network --object-id 0190b6a8-3c1e-7f00-8a00-5d3c2e1f0a9b --action access_as_shared --target-project 5d3c2e1f0a9b0190b6a83c1e7f008a00",
+    setExample: "netloom rbac set 0190b6a8-3c1e-7f00-8a00-5d3c2e1f0a9b --target-project 5d3c2e1f0a9b0190b6a83c1e7f008a01",
+    listFilters: {},
+    hidden: [],
+  },
   floatingip: {
     about: "addresses outside that lead to ports inside",
     title: "floating IP",
@@ -175,6 +188,7 @@ export async function loadDeclaration(kind: Kind) {
   if (kind === "subnetpool") return (await import("../../types/resources/subnet-pools.ts")).subnetPoolResource;
   if (kind === "address-scope") return (await import("../../types/resources/address-scopes.ts")).addressScopeResource;
   if (kind === "router") return (await import("../../types/resources/routers.ts")).routerResource;
+  if (kind === "rbac") return (await import("../../types/resources/rbac-policies.ts")).rbacPolicyResource;
   const rules = await loadSecurity(kind);
   if (rules !== undefined) return rules;
   return (await import("../../types/resources/floating-ips.ts")).floatingIpResource;
