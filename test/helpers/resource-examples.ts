@@ -64,8 +64,8 @@ export class Scene {
     this.examples = { ...this.#networking(), ...this.#routing(web), ...this.#rules(made.group), ...this.#operators() };
   }
 
-  static async open(): Promise<Scene> {
-    const api = await RealApi.open();
+  static async open(emptyApi?: RealApi): Promise<Scene> {
+    const api = emptyApi ?? (await RealApi.open());
     const { admin, member } = callers;
     const range = { network_type: "vxlan", minimum: 2_000_000, maximum: 2_100_000 };
     await api.create("network_segment_range", range, admin, "network_segment_ranges");

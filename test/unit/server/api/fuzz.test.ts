@@ -1,5 +1,5 @@
-// Whatever a client sends: an answer in the form of the API, never a 500, and never a value in a service that its schema
-// would not give.
+// Whatever object a client sends: never a value in a service that its schema would not give. What the whole server makes of any
+// body, query, header and path is in test/contract/api/fuzz.test.ts.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
@@ -81,9 +81,9 @@ test("any object as a body of any collection", async () => {
         }
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: 150 },
   );
-  assert.ok(accepted > 50, `only ${accepted} of 1000 bodies were accepted: this test looks at too little`);
+  assert.ok(accepted > 5, `only ${accepted} of 150 bodies were accepted: this test looks at too little`);
 });
 
 function passedOn(given: readonly unknown[] | undefined, isUpdate: boolean): readonly object[] {
@@ -91,59 +91,3 @@ function passedOn(given: readonly unknown[] | undefined, isUpdate: boolean): rea
   // The shapes of ResourceService.update and ResourceService.create.
   return isUpdate ? [given[1] as object] : (given[0] as readonly object[]);
 }
-
-test("any JSON and any text as a body", async () => {
-  const raw = fc.oneof(
-    fc.json(),
-    fc.string({ unit: "binary" }),
-    fc.json().map((text) => `{"port":${text}}`),
-    fc.json().map((text) => `{"ports":[${text}]}`),
-  );
-  await fc.assert(
-    fc.asyncProperty(raw, fc.constantFrom("POST", "PUT", "DELETE", "PATCH"), async (text, method) => {
-      assertProper(await api.ask(method === "POST" ? "/v2.0/ports" : `/v2.0/ports/${id}`, { method, raw: text }));
-    }),
-    { numRuns: 500 },
-  );
-});
-
-test("any query of any collection", async () => {
-  const key = fc.oneof(
-    name,
-    fc.constantFrom("sort_key", "sort_dir", "limit", "marker", "page_reverse", "changed_since", "fixed_ips"),
-  );
-  const value = fc.oneof(
-    plausible.map(String),
-    fc.string({ unit: "binary" }),
-    fc.constantFrom("asc", "name", "subnet_id=", "ip_address=::"),
-  );
-  const query = fc.oneof(
-    fc
-      .array(fc.tuple(key, value), { maxLength: 6 })
-      .map((pairs) => new URLSearchParams(pairs.map(([k, v]) => [k, v.toWellFormed()] as [string, string])).toString()),
-    fc.string({ unit: fc.constantFrom(..."& = % + ; [ ] ? / : 0 a F".split(" ")) }),
-  );
-  await fc.assert(
-    fc.asyncProperty(fc.constantFrom("networks", "subnets", "ports", "agents", "leases"), query, async (collection, text) => {
-      assertProper(await api.ask(`/v2.0/${collection}?${text}`));
-    }),
-    { numRuns: 1000 },
-  );
-});
-
-test("any path", async () => {
-  const part = fc.oneof(
-    fc.constantFrom("v2.0", "networks", "ports", "agents", id, "dhcp-networks", "extensions", "", ".json"),
-    fc.webPath(),
-  );
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(part, { maxLength: 6 }),
-      fc.constantFrom("GET", "PUT", "POST", "DELETE"),
-      async (parts, method) => {
-        assertProper(await api.ask(`/${parts.join("/")}`, { method }));
-      },
-    ),
-    { numRuns: 500 },
-  );
-});
