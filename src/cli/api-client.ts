@@ -38,6 +38,8 @@ export const resourceNames = {
   },
   "address-group": { singular: "address_group", plural: "address_groups", path: "address-groups" },
   subnetpool: { singular: "subnetpool", plural: "subnetpools" },
+  segment: { singular: "segment", plural: "segments" },
+  "network-segment-range": { singular: "network_segment_range", plural: "network_segment_ranges" },
   "address-scope": { singular: "address_scope", plural: "address_scopes", path: "address-scopes" },
   rbac: { singular: "rbac_policy", plural: "rbac_policies", path: "rbac-policies", handle: "id" },
   portForwarding: { singular: "port_forwarding", plural: "port_forwardings" },

@@ -6,6 +6,7 @@ import { addAddressGroupCommands } from "./commands/address-groups.ts";
 import { addAgentCommands } from "./commands/agents.ts";
 import { addDatabaseCommands } from "./commands/database.ts";
 import { addFloatingIpCommands } from "./commands/floating-ips.ts";
+import { addIpAvailabilityCommands } from "./commands/ip-availability.ts";
 import { addLeaseCommands } from "./commands/leases.ts";
 import { addPlugCommands } from "./commands/plug.ts";
 import { addQuotaCommands } from "./commands/quotas.ts";
@@ -54,6 +55,7 @@ async function buildCommandTree(argv: readonly string[]): Promise<Command> {
   addTagCommands(root);
   addPlugCommands(root);
   addAgentCommands(root);
+  addIpAvailabilityCommands(root);
   addLeaseCommands(root);
   addDatabaseCommands(root);
   for (const command of allCommands(root)) configure(command);

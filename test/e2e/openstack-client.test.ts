@@ -139,4 +139,34 @@ suite("openstack client", { skip: skipWithoutRoot }, () => {
     ]);
     assert.deepEqual(await json("subnet", "pool", "list"), []);
   });
+
+  test("networks of several kinds, their segments, the ranges of those, and how full they are", async () => {
+    const range = ["--network-type", "vlan", "--physical-network", "east", "--minimum", "100", "--maximum", "109"];
+    const ranged = await json("network", "segment", "range", "create", "--shared", ...range, "east");
+    assert.deepEqual([ranged["minimum"], ranged["maximum"], ranged["shared"]], [100, 109, true]);
+    const provider = ["--provider-network-type", "vlan", "--provider-physical-network", "east"];
+    const [chosen, named] = [
+      await json("network", "create", ...provider, "chosen"),
+      await json("network", "create", ...provider, "--provider-segment", "105", "named"),
+    ];
+    assert.deepEqual([chosen["provider:segmentation_id"], named["provider:segmentation_id"]], [100, 105]);
+    const shown = await json("network", "segment", "range", "show", "east");
+    assert.match(JSON.stringify(shown["available"]), /101-104.*106-109/);
+
+    const place = ["--network-type", "vlan", "--physical-network", "west", "--segment", "5"];
+    const segment = await json("network", "segment", "create", "--network", "named", ...place, "west");
+    assert.deepEqual([segment["physical_network"], segment["segmentation_id"]], ["west", 5]);
+    assert.equal((await json<Row[]>("network", "segment", "list", "--network", "named")).length, 2);
+    const subnet = ["--network", "named", "--network-segment", "west", "--subnet-range", "10.7.0.0/24", "--no-dhcp"];
+    assert.equal((await json("subnet", "create", ...subnet, "west4"))["segment_id"], segment["id"]);
+    const full = await json("ip", "availability", "show", "named");
+    assert.deepEqual([full["total_ips"], full["used_ips"]], [253, 0]);
+    assert.ok((await json<Row[]>("ip", "availability", "list")).some((row) => row["Network Name"] === "named"));
+
+    await assert.rejects(openstack("network", "segment", "delete", "west"), /409/);
+    await openstack("subnet", "delete", "west4");
+    await openstack("network", "segment", "delete", "west");
+    await openstack("network", "delete", "chosen", "named");
+    await openstack("network", "segment", "range", "delete", "east");
+  });
 });

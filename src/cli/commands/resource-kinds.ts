@@ -8,6 +8,8 @@ export const kinds = [
   "subnet",
   "subnetpool",
   "address-scope",
+  "segment",
+  "network-segment-range",
   "port",
   "router",
   "floatingip",
@@ -83,6 +85,29 @@ export const descriptions: Readonly<Record<Kind, Description>> = {
     columns: ["id", "name", "ip_version", "shared"],
     createExample: "netloom address-scope create corporate --ip-version 4",
     setExample: "netloom address-scope set corporate --shared true",
+    listFilters: {},
+    hidden: [],
+  },
+  segment: {
+    about: "what carries networks from host to host",
+    title: "segment",
+    isNamed: true,
+    example: "west-wing",
+    columns: ["id", "name", "network_id", "network_type", "physical_network", "segmentation_id"],
+    createExample: "netloom segment create west-wing --network blue --network-type vlan --physical-network west",
+    setExample: "netloom segment set west-wing --description 'of the west wing'",
+    listFilters: { network: "network_id" },
+    hidden: [],
+  },
+  "network-segment-range": {
+    about: "segment ids that networks may be given",
+    title: "network segment range",
+    isNamed: true,
+    example: "west",
+    columns: ["id", "name", "network_type", "physical_network", "minimum", "maximum", "default", "shared", "project_id"],
+    createExample:
+      "netloom network-segment-range create west --network-type vlan --physical-network west --minimum 100 --maximum 199",
+    setExample: "netloom network-segment-range set west --maximum 299",
     listFilters: {},
     hidden: [],
   },
@@ -187,6 +212,9 @@ export async function loadDeclaration(kind: Kind) {
   if (kind === "port") return (await import("../../types/resources/ports.ts")).portResource;
   if (kind === "subnetpool") return (await import("../../types/resources/subnet-pools.ts")).subnetPoolResource;
   if (kind === "address-scope") return (await import("../../types/resources/address-scopes.ts")).addressScopeResource;
+  if (kind === "segment") return (await import("../../types/resources/segments.ts")).segmentResource;
+  if (kind === "network-segment-range")
+    return (await import("../../types/resources/network-segment-ranges.ts")).networkSegmentRangeResource;
   if (kind === "router") return (await import("../../types/resources/routers.ts")).routerResource;
   if (kind === "rbac") return (await import("../../types/resources/rbac-policies.ts")).rbacPolicyResource;
   const rules = await loadSecurity(kind);

@@ -9,12 +9,10 @@ import type { ServiceDeps } from "../services/service-deps.ts";
 export function segmentPart(deps: ServiceDeps): ApiPart {
   return {
     resources: [segmentResource],
+    // Not `provider`, `multi-provider` and `segment`: to carry the frames is the operator's part, and nobody tells this server
+    // which host is on which segment.
     extensions: [
-      extension("provider", "Provider networks", "What carries a network, as the operator says it."),
-      extension("multi-provider", "Networks of several segments", "Several things that carry one network."),
-      extension("segment", "Segments", "The parts of networks, and the subnets that belong to them."),
       extension("standard-attr-segment", "Descriptions of segments", "Segments have the attributes that all objects have."),
-      extension("subnet-segmentid-writable", "Segments of subnets", "A subnet that is there can be given to a segment."),
       extension("l2_adjacency", "One wire or several", "Whether all ports of a network are on one wire."),
     ],
     register: (app) => registerCollection(app, segmentResource, new SegmentService(deps)),
