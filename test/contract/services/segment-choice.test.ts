@@ -70,7 +70,7 @@ forEachDatabase((engine, openFresh) => {
 
     assert.equal(carrierOf(made[0] ?? {}), "vxlan null 5");
     assert.deepEqual(
-      (made[1]?.["segments"] as readonly Attributes[]).map((segment) => segment["provider:segmentation_id"]),
+      ((made[1] ?? {})["segments"] as readonly Attributes[]).map((segment) => segment["provider:segmentation_id"]),
       [6, 7],
     );
     await assertFault(services.networks.create(admin, [{}, {}]), "NoNetworkAvailable");
