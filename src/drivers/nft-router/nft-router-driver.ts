@@ -207,7 +207,6 @@ export class NftRouterDriver implements RouterDriver {
     this.#announcer.announce(routerId, namespace, framesOf(changes.inside));
     const isRemade = changes.look.isNew || changes.look.host.includes("absent");
     const hasNewHa = await this.#ha.ensure(spec, isRemade);
-    const hasNewRadvd = await this.#advertise(spec);
     const isKept = before !== undefined && !losesElements(changes) && before.namespaceInode === namespaceInode(namespace);
     const ready: Ready = {
       fingerprint,
@@ -215,7 +214,12 @@ export class NftRouterDriver implements RouterDriver {
       epoch: isKept ? before.epoch : randomUUID(),
       rulesHash: await this.#table.rulesHash(namespace),
     };
-    await this.#writeDone(spec, ready, count > 0 || JSON.stringify(ready) !== JSON.stringify(mark?.ready));
+    // A radvd that does not start is the router's trouble, and not that of its floating IPs.
+    const isToldBefore = spec.advertisements !== undefined && !(await isReadyFile(stateDir, spec, ready));
+    if (isToldBefore) await this.#writeDone(spec, { ...ready, fingerprint: "" }, true);
+    const hasNewRadvd = await this.#advertise(spec);
+    const hasChanged = isToldBefore || count > 0 || JSON.stringify(ready) !== JSON.stringify(mark?.ready);
+    await this.#writeDone(spec, ready, hasChanged);
     this.#known.set(routerId, { spec, ready, warnings });
     // What was refused is as it was.
     const total = count - warnings.length + (hasNewRadvd ? 1 : 0) + (hasNewHa ? 1 : 0);

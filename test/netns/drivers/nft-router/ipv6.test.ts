@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { readyFile, type RouterReady } from "../../../../src/drivers/l3-layout.ts";
+import { type CommandRunner, processRunner } from "../../../../src/linux/command-runner.ts";
 import { bridgeName, routerDeviceName } from "../../../../src/model/device-names.ts";
 import type { RouterAddress } from "../../../../src/model/router.ts";
 import { findProcessesOf } from "../../../helpers/instance.ts";
@@ -148,6 +150,34 @@ describe("router advertisements", { skip: skipWithoutRoot }, () => {
     assert.equal((await radvds()).length, 1);
     await driver.remove(router.id);
     await assertNoRadvd();
+  });
+
+  test("a radvd that does not start is an error of the router, of which floating IPs take no notice; once it starts nobody is blamed", async () => {
+    const inner = processRunner();
+    let isBroken = true;
+    const refused = { exitCode: 1, stdout: "", stderr: "radvd: not today" };
+    const runner: CommandRunner = {
+      run: async (argv, options) => (isBroken && argv.includes("radvd") ? refused : inner.run(argv, options)),
+    };
+    const driver = scene.driver({ runner });
+    const epoch = (): unknown => {
+      const { epoch: found, routerId }: RouterReady = JSON.parse(
+        readFileSync(readyFile(scene.directory.path, router.id), "utf8"),
+      );
+      assert.equal(routerId, router.id);
+      return found;
+    };
+
+    await assert.rejects(driver.apply(router, quick), /no router advertisements: .*not today/);
+    const first = epoch();
+    await assert.rejects(driver.apply(router, { verify: true }), /not today/);
+    isBroken = false;
+    const result = await driver.apply(router, { verify: true });
+
+    assert.equal(result.foreignChanges, 0);
+    assert.equal(epoch(), first);
+    assert.equal((await radvds()).length, 1);
+    assert.deepEqual((await driver.apply(router, { verify: true })).outcome, "unchanged");
   });
 
   test("on a host without radvd everything else works, and the lack is told", async () => {
