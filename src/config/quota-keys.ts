@@ -17,6 +17,7 @@ export const quotaKeys = {
   securityGroup: limit(10, "Security groups of a project"),
   securityGroupRule: limit(100, "Rules of all security groups of a project"),
   addressGroup: limit(-1, "Address groups of a project"),
+  trunk: limit(-1, "Trunks of a project"),
   rbacPolicy: limit(10, "RBAC policies of a project"),
 };
 

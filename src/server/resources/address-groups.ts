@@ -82,6 +82,7 @@ function addressesOf({ body }: FastifyRequest): readonly string[] {
 
 const spec: StandardSpec<Row> = {
   resource: addressGroupResource,
+  quota: "address_group",
   listed: {
     table: "address_groups",
     columns: {

@@ -9,6 +9,7 @@ import { networkResource } from "../../types/resources/networks.ts";
 import { portResource } from "../../types/resources/ports.ts";
 import { qosPolicyResource } from "../../types/resources/qos-policies.ts";
 import { routerResource } from "../../types/resources/routers.ts";
+import { securityGroupResource } from "../../types/resources/security-groups.ts";
 import { subnetPoolResource } from "../../types/resources/subnet-pools.ts";
 import { subnetResource } from "../../types/resources/subnets.ts";
 import { tagSchema, tagsSchema } from "../../types/resources/tags.ts";
@@ -48,6 +49,11 @@ const taggable: readonly Taggable[] = [
     visible: (context) => visibleObjects(context, "qos_policy"),
   },
   { resource: trunkResource, table: "trunks", visible: visibleTrunks },
+  {
+    resource: securityGroupResource,
+    table: "security_groups",
+    visible: (context) => visibleObjects(context, "security_group"),
+  },
 ];
 
 export function tagPart(deps: ServiceDeps): ApiPart {

@@ -15,6 +15,8 @@ const quotaTables = {
   router: "routers",
   floatingip: "floating_ips",
   rbac_policy: "rbac_policies",
+  address_group: "address_groups",
+  trunk: "trunks",
   security_group: "security_groups",
   security_group_rule: "security_group_rules",
 } as const satisfies Readonly<Record<string, keyof Database>>;

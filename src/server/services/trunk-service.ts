@@ -23,6 +23,7 @@ export const trunkService = (deps: ServiceDeps): StandardService<TrunkRow> => ne
 
 const spec: StandardSpec<TrunkRow> = {
   resource: trunkResource,
+  quota: "trunk",
   listed: {
     table: "trunks",
     columns: {
