@@ -3,8 +3,10 @@ import type { ApiPart } from "./api/api-part.ts";
 import { addressGroupPart } from "./resources/address-groups.ts";
 import { addressScopePart } from "./resources/address-scopes.ts";
 import { autoAllocatedTopologyPart } from "./resources/auto-allocated-topologies.ts";
+import { conntrackHelperPart } from "./resources/conntrack-helpers.ts";
 import { defaultSecurityGroupRulePart } from "./resources/default-security-group-rules.ts";
 import { networkSegmentRangePart } from "./resources/network-segment-ranges.ts";
+import { portBindingPart } from "./resources/port-bindings.ts";
 import { qosPart } from "./resources/qos-policies.ts";
 import { securityGroupRulePart } from "./resources/security-group-rules.ts";
 import { securityGroupPart } from "./resources/security-groups.ts";
@@ -37,6 +39,8 @@ export function composeResources(deps: ServiceDeps): readonly ApiPart[] {
     ...networkParts(deps),
     qosPart(deps),
     trunkPart(deps),
+    portBindingPart(deps),
+    conntrackHelperPart(deps),
     addressScopePart(deps),
     subnetPoolPart(deps),
     quotaPart(deps),

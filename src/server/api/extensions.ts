@@ -20,6 +20,7 @@ export const coreExtensions: readonly Extension[] = [
   extension("availability_zone", "Availability Zone", "Zones of agents, by what they serve."),
   extension("availability_zone_filter", "Filtering of availability zones", "By name, resource and state."),
   extension("binding", "Port binding", "The host that a port is plugged on."),
+  extension("data-plane-status", "Data plane of ports", "What somebody outside says of the wires below a port."),
   extension("dhcp_agent_scheduler", "DHCP agent scheduler", "Which agents host which networks."),
   extension("dns-integration", "DNS integration", "Names of ports, answered inside their network."),
   extension("empty-string-filtering", "Filtering by the empty text", "An empty filter value matches empty values."),

@@ -8,11 +8,13 @@ import { qosRuleKinds } from "../../types/resources/qos-rules.ts";
 import type { ApiPart } from "../api/api-part.ts";
 import { registerCollection, registerSubCollection } from "../api/collection-routes.ts";
 import { common } from "../services/present.ts";
-import { presentQosRule, qosHolders, type QosPolicyRow } from "../services/qos-policy-rows.ts";
+import { qosHolders } from "../services/qos-holders.ts";
+import { presentQosRule, type QosPolicyRow } from "../services/qos-policy-rows.ts";
 import { QosRules } from "../services/qos-rules.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
 import { has, projectOf, type ServiceDeps, text } from "../services/service-deps.ts";
 import { forgetSharing, readShared, sharedFilter, shareWithEverybody, visibleObjects } from "../services/sharing.ts";
+import { findUncovered, readTargets } from "../services/shared-objects.ts";
 import { type Change, type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import type { Trx } from "../store/database.ts";
 import { flag, inChunks } from "../store/rows.ts";
@@ -114,20 +116,13 @@ async function changeSharing(trx: Trx, { after, changes }: Change<QosPolicyRow>)
   if (changes["shared"] === true) await share(trx, after);
   if (changes["shared"] !== false) return;
   const { id, project_id: projectId } = after;
-  for (const table of tablesOfHolders) {
-    const foreign = await trx
-      .selectFrom(table)
-      .select("id")
-      .where("qos_policy_id", "=", id)
-      .where("project_id", "!=", projectId)
-      // Of nobody: parts of routers and floating IPs, which have no policy of their own.
-      .where("project_id", "!=", "")
-      .limit(1)
-      .executeTakeFirst();
-    if (foreign === undefined) continue;
+  const access = { type, id, ownerId: projectId, action: "access_as_shared" } as const;
+  const targets = (await readTargets(trx, access)).filter((target) => target !== "*");
+  const [foreign] = await findUncovered(trx, access, targets);
+  if (foreign !== undefined) {
     throw new ApiFault(
       "InvalidSharedSetting",
-      `Unable to reconfigure sharing settings for QoS policy ${id}. ${qosHolders[table]} ${foreign.id} of another project has it.`,
+      `Unable to reconfigure sharing settings for QoS policy ${id}. Project ${foreign} is using it.`,
     );
   }
   await trx

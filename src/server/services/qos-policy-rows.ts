@@ -15,9 +15,6 @@ export type QosRuleRow = Selectable<QosRulesTable>;
 export const qosPolicyNotFound = (id: string): ApiFault =>
   new ApiFault("QosPolicyNotFound", `QoS policy ${id} could not be found.`);
 
-/** Who has a policy: tables with a column `qos_policy_id`, and what the API calls one. */
-export const qosHolders = { networks: "network", ports: "port", floating_ips: "floatingip", routers: "router" } as const;
-
 /** What a client asks for; `undefined` when it says nothing. */
 export const askedPolicy = (wish: Attributes): string | null | undefined => textOrNull(wish["qos_policy_id"]);
 

@@ -4,6 +4,7 @@ import type { FaultType } from "../../types/api-faults.ts";
 import type { SharedType } from "../../types/resources/rbac-policies.ts";
 import type { Trx } from "../store/database.ts";
 import type { Database } from "../store/schema.ts";
+import { qosHolders } from "./qos-holders.ts";
 
 export type SharedAction = "access_as_shared" | "access_as_external";
 
@@ -38,8 +39,21 @@ const network: SharedKind = {
   },
 };
 
+const qosPolicy: SharedKind = {
+  table: "qos_policies",
+  title: "QoS policy",
+  notFound: "QosPolicyNotFound",
+  uses: {
+    access_as_shared: (id) =>
+      Object.keys(qosHolders).map(
+        (table) => sql`select distinct project_id from ${sql.table(table)} where qos_policy_id = ${id}`,
+      ),
+  },
+};
+
 const sharedKinds: Readonly<Partial<Record<SharedType, SharedKind>>> = {
   network,
+  qos_policy: qosPolicy,
   address_scope: {
     table: "address_scopes",
     title: "Address scope",
