@@ -30,7 +30,8 @@ import { checkPreflight } from "./preflight.ts";
 export async function main(argv: readonly string[]): Promise<void> {
   const settings = await loadL3AgentConfig(argv);
   const { host, stateDir, namespacePrefix, l3 } = settings;
-  const limits = checkPreflight({ uid: process.getuid?.(), searchPath: process.env["PATH"] ?? "" });
+  const searchPath = process.env["PATH"] ?? "";
+  const limits = checkPreflight({ uid: process.getuid?.(), searchPath });
   const log = createLogger(settings.logLevel, { agent: "l3-agent", host });
   for (const reason of limits) log.warn({ reason }, "routers have limits");
   const lock = await lockAgent(stateDir, { version: 1, host, namespacePrefix }, "l3-agent");
@@ -48,10 +49,11 @@ export async function main(argv: readonly string[]): Promise<void> {
     await lock.undo();
     throw thrown;
   });
-  const hasKeepalived = isInSearchPath("keepalived", process.env["PATH"] ?? "");
+  const hasKeepalived = isInSearchPath("keepalived", searchPath);
+  const hasRadvd = isInSearchPath("radvd", searchPath);
   const driver = new NftRouterDriver({
     ...{ runner, worker, nft, stateDir, namespacePrefix },
-    ...{ bridgeMappings: l3.bridgeMappings, hasIpv6: hasIpv6(), hasRadvd: limits.length === 0 },
+    ...{ bridgeMappings: l3.bridgeMappings, hasIpv6: hasIpv6(), hasRadvd },
     spares: l3.spareNamespaces,
     interfaceDriver: chooseInterfaceDriver(settings),
     ha: hasKeepalived ? new KeepalivedDriver({ stateDir, runner, advertMs: l3.haAdvertMs }) : undefined,
@@ -62,7 +64,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     metadata: metadata !== undefined,
     interface_driver: settings.interfaceDriver,
     bridge_mappings: Object.fromEntries(l3.bridgeMappings),
-    router_advertisements: limits.length === 0,
+    router_advertisements: hasRadvd,
     high_availability: hasKeepalived,
   };
   const floatingIps = settings.floatingIps.beside

@@ -25,6 +25,13 @@ export function checkPreflight({ uid, searchPath }: PreflightFacts): readonly st
     const packages = missing.map((name) => packageOf[name]).join(" ");
     throw new NetloomError("UNAVAILABLE", `${missing.join(", ")} not found in PATH: apt-get install -y ${packages}`);
   }
-  if (isInSearchPath("radvd", searchPath)) return [];
-  return ["radvd not found in PATH, no router advertisements: apt-get install -y radvd"];
+  return Object.entries(lackOf)
+    .filter(([name]) => !isInSearchPath(name, searchPath))
+    .map(([name, lack]) => `${name} not found in PATH, ${lack}: apt-get install -y ${name}`);
 }
+
+/** Programs that are packages of the same name, and what does not work without them. */
+const lackOf: Readonly<Record<string, string>> = {
+  radvd: "no router advertisements",
+  keepalived: "no routers of high availability",
+};

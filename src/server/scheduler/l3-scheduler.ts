@@ -123,6 +123,8 @@ interface L3Configurations {
   readonly agent_mode?: unknown;
   readonly handle_internal_only_routers?: unknown;
   readonly bridge_mappings?: unknown;
+  /** false: nothing on that host could elect a primary. */
+  readonly high_availability?: unknown;
 }
 
 const routingModes = new Set<unknown>([undefined, "legacy", "dvr_snat"]);
@@ -133,8 +135,10 @@ export function isRouting(agent: Pick<AgentRow, "configurations">): boolean {
 }
 
 export function canServe(agent: Pick<AgentRow, "configurations">, need: RouterNeed): boolean {
-  const { handle_internal_only_routers: takesInternal, bridge_mappings: mappings } = configurationsOf(agent);
+  const configurations = configurationsOf(agent);
+  const { handle_internal_only_routers: takesInternal, bridge_mappings: mappings } = configurations;
   if (!isRouting(agent)) return false;
+  if (need.isHa && configurations.high_availability === false) return false;
   if (need.external === undefined) return takesInternal !== false;
   const { physicalNetwork } = need.external;
   if (physicalNetwork === undefined || typeof mappings !== "object" || mappings === null) return true;

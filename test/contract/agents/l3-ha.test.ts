@@ -91,6 +91,28 @@ forEachDatabase((_name, openFresh) => {
     assert.equal((await haPorts(server, id)).length, 5);
   });
 
+  test("a host without keepalived gets no HA router, neither by itself nor by hand, until it has one", async () => {
+    const server = await start({ maxL3AgentsPerRouter: 0 });
+    const lacking = server.l3("node-1");
+    lacking.configurations = { agent_mode: "legacy", high_availability: false };
+    await lacking.sync();
+    await server.host("node-2");
+    const id = await joined(server);
+    const { subnetId } = await server.site.internal("10.9.0.0/24");
+    const plain = await server.site.router({ ha: false });
+    await server.site.add(plain, { subnetId });
+
+    const { l3Agents } = server.rig.parts.services;
+    assert.deepEqual(await server.hostsOf(id), ["node-2"]);
+    await assertFault(l3Agents.addRouter(admin, await server.agentId("node-1"), id), "InvalidL3Agent");
+    // Of that host's own kind it gets its share.
+    assert.deepEqual(await server.hostsOf(plain), ["node-1"]);
+
+    lacking.configurations = { agent_mode: "legacy", high_availability: true };
+    await lacking.sync();
+    assert.deepEqual(await server.hostsOf(id), ["node-1", "node-2"]);
+  });
+
   test("L3-100: HA routers that are made at once share one HA network, and each has a number of its own", async () => {
     const server = await start();
     for (const name of ["node-1", "node-2"]) await server.host(name);
