@@ -77,7 +77,8 @@ function presentPorts(row: PortForwardingRow): Attributes {
 }
 
 function presentInShort(row: PortForwardingRow): Attributes {
-  return { protocol: row.protocol, internal_ip_address: row.internal_ip_address, ...presentPorts(row) };
+  const { id, protocol, internal_port_id, internal_ip_address } = row;
+  return { id, protocol, internal_port_id, internal_ip_address, ...presentPorts(row) };
 }
 
 export function presentForwarding(row: PortForwardingRow): Attributes {

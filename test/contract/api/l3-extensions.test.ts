@@ -11,6 +11,7 @@ import { portForwardingResource } from "../../../src/types/resources/port-forwar
 import { routerResource } from "../../../src/types/resources/routers.ts";
 import type { Answer } from "../../helpers/fake-api.ts";
 import { L3Site } from "../../helpers/l3-site.ts";
+import { routerIn } from "../../helpers/raw-l3-agent.ts";
 import { type Body, RealApi } from "../../helpers/real-api.ts";
 
 const hosts = ["east-1", "west-1"] as const;
@@ -125,6 +126,15 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     assert.deepEqual(await routesAfter("remove", one), [two]);
     assert.deepEqual(await routesAfter("remove", two), []);
   },
+  ecmp_routes: async () => {
+    const routes = [8, 9].map((n) => ({ destination: "10.8.0.0/16", nexthop: `10.0.0.${n}` }));
+    assert.deepEqual((await setRouter({ routes }))["routes"], routes);
+    // Both reach the host, where they become one route with two ways: test/netns/drivers/nft-router/routes.test.ts.
+    const { l3 } = agents.get(hosts[0]) ?? assert.fail();
+    const told = routerIn((await l3.snapshot()).find(({ id }) => id === ids.router));
+    assert.deepEqual(told.routes, routes);
+    assert.deepEqual((await setRouter({ routes: [] }))["routes"], []);
+  },
   "l3-port-ip-change-not-allowed": async () => {
     const [port] = await api.list("ports", `?device_id=${ids.router}&device_owner=network:router_interface`);
     const fixed_ips = [{ subnet_id: ids.subnet, ip_address: "10.0.0.99" }];
@@ -219,6 +229,16 @@ const proofs: Readonly<Record<string, () => Promise<void>>> = {
     const made = await forward({ external_port_range: "9000:9009", internal_port_range: "200:209" });
     const told = [made["external_port_range"], made["internal_port_range"], made["external_port"]];
     assert.deepEqual(told, ["9000:9009", "200:209", null]);
+  },
+  "floating-ip-port-forwarding-detail": async () => {
+    const { id, internal_port_id } = await forward({ external_port: 83, internal_port: 83 });
+    const told = (await show("floatingip", ids.spare))["port_forwardings"] as readonly Body[];
+    assert.equal(told.find((one) => one.id === id)?.["internal_port_id"], internal_port_id);
+    assert.notEqual(internal_port_id, undefined);
+  },
+  "floatingip-pools": async () => {
+    const [pool] = await api.list("floatingip_pools", "?cidr=203.0.113.0/24");
+    assert.equal(pool?.["network_id"], ids.outside);
   },
   "expose-port-forwarding-in-fip": async () => {
     const { external_port } = await forward({ external_port: 82, internal_port: 82 });

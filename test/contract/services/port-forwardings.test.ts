@@ -51,6 +51,7 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual([carrying["router_id"], carrying["port_id"], carrying["status"]], [routerId, null, "DOWN"]);
     assert.deepEqual(carrying["port_forwardings"], [
       {
+        ...{ id, internal_port_id },
         protocol: "tcp",
         internal_ip_address: "10.0.0.5",
         internal_port: 8080,
