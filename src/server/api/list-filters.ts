@@ -45,7 +45,7 @@ export function parseFilters(
     if (value !== noValue) values.push(value);
     filters.set(attribute, values);
   }
-  const parsed = [...filters].map(([attribute, values]) => ({ attribute, values }));
+  const parsed = [...filters].map(([attribute, values]) => ({ attribute, values: [...new Set(values)] }));
   return parsed.some((filter) => filter.values.length === 0) ? undefined : parsed;
 }
 

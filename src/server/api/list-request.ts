@@ -59,7 +59,7 @@ function parseSorts(resource: ResourceDeclaration, params: URLSearchParams, cont
   if (keys.length !== directions.length && directions.length > 0) {
     throw badRequest("The number of sort_keys and sort_dirs must be same.");
   }
-  return keys.map((key, index) => {
+  const sorts = keys.map((key, index) => {
     const declared = attributeOf(resource, key);
     const isSecret = declared !== undefined && !maySee(declared, context);
     if (declared?.sort !== true || isSecret) throw badRequest(`${quoted(key)} is invalid attribute for sort_key.`);
@@ -67,8 +67,10 @@ function parseSorts(resource: ResourceDeclaration, params: URLSearchParams, cont
     if (direction !== "asc" && direction !== "desc") {
       throw badRequest(`${quoted(direction)} is invalid value for sort_dir: it is asc or desc.`);
     }
-    return { key: declared.aliasOf ?? key, direction };
+    return { key: declared.aliasOf ?? key, direction } as const;
   });
+  // A key that comes again decides nothing any more, and a page behind a marker costs the square of their number.
+  return sorts.filter((sort, index) => sorts.findIndex(({ key }) => key === sort.key) === index);
 }
 
 /** 0 and nothing at all are no limit. */

@@ -1,6 +1,7 @@
 // The mechanics of a list in one SQL statement: filters, sorting, pages. What an attribute means is the caller's table.
 import { type Kysely, type RawBuilder, type SqlBool, sql } from "kysely";
 import { isTagFilter } from "../../types/resources/tags.ts";
+import { joined } from "./joined-conditions.ts";
 import type { Database } from "./schema.ts";
 import { tagCondition } from "./tag-conditions.ts";
 
@@ -88,7 +89,7 @@ export function columnIn(column: string, values: readonly Value[]): Condition {
 }
 
 export function anyOf(parts: readonly Condition[]): Condition {
-  return parts.length === 0 ? sql<SqlBool>`1 = 0` : sql<SqlBool>`(${sql.join(parts, sql` or `)})`;
+  return parts.length === 0 ? sql<SqlBool>`1 = 0` : sql<SqlBool>`(${joined(parts, "or")})`;
 }
 
 /** Of a filter by what is the same for all. */

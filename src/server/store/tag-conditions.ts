@@ -1,14 +1,15 @@
 // Filters by tags. The column `tags` is a JSON list as text; a tag is found in it by its own JSON form.
 import { type RawBuilder, type SqlBool, sql } from "kysely";
 import type { TagFilter } from "../../types/resources/tags.ts";
+import { joined } from "./joined-conditions.ts";
 
 type Condition = RawBuilder<SqlBool>;
 
 /** @param tags without commas, which separate them in queries */
 export function tagCondition(filter: TagFilter, tags: readonly unknown[]): Condition {
   const each = tags.map((tag) => hasTag(String(tag)));
-  const found = sql<SqlBool>`(${sql.join(each, filter.endsWith("-any") ? sql` or ` : sql` and `)})`;
-  return filter.startsWith("not-") ? sql<SqlBool>`(not ${found})` : found;
+  const found = joined(each, filter.endsWith("-any") ? "or" : "and");
+  return filter.startsWith("not-") ? sql<SqlBool>`(not (${found}))` : sql<SqlBool>`(${found})`;
 }
 
 /**

@@ -87,6 +87,11 @@ forEachDatabase((_engine, openFresh) => {
       "tags-any=a,b&name=ab": ["ab"],
     };
     for (const [query, names] of Object.entries(cases)) assert.deepEqual(await found(query), names, query);
+    // As many as a URL has room for; SQLite has a limit of depth.
+    const many = ["a", ...Array.from({ length: 1500 }, (_, index) => `t${index}`)].join(",");
+    assert.deepEqual(await found(`tags-any=${many}`), ["a", "ab"]);
+    assert.deepEqual(await found(`tags=${many}`), []);
+    assert.deepEqual(await found(`not-tags=${many}`), ["a", "ab", "none", "odd"]);
   });
 
   test("only the owner of an object, or of its network, changes its tags; others do not learn that it is there", async () => {
