@@ -27,7 +27,7 @@ export interface InsidePlan {
   readonly operations: readonly NamespaceOperation[];
   /** Each for itself: a next hop may be out of reach, which is no reason to leave the others out. */
   readonly routes: readonly NamespaceOperation[];
-  /** IPv4 addresses that the neighbours have to hear of. */
+  /** Addresses that the neighbours have to hear of; of IPv6 the kernel says nothing, because nobody looks for duplicates. */
   readonly announced: readonly { readonly device: string; readonly macAddress: string; readonly address: string }[];
   /** IPv4 addresses that the gateway had and has no more: flows that were translated to them lead nowhere. */
   readonly lostSources: readonly string[];
@@ -159,7 +159,6 @@ function addressKey(text: string): string {
 
 interface AddressPlan {
   readonly changes: readonly NamespaceOperation[];
-  /** IPv4 */
   readonly added: readonly string[];
   readonly removed: readonly string[];
 }
@@ -191,7 +190,7 @@ function planAddresses(
   const others = removed.filter((key) => !isReplaced(key));
   return {
     changes: [...removals(removed.filter(isReplaced)), ...additions, ...removals(others)],
-    added: added.filter((key) => !isSix(key)).map((key) => parseCidr(key).address),
+    added: added.map((key) => parseCidr(key).address),
     removed: removed.map((key) => parseCidr(key).address),
   };
 }

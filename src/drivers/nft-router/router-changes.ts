@@ -1,5 +1,7 @@
 // What was seen of a router and what that makes necessary, as one value; and what follows from it for others. Pure.
+import { ipVersionOf } from "../../linux/addresses.ts";
 import { arpAnnouncement } from "../../linux/arp.ts";
+import { neighbourAnnouncement } from "../../linux/neighbour-advertisement.ts";
 import type { HostLook } from "./host-side.ts";
 import type { InsidePlan, InsideState } from "./inside-plan.ts";
 import type { RouterMark } from "./router-mark.ts";
@@ -38,7 +40,8 @@ export function mayBeTakeOver({ look, inside }: Changes, wasAsked: boolean): boo
 export const framesOf = ({ announced }: InsidePlan): ReadonlyMap<string, readonly Buffer[]> => {
   const frames = new Map<string, Buffer[]>();
   for (const { device, macAddress, address } of announced) {
-    frames.set(device, [...(frames.get(device) ?? []), arpAnnouncement(macAddress, address)]);
+    const announcement = ipVersionOf(address) === 4 ? arpAnnouncement : neighbourAnnouncement;
+    frames.set(device, [...(frames.get(device) ?? []), announcement(macAddress, address)]);
   }
   return frames;
 };

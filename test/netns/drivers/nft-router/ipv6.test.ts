@@ -10,7 +10,7 @@ import type { RouterAddress } from "../../../../src/model/router.ts";
 import { findProcessesOf } from "../../../helpers/instance.ts";
 import { createNamespace, sh, skipWithoutRoot } from "../../../helpers/namespaces.ts";
 import { joinBridge } from "../../../helpers/outside-segment.ts";
-import { makeAddress, makeInterface, makeRouter } from "../../../helpers/router-items.ts";
+import { makeAddress, makeGateway, makeInterface, makeRouter } from "../../../helpers/router-items.ts";
 import { RouterScene } from "../../../helpers/router-scene.ts";
 import { waitFor } from "../../../helpers/wait-for.ts";
 
@@ -178,6 +178,30 @@ describe("router advertisements", { skip: skipWithoutRoot }, () => {
     assert.equal(epoch(), first);
     assert.equal((await radvds()).length, 1);
     assert.deepEqual((await driver.apply(router, { verify: true })).outcome, "unchanged");
+  });
+
+  test("neighbours that knew another owner of its addresses send to the router at once, inside and outside", async () => {
+    const gateway = makeGateway([makeAddress("2001:db8:ffff::10", "2001:db8:ffff::/64", { gatewayIp: "2001:db8:ffff::fe" })]);
+    const guest = await scene.plugGuest("guest", red, "2001:db8:1::5/64", "2001:db8:1::1");
+    const neighbours = [
+      { namespace: guest.namespace, address: "2001:db8:1::1", macAddress: red.macAddress },
+      { namespace: scene.outside, address: "2001:db8:ffff::10", macAddress: gateway.macAddress },
+    ] as const;
+    for (const { namespace, address } of neighbours) {
+      // Stale, and nobody asks: only an announcement can change it.
+      const known = [address, "lladdr", "02:00:00:00:00:99", "nud", "stale"];
+      await sh("ip", "-n", namespace, "-6", "neigh", "replace", ...known, "dev", "eth0");
+    }
+
+    await scene.driver().apply({ ...router, gateway }, quick);
+
+    for (const { namespace, address, macAddress } of neighbours) {
+      const isKnown = async (): Promise<boolean> =>
+        (await sh("ip", "-n", namespace, "-6", "neigh", "show", address, "dev", "eth0")).includes(macAddress);
+      await waitFor(isKnown, { limitMs: 10_000, what: `${namespace} to know ${address}` });
+    }
+    await scene.ping(guest.namespace, "2001:db8:1::1");
+    await scene.ping(scene.outside, "2001:db8:ffff::10");
   });
 
   test("on a host without radvd everything else works, and the lack is told", async () => {
