@@ -42,6 +42,8 @@ export const resourceNames = {
   "network-segment-range": { singular: "network_segment_range", plural: "network_segment_ranges" },
   "address-scope": { singular: "address_scope", plural: "address_scopes", path: "address-scopes" },
   rbac: { singular: "rbac_policy", plural: "rbac_policies", path: "rbac-policies", handle: "id" },
+  "qos-policy": { singular: "policy", plural: "policies", path: "qos/policies" },
+  trunk: { singular: "trunk", plural: "trunks" },
   portForwarding: { singular: "port_forwarding", plural: "port_forwardings" },
 } as const satisfies Readonly<Record<string, ResourceName>>;
 

@@ -25,7 +25,8 @@ export type Reference =
   | "subnetpool"
   | "address-scope"
   | "security-group"
-  | "address-group";
+  | "address-group"
+  | "qos-policy";
 
 /** Turns a name or id into an id. */
 export type Resolve = (kind: Reference, nameOrId: string) => Promise<string>;
@@ -43,6 +44,7 @@ export const references: Readonly<Record<string, Reference>> = {
   security_group_id: "security-group",
   remote_group_id: "security-group",
   remote_address_group_id: "address-group",
+  qos_policy_id: "qos-policy",
 };
 
 /** Flags that cannot be made of the attribute, or of the kind of what it holds. */

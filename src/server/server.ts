@@ -72,6 +72,7 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
   try {
     warnOfOpenApi(settings, log);
     log.warn({ outcome: "not enforced" }, "security groups are kept, but nothing filters the packets of ports");
+    log.warn({ outcome: "not applied" }, "QoS policies, trunks and conntrack helpers are kept, but nothing applies them");
     const authenticator = await openAuthenticator(settings, { clock, log });
     const store = await openStore(settings.db, log);
     closers.push(() => store.close());

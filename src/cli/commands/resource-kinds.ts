@@ -14,6 +14,8 @@ export const kinds = [
   "router",
   "floatingip",
   "rbac",
+  "qos-policy",
+  "trunk",
   ...securityKinds,
 ] as const;
 export type Kind = (typeof kinds)[number];
@@ -40,6 +42,16 @@ export interface Description {
 const ruleColumns = (...more: readonly string[]): readonly string[] => [
   ...["id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max"],
   ...["remote_ip_prefix", "remote_group_id", "remote_address_group_id", ...more],
+];
+
+/** Only the value that asks for nothing is taken: there is nothing to choose. */
+const portsWithoutEffect = [
+  ...["propagate_uplink_status", "numa_affinity_policy", "device_profile", "hints", "hardware_offload_type"],
+  ...["trusted", "pvlan_type", "pvlan_community"],
+];
+const routersWithoutEffect = [
+  ...["flavor_id", "service_type_id", "enable_default_route_ecmp", "enable_default_route_bfd"],
+  ...["enable_ndp_proxy", "evpn_vni"],
 ];
 
 export const descriptions: Readonly<Record<Kind, Description>> = {
@@ -120,7 +132,7 @@ export const descriptions: Readonly<Record<Kind, Description>> = {
     createExample: "netloom port create web --network blue --fixed-ip subnet=blue-v4,ip-address=10.0.0.5",
     setExample: "netloom port set web --dns-name web --extra-dhcp-opt opt-name=mtu,opt-value=1400",
     listFilters: { network: "network_id" },
-    hidden: [],
+    hidden: portsWithoutEffect,
   },
   router: {
     about: "routers between subnets, and to the outside",
@@ -131,7 +143,7 @@ export const descriptions: Readonly<Record<Kind, Description>> = {
     createExample: "netloom router create edge --external-gateway public",
     setExample: "netloom router set edge --route destination=10.9.0.0/16,nexthop=10.0.0.9",
     listFilters: {},
-    hidden: ["external_gateway_info"],
+    hidden: ["external_gateway_info", ...routersWithoutEffect],
   },
   rbac: {
     about: "which projects may use objects of others",
@@ -154,6 +166,28 @@ export const descriptions: Readonly<Record<Kind, Description>> = {
     createExample: "netloom floatingip create --network public --port web",
     setExample: "netloom floatingip set 203.0.113.9 --port web",
     listFilters: { network: "floating_network_id", port: "port_id", router: "router_id" },
+    hidden: ["distributed"],
+  },
+  "qos-policy": {
+    about: "rules of quality of service that networks, ports and floating IPs have; kept, and not applied",
+    title: "QoS policy",
+    isNamed: true,
+    example: "slow",
+    columns: ["id", "name", "shared", "is_default", "project_id"],
+    createExample: "netloom qos-policy create slow",
+    setExample: "netloom qos-policy set slow --is-default true",
+    listFilters: {},
+    hidden: [],
+  },
+  trunk: {
+    about: "ports that carry others, told apart by VLAN ids; kept, and not applied",
+    title: "trunk",
+    isNamed: true,
+    example: "uplink",
+    columns: ["id", "name", "port_id", "status", "admin_state_up", "sub_ports"],
+    createExample: "netloom trunk create uplink --port parent --sub-port port=blue,segmentation-type=vlan,segmentation-id=101",
+    setExample: "netloom trunk set uplink --admin-state-up false",
+    listFilters: { port: "port_id" },
     hidden: [],
   },
   "security-group": {
@@ -217,6 +251,8 @@ export async function loadDeclaration(kind: Kind) {
     return (await import("../../types/resources/network-segment-ranges.ts")).networkSegmentRangeResource;
   if (kind === "router") return (await import("../../types/resources/routers.ts")).routerResource;
   if (kind === "rbac") return (await import("../../types/resources/rbac-policies.ts")).rbacPolicyResource;
+  if (kind === "qos-policy") return (await import("../../types/resources/qos-policies.ts")).qosPolicyResource;
+  if (kind === "trunk") return (await import("../../types/resources/trunks.ts")).trunkResource;
   const rules = await loadSecurity(kind);
   if (rules !== undefined) return rules;
   return (await import("../../types/resources/floating-ips.ts")).floatingIpResource;
