@@ -180,8 +180,8 @@ class Run {
 
   async list(collection: string, query: string): Promise<readonly Row[]> {
     const answer = await this.ask(0, "GET", `/v2.0/${collection}?${query}`);
-    assert.equal(answer?.status, 200);
-    return (answer?.body as Readonly<Record<string, readonly Row[]>>)[collection] ?? [];
+    assert.ok(answer?.status === 200);
+    return (answer.body as Readonly<Record<string, readonly Row[]>>)[collection] ?? [];
   }
 }
 
