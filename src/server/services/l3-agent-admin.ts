@@ -23,6 +23,7 @@ import type { L3AgentService } from "./l3-agent-service-types.ts";
 import { notFound as agentNotFound } from "./list-in-memory.ts";
 import type { Attributes, RequestContext, ResourceReader } from "./resource-service.ts";
 import { shownHaState } from "./router-ha-states.ts";
+import { downPorts } from "./router-port-statuses.ts";
 import { notFound, type ServiceDeps, timestamp } from "./service-deps.ts";
 
 export interface L3AgentAdminDeps {
@@ -120,6 +121,7 @@ export class L3AgentAdmin implements L3AgentService {
       await renewRevisions(trx, id);
       if (isUp) await tellArrival(trx, { routerId: id, agent: told }, audience);
       else await tellDeparture(trx, { routerId: id, agent: told }, audience);
+      if (!isUp) await downPorts(trx, { routerId: id, agent, now: timestamp(this.#deps.services) });
       await tellSpeakers(trx, { routerId: id, agentId: agent.id }, audience);
     }
   }

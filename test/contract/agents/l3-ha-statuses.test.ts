@@ -150,6 +150,37 @@ forEachDatabase((_name, openFresh) => {
     await hears(two);
   });
 
+  test("ports of a router go DOWN with the last of its agents that is switched off, the port on the HA network with its own", async () => {
+    const { server, one, two, routerId, hears, say, become } = await setUp();
+    const { agents, ports } = server.rig.parts.services;
+    await become(one, "primary");
+    await become(two, "backup");
+    await hears(one);
+    await say(one, works);
+    const query = { filters: [{ attribute: "device_id", values: [routerId] }], sorts: [], pageReverse: false };
+    const statuses = async (): Promise<readonly string[]> => {
+      const all = await ports.list(admin, query);
+      const told = all.map((port) => {
+        const isHa = port["device_owner"] === "network:router_ha_interface";
+        return `${isHa ? `HA port of ${String(port["binding:host_id"])}` : "port"} ${String(port["status"])}`;
+      });
+      return [...new Set(told)].toSorted();
+    };
+    assert.deepEqual(await statuses(), ["HA port of node-1 ACTIVE", "HA port of node-2 ACTIVE", "port ACTIVE"]);
+
+    await agents.update(admin, await server.agentId("node-1"), { admin_state_up: false });
+    assert.deepEqual(await statuses(), ["HA port of node-1 DOWN", "HA port of node-2 ACTIVE", "port ACTIVE"]);
+
+    await agents.update(admin, await server.agentId("node-2"), { admin_state_up: false });
+    assert.deepEqual(await statuses(), ["HA port of node-1 DOWN", "HA port of node-2 DOWN", "port DOWN"]);
+
+    await agents.update(admin, await server.agentId("node-2"), { admin_state_up: true });
+    await become(two, "primary");
+    await hears(two);
+    await say(two, works);
+    assert.deepEqual(await statuses(), ["HA port of node-1 DOWN", "HA port of node-2 ACTIVE", "port ACTIVE"]);
+  });
+
   test("the end of a floating IP that the old primary did not tell of any more is told by the new one", async () => {
     const { server, one, two, floatingIpId, hears, say, become } = await setUp();
     await become(one, "primary");

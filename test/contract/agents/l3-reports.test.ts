@@ -68,6 +68,31 @@ forEachDatabase((_name, openFresh) => {
     assert.equal((await ports.show(admin, portId))["status"], "DOWN");
   });
 
+  test("ports of a router are DOWN while its agent is switched off, and ACTIVE when that has it again", async () => {
+    const { server, one, served, router, showRouter } = await setUp();
+    const { ports, agents } = server.rig.parts.services;
+    const works = async (): Promise<unknown> => {
+      const revision = (await showRouter())["revision_number"];
+      return one.l3.report({ routers: [{ id: served.routerId, revision, status: "ACTIVE" }] });
+    };
+    const statuses = async (): Promise<ReadonlySet<unknown>> => {
+      const own = [router.gateway?.portId, router.interfaces[0]?.portId];
+      return new Set(await Promise.all(own.map(async (id) => (await ports.show(admin, String(id)))["status"])));
+    };
+    await works();
+    assert.deepEqual(await statuses(), new Set(["ACTIVE"]));
+
+    await agents.update(admin, await server.agentId("node-1"), { admin_state_up: false });
+    assert.deepEqual(await statuses(), new Set(["DOWN"]));
+    // What was under way says nothing any more.
+    await one.l3.report({ routers: [{ id: served.routerId, revision: router.revision, status: "ACTIVE" }] });
+    assert.deepEqual(await statuses(), new Set(["DOWN"]));
+
+    await agents.update(admin, await server.agentId("node-1"), { admin_state_up: true });
+    await works();
+    assert.deepEqual(await statuses(), new Set(["ACTIVE"]));
+  });
+
   test("L3-53: a report of an older state, of another host, or of what is gone changes nothing and is answered all the same", async () => {
     const { server, one, two, served, router, floating, showRouter, showFip } = await setUp();
     await server.site.setGateway(served.routerId, { network_id: served.outside.networkId, enable_snat: false });
