@@ -3,7 +3,7 @@ import { type Kysely, sql } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import type { Trx } from "../store/database.ts";
 import { type Condition, columnIn } from "../store/list-rows.ts";
-import { chunks, inChunks, type PortRow } from "../store/rows.ts";
+import { chunks, hasRowLocks, inChunks, type PortRow } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { ensureDefaultGroups, groupNotFound } from "./security-group-rows.ts";
@@ -100,12 +100,19 @@ interface Wish {
 
 /** Groups of the port's project, and those that are shared with it; an administrator may give it any. */
 async function checkUsable(trx: Trx, context: RequestContext, wishes: readonly Wish[]): Promise<void> {
-  const ids = [...new Set(wishes.flatMap(({ asked }) => asked ?? []))];
+  const ids = [...new Set(wishes.flatMap(({ asked }) => asked ?? []))].sort();
   if (ids.length === 0) return;
   const owners = new Map(
     (
       await inChunks(ids, (piece) =>
-        trx.selectFrom("security_groups").select(["id", "project_id"]).where("id", "in", piece).execute(),
+        trx
+          .selectFrom("security_groups")
+          .select(["id", "project_id"])
+          .where("id", "in", piece)
+          .orderBy("id")
+          // Before the policies are read: nobody ends their sharing meanwhile.
+          .$if(hasRowLocks(trx), (query) => query.forKeyShare())
+          .execute(),
       )
     ).map((group) => [group.id, group.project_id]),
   );

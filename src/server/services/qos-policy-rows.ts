@@ -7,7 +7,7 @@ import { hasRowLocks, inChunks, type NetworkRow } from "../store/rows.ts";
 import type { QosPoliciesTable, QosRulesTable } from "../store/schema-kept.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { has, textOrNull } from "./service-deps.ts";
-import { visibleObjects } from "./sharing.ts";
+import { lockVisible } from "./sharing.ts";
 
 export type QosPolicyRow = Selectable<QosPoliciesTable>;
 export type QosRuleRow = Selectable<QosRulesTable>;
@@ -26,23 +26,9 @@ export async function checkPoliciesUsable(
 ): Promise<void> {
   const ids = [...new Set(asked.flatMap((id) => id ?? []))].sort();
   if (ids.length === 0) return;
-  const usable = new Set(await readUsable(trx, context, ids));
+  const usable = await lockVisible(trx, context, { type: "qos_policy", ids });
   const missing = ids.find((id) => !usable.has(id));
   if (missing !== undefined) throw qosPolicyNotFound(missing);
-}
-
-async function readUsable(trx: Trx, context: RequestContext, ids: readonly string[]): Promise<readonly string[]> {
-  const visible = visibleObjects(context, "qos_policy");
-  const rows = await inChunks(ids, (piece) =>
-    trx
-      .selectFrom("qos_policies")
-      .select("id")
-      .where("id", "in", piece)
-      .$if(visible !== undefined, (query) => (visible === undefined ? query : query.where(visible)))
-      .$if(hasRowLocks(trx), (query) => query.forKeyShare())
-      .execute(),
-  );
-  return rows.map((row) => row.id);
 }
 
 /** The policy that an object is to have. What an administrator gave it, no one takes away who could not have given it. */
@@ -53,7 +39,7 @@ export async function changedPolicy(
 ): Promise<string | null> {
   const asked = askedPolicy(changes);
   if (!has(changes, "qos_policy_id") || asked === undefined || asked === before) return before;
-  if (before !== null && (await readUsable(trx, context, [before])).length === 0) {
+  if (before !== null && !(await lockVisible(trx, context, { type: "qos_policy", ids: [before] })).has(before)) {
     const message = `Failed to remove provided policy ${before} because you are not authorized.`;
     throw new ApiFault("PolicyRemoveAuthorizationError", message);
   }

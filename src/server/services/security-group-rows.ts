@@ -10,7 +10,7 @@ import type { DefaultSecurityGroupRulesTable, SecurityGroupRulesTable, SecurityG
 import type { RequestContext } from "./resource-service.ts";
 import { withRemoteGroup } from "./security-group-rule.ts";
 import { type ServiceDeps, timestamp } from "./service-deps.ts";
-import { visibleObjects } from "./sharing.ts";
+import { lockVisible, visibleObjects } from "./sharing.ts";
 
 export type SecurityGroupRow = Selectable<SecurityGroupsTable>;
 export type SecurityGroupRuleRow = Selectable<SecurityGroupRulesTable>;
@@ -147,21 +147,6 @@ export async function touchGroups(trx: Trx, deps: ServiceDeps, ids: readonly str
   );
 }
 
-const tables = { security_group: "security_groups", address_group: "address_groups" } as const;
-
-/** Of these those that the caller may name: its own, and those that are shared with it. */
-async function readVisibleIds(
-  trx: Trx,
-  context: RequestContext,
-  { type, ids }: { readonly type: keyof typeof tables; readonly ids: readonly string[] },
-): Promise<ReadonlySet<string>> {
-  const visible = visibleObjects(context, type) ?? sql<SqlBool>`1 = 1`;
-  const rows = await inChunks(ids, (piece) =>
-    trx.selectFrom(tables[type]).select("id").where("id", "in", piece).where(visible).execute(),
-  );
-  return new Set(rows.map((row) => row.id));
-}
-
 /** That rules of the caller may name what they name at the other end. */
 export async function checkRemotes(
   trx: Trx,
@@ -169,11 +154,11 @@ export async function checkRemotes(
   rules: readonly Pick<SecurityGroupRuleRow, "remote_group_id" | "remote_address_group_id">[],
 ): Promise<void> {
   const groups = new Set(rules.flatMap((rule) => rule.remote_group_id ?? []));
-  const knownGroups = await readVisibleIds(trx, context, { type: "security_group", ids: [...groups] });
+  const knownGroups = await lockVisible(trx, context, { type: "security_group", ids: [...groups] });
   const unknown = [...groups].filter((id) => !knownGroups.has(id));
   if (unknown.length > 0) throw groupNotFound(...unknown);
   const blocks = new Set(rules.flatMap((rule) => rule.remote_address_group_id ?? []));
-  const knownBlocks = await readVisibleIds(trx, context, { type: "address_group", ids: [...blocks] });
+  const knownBlocks = await lockVisible(trx, context, { type: "address_group", ids: [...blocks] });
   const missing = [...blocks].find((id) => !knownBlocks.has(id));
   if (missing !== undefined) throw new ApiFault("AddressGroupNotFound", `Address group ${missing} could not be found.`);
 }

@@ -4,10 +4,10 @@ import { type Kysely, type SqlBool, sql } from "kysely";
 import type { SharedType } from "../../types/resources/rbac-policies.ts";
 import type { Trx } from "../store/database.ts";
 import { anyOf, type Condition, type ListedTable } from "../store/list-rows.ts";
-import { inChunks } from "../store/rows.ts";
+import { hasRowLocks, inChunks } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import type { RequestContext } from "./resource-service.ts";
-import type { SharedAction } from "./shared-objects.ts";
+import { type SharedAction, sharedKindOf } from "./shared-objects.ts";
 
 const everybody = "*";
 
@@ -17,6 +17,34 @@ export function visibleObjects({ isAdmin, projectId }: RequestContext, type: Sha
   const shared = sql`select object_id from rbac_policies
     where object_type = ${type} and action = 'access_as_shared' and target_project in (${everybody}, ${projectId})`;
   return sql<SqlBool>`(project_id = ${projectId} or id in (${shared}))`;
+}
+
+/**
+ * Of these those that the caller sees, locked: they stay as long as the transaction runs, and so do their policies, whose lock the
+ * object's row is. Locked first and looked at then: a statement that waits for a lock does not see the policy that went meanwhile.
+ */
+export async function lockVisible(
+  trx: Trx,
+  context: RequestContext,
+  { type, ids }: { readonly type: SharedType; readonly ids: readonly string[] },
+): Promise<ReadonlySet<string>> {
+  const table = (sharedKindOf(type)?.table ?? "networks") as "networks";
+  const visible = visibleObjects(context, type);
+  const wanted = [...new Set(ids)].sort();
+  if (hasRowLocks(trx)) {
+    await inChunks(wanted, (piece) =>
+      trx.selectFrom(table).select("id").where("id", "in", piece).orderBy("id").forKeyShare().execute(),
+    );
+  }
+  const rows = await inChunks(wanted, (piece) =>
+    trx
+      .selectFrom(table)
+      .select("id")
+      .where("id", "in", piece)
+      .$if(visible !== undefined, (query) => (visible === undefined ? query : query.where(visible)))
+      .execute(),
+  );
+  return new Set(rows.map((row) => row.id));
 }
 
 /** Of the filter `shared`: what is shared with everybody or with the caller, as the attribute says. */

@@ -8,7 +8,7 @@ import type { Trx } from "../store/database.ts";
 import { hasRowLocks, type SubnetPoolRow } from "../store/rows.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { number, projectOf, text } from "./service-deps.ts";
-import { visibleObjects } from "./sharing.ts";
+import { lockVisible } from "./sharing.ts";
 import { poolVersion, storedBlocks } from "./subnet-pool-rules.ts";
 import { scopeAffinity } from "./subnet-pool-scopes.ts";
 
@@ -56,19 +56,21 @@ async function findPool(trx: Trx, { context, body }: BlockRequest): Promise<Subn
   const poolId = text(body["subnetpool_id"]);
   const version = versionOf(body);
   if (poolId === undefined && body["use_default_subnetpool"] !== true) return undefined;
-  const visible = visibleObjects(context, "subnetpool");
   const pools = trx
     .selectFrom("subnet_pools")
     .selectAll()
-    .$if(visible !== undefined, (query) => (visible === undefined ? query : query.where(visible)))
     .$if(hasRowLocks(trx), (query) => query.forNoKeyUpdate());
+  const isSeen = async ({ id }: SubnetPoolRow): Promise<boolean> =>
+    (await lockVisible(trx, context, { type: "subnetpool", ids: [id] })).has(id);
   if (poolId === undefined) {
     const usual = await pools.where("is_default", "=", 1).where("ip_version", "=", version).executeTakeFirst();
-    if (usual === undefined) throw badRequest(`No default subnetpool found for IPv${version}`);
+    if (usual === undefined || !(await isSeen(usual))) throw badRequest(`No default subnetpool found for IPv${version}`);
     return usual;
   }
   const pool = await pools.where("id", "=", poolId).executeTakeFirst();
-  if (pool === undefined) throw new ApiFault("SubnetPoolNotFound", `Subnet Pool ${poolId} could not be found.`);
+  if (pool === undefined || !(await isSeen(pool))) {
+    throw new ApiFault("SubnetPoolNotFound", `Subnet Pool ${poolId} could not be found.`);
+  }
   if (pool.ip_version === version) return pool;
   throw badRequest(`Cannot allocate IPv${version} subnet from IPv${pool.ip_version} subnet pool`);
 }

@@ -6,7 +6,7 @@ import { hasRowLocks, type SubnetPoolRow } from "../store/rows.ts";
 import type { RequestContext } from "./resource-service.ts";
 import { lockRoutersOn, touchRouters } from "./router-rows.ts";
 import { serverContext, type ServiceDeps } from "./service-deps.ts";
-import { visibleObjects } from "./sharing.ts";
+import { lockVisible } from "./sharing.ts";
 import { storedBlocks } from "./subnet-pool-rules.ts";
 import { lockNetwork } from "./visibility.ts";
 
@@ -21,15 +21,15 @@ interface ScopedPool {
 export async function checkScope(trx: Trx, { context, pool, beside = [] }: ScopedPool): Promise<void> {
   const scopeId = pool.address_scope_id;
   if (scopeId === null) return;
-  const visible = visibleObjects(context, "address_scope");
   const scope = await trx
     .selectFrom("address_scopes")
     .selectAll()
     .where("id", "=", scopeId)
-    .$if(visible !== undefined, (query) => (visible === undefined ? query : query.where(visible)))
     .$if(hasRowLocks(trx), (query) => query.forNoKeyUpdate())
     .executeTakeFirst();
-  if (scope === undefined) throw new ApiFault("AddressScopeNotFound", `Address scope ${scopeId} could not be found.`);
+  const seen = await lockVisible(trx, context, { type: "address_scope", ids: [scopeId] });
+  if (scope === undefined || !seen.has(scopeId))
+    throw new ApiFault("AddressScopeNotFound", `Address scope ${scopeId} could not be found.`);
   if (scope.ip_version !== pool.ip_version) {
     throw new ApiFault(
       "IllegalSubnetPoolIpVersionAssociationToAddressScope",
