@@ -65,6 +65,11 @@ export class HaStates {
     return this.#read(id) !== "unknown";
   }
 
+  /** Whether it forwards on this host, as was written last. */
+  isPrimary(id: RouterId): boolean {
+    return this.#read(id) === "primary";
+  }
+
   /** The router is served; its state goes to the server when it lasts. */
   served(id: RouterId): void {
     if (this.#waiting.has(id) || this.#told.get(id) === this.#read(id)) return;

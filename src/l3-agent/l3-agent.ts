@@ -33,7 +33,7 @@ export interface L3AgentParts {
   readonly driver: RouterDriver;
   readonly metadata?: RouterMetadata | undefined;
   /** Of routers of high availability. */
-  readonly haStates?: Pick<HaStates, "served" | "forget" | "forgetAll" | "missed" | "isKnown"> | undefined;
+  readonly haStates?: Pick<HaStates, "served" | "forget" | "forgetAll" | "missed" | "isKnown" | "isPrimary"> | undefined;
   readonly report: (status: RouterStatus) => void;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -250,34 +250,55 @@ export class L3Agent implements ItemSink<RouterItem>, Fenced {
       if (router?.adminStateUp === false) this.#tell(router, "ACTIVE", null);
       return removed;
     }
-    const { metadata, driver, haStates } = this.#parts;
+    const { haStates } = this.#parts;
     const applied = await this.#apply(router);
     this.#supervision.verifyPlan.addServed(id);
     if (applied.haState === undefined) haStates?.forget(id);
     else haStates?.served(id);
-    const isForwarding = applied.haState === undefined || applied.haState === "primary";
-    if (isForwarding) await metadata?.apply(router, driver.placeOf(id));
-    else await metadata?.remove(id);
+    await this.#serveMetadata(router, applied.haState === undefined || applied.haState === "primary");
+    this.#tell(router, "ACTIVE", null);
     return { ...applied, isServed: true };
   }
 
   async #apply(router: Router): Promise<AppliedRouter> {
-    const { id } = router;
+    const { id, isHa } = router;
+    const { driver, haStates } = this.#parts;
     const verify = this.#supervision.verifyPlan.takeWanted(id);
     try {
-      const applied = await this.#parts.driver.apply(router, { verify });
-      this.#tell(router, "ACTIVE", null);
-      return applied;
+      return await driver.apply(router, { verify });
     } catch (thrown) {
-      this.#tell(router, "ERROR", errorText(thrown).slice(0, maxReason));
+      this.#tell(router, "ERROR", errorText(thrown));
       // Who forwards is settled without us: the word on a router counts from the host that does, also where it fails.
-      if (router.isHa) this.#parts.haStates?.served(id);
+      if (isHa) haStates?.served(id);
+      // A helper that does not start keeps no instance behind the router from its metadata.
+      if (!isHa || haStates?.isPrimary(id) === true) await this.#serveMetadataAnyway(router);
       throw thrown;
     }
   }
 
+  /** Instances without metadata are as good as none: the router says it, though packets flow. */
+  async #serveMetadata(router: Router, isForwarding: boolean): Promise<void> {
+    const { metadata, driver } = this.#parts;
+    try {
+      if (isForwarding) await metadata?.apply(router, driver.placeOf(router.id));
+      else await metadata?.remove(router.id);
+    } catch (thrown) {
+      this.#tell(router, "ERROR", `no metadata: ${errorText(thrown)}`);
+      throw thrown;
+    }
+  }
+
+  async #serveMetadataAnyway(router: Router): Promise<void> {
+    const { metadata, driver, log } = this.#parts;
+    try {
+      if ((await driver.list()).includes(router.id)) await metadata?.apply(router, driver.placeOf(router.id));
+    } catch (thrown) {
+      log.debug({ routerId: router.id, err: errorText(thrown) }, "no metadata for a router that failed");
+    }
+  }
+
   #tell({ id, revision }: Router, status: RouterStatus["status"], reason: string | null): void {
-    this.#statuses.tell({ id, revision, status, reason });
+    this.#statuses.tell({ id, revision, status, reason: reason?.slice(0, maxReason) ?? null });
   }
 
   async #remove(id: RouterId): Promise<Done> {

@@ -10,6 +10,8 @@ export class FakeRouterDriver implements RouterDriver {
   readonly removed: RouterId[] = [];
   /** Thrown by the next calls for a router, in order. */
   readonly applyFailures = new Map<RouterId, Error[]>();
+  /** Thrown by the next calls for a router, in order, when all of it but a helper is there. */
+  readonly helperFailures = new Map<RouterId, Error[]>();
   readonly removeFailures = new Map<RouterId, Error[]>();
   /** Awaited in the middle of `apply`. */
   during: (router: Router) => Promise<void> = async () => {};
@@ -32,6 +34,8 @@ export class FakeRouterDriver implements RouterDriver {
     const before = this.kernel.get(id);
     this.kernel.set(id, router);
     this.broken.delete(id);
+    const helperFailure = this.helperFailures.get(id)?.shift();
+    if (helperFailure !== undefined) throw helperFailure;
     const foreignChanges = verify ? this.foreignChanges : 0;
     const isSame = before !== undefined && JSON.stringify(before) === JSON.stringify(router) && foreignChanges === 0;
     return {

@@ -1,7 +1,9 @@
 // What the L3 agent notices by itself, and what it says of itself.
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { afterEach, test } from "node:test";
 import { NetloomError } from "../../../src/base/errors.ts";
+import { haStateFile } from "../../../src/drivers/l3-layout.ts";
 import type { RouterMetadata } from "../../../src/l3-agent/l3-agent.ts";
 import { goneRouter, routerItem } from "../../helpers/fake-router-server.ts";
 import { L3AgentRig, type L3RigOptions } from "../../helpers/l3-agent-rig.ts";
@@ -143,12 +145,35 @@ test("L3-74: metadata follow the router: with it, after it, and before its end",
   await rig.start();
 
   await rig.commit([routerItem(router)]);
-  // Packets flow; that metadata wait is no reason to say otherwise.
-  assert.equal(rig.server.statusOf(router), "ACTIVE 1");
+  // Packets flow, but an instance that starts now would have no keys.
+  assert.equal(rig.server.statusOf(router), "ERROR 1 no metadata: no socket");
   await rig.advance(2_000);
+  assert.equal(rig.server.statusOf(router), "ACTIVE 1");
   await rig.commit([goneRouter(router)]);
 
   assert.deepEqual(calls, [applied, applied, "remove while 1 on the host"]);
+});
+
+test("L3-74: a router whose radvd or keepalived does not start serves metadata all the same; one that is not there does not", async () => {
+  const served: string[] = [];
+  const metadata: RouterMetadata = {
+    apply: async ({ id }) => void served.push(id),
+    remove: async () => {},
+  };
+  const rig = newRig({ metadata });
+  const failure = new NetloomError("COMMAND_FAILED", "no router advertisements: radvd failed");
+  const [lacking, absent] = [makeRouter(), makeRouter()];
+  const [primary, backup] = [makeRouter({ isHa: true }), makeRouter({ isHa: true })];
+  for (const { id } of [lacking, primary, backup]) rig.driver.helperFailures.set(id, Array<Error>(9).fill(failure));
+  rig.driver.applyFailures.set(absent.id, Array<Error>(9).fill(failure));
+  await rig.start();
+  await writeFile(haStateFile(rig.stateDir, primary.id), "primary\n");
+  await writeFile(haStateFile(rig.stateDir, backup.id), "backup\n");
+
+  await rig.commit([lacking, absent, primary, backup].map(routerItem));
+
+  assert.deepEqual(new Set(served), new Set([lacking.id, primary.id]));
+  assert.equal(rig.server.statusOf(lacking), "ERROR 1 no router advertisements: radvd failed");
 });
 
 test("L3-75: of a router of high availability only the primary serves metadata", async () => {
