@@ -160,7 +160,7 @@ export function presentPort(row: PortRow, around: PortSurroundings): Attributes 
     data_plane_status: row.data_plane_status,
     qos_policy_id: row.qos_policy_id,
     qos_network_policy_id: networkPolicyId,
-    trunk_details: trunkDetails,
+    ...(trunkDetails === undefined ? {} : { trunk_details: trunkDetails }),
     ...nothingSpecial,
   };
 }

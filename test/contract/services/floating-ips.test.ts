@@ -49,6 +49,7 @@ forEachDatabase((_name, openFresh) => {
       status_reason: null,
       dns_name: "web",
       dns_domain: "example.",
+      ...{ qos_policy_id: null, qos_network_policy_id: null, distributed: false },
       revision_number: 1,
       tags: [],
     });

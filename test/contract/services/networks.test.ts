@@ -41,6 +41,7 @@ forEachDatabase((_name, openFresh) => {
       availability_zones: [],
       ipv4_address_scope: null,
       ipv6_address_scope: null,
+      qos_policy_id: null,
     });
     assert.deepEqual(await networks.show(member("p1"), String(id)), network);
   });

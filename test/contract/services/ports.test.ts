@@ -58,6 +58,11 @@ forEachDatabase((_name, openFresh) => {
       dns_name: "",
       dns_assignment: [{ ip_address: "10.0.0.2", hostname: "host-10-0-0-2", fqdn: "host-10-0-0-2.example.internal." }],
       ip_allocation: "immediate",
+      dns_domain: "",
+      data_plane_status: null,
+      ...{ qos_policy_id: null, qos_network_policy_id: null, resource_request: null },
+      ...{ propagate_uplink_status: false, trusted: false, hints: null, device_profile: null },
+      ...{ numa_affinity_policy: null, hardware_offload_type: null, pvlan_type: null, pvlan_community: null },
     });
     assert.deepEqual(await services.ports.show(admin, String(id)), port);
   });

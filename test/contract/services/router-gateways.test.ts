@@ -35,6 +35,7 @@ forEachDatabase((_name, openFresh) => {
     assert.deepEqual(gatewayOf(router), {
       network_id: networkId,
       enable_snat: true,
+      qos_policy_id: null,
       external_fixed_ips: [{ subnet_id: subnetId, ip_address: address }],
     });
     const [port] = await services.ports.list(admin, everything);
