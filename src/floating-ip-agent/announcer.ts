@@ -10,8 +10,10 @@ export interface AnnouncerParts {
   readonly driver: Pick<FloatingIpDriver, "announce">;
   readonly timers: Timers;
   readonly log: Logger;
-  /** Whether the router still serves the address from the same place. */
-  readonly isServed: (place: RouterReady, address: string) => boolean;
+  /** Where the router is now: of one of high availability another host may be the primary by then. */
+  readonly findPlace: (router: RouterId) => RouterReady | undefined;
+  /** Whether the router still serves the address. */
+  readonly isServed: (router: RouterId, address: string) => boolean;
   /** From the first announcement, ms. */
   readonly repeatsMs?: readonly number[] | undefined;
 }
@@ -25,13 +27,13 @@ export class Announcer {
   }
 
   /** Never rejects, and nobody has to wait for it. */
-  announce(place: RouterReady, addresses: readonly string[]): void {
+  announce({ routerId, epoch }: RouterReady, addresses: readonly string[]): void {
     if (addresses.length === 0) return;
-    void this.#send(place, addresses);
+    void this.#send(routerId, epoch, addresses);
     for (const afterMs of this.#parts.repeatsMs ?? [1000, 3000]) {
       this.#parts.timers.after(afterMs, () => {
-        const served = addresses.filter((address) => this.#parts.isServed(place, address));
-        if (!this.#isClosed && served.length > 0) void this.#send(place, served);
+        const served = addresses.filter((address) => this.#parts.isServed(routerId, address));
+        if (!this.#isClosed && served.length > 0) void this.#send(routerId, epoch, served);
       });
     }
   }
@@ -40,11 +42,13 @@ export class Announcer {
     this.#isClosed = true;
   }
 
-  async #send(place: RouterReady, addresses: readonly string[]): Promise<void> {
+  /** What is made anew has its own announcements. */
+  async #send(routerId: RouterId, epoch: string, addresses: readonly string[]): Promise<void> {
+    const place = this.#parts.findPlace(routerId);
+    if (place?.epoch !== epoch) return;
     try {
       await this.#parts.driver.announce(place, addresses);
     } catch (thrown) {
-      const routerId: RouterId = place.routerId;
       this.#parts.log.debug({ routerId, err: errorText(thrown) }, "announcement was not sent");
     }
   }

@@ -71,8 +71,8 @@ export class FloatingIpAgent implements ItemSink<FloatingIpItem>, Fenced {
     this.#statuses = new RouterStatuses(this.#cache, parts.report);
     this.#announcer = new Announcer({
       ...{ driver, timers, log },
-      isServed: (place, address) =>
-        parts.places.get(place.routerId)?.epoch === place.epoch && this.#cache.view(place.routerId, address) !== undefined,
+      findPlace: (id) => parts.places.get(id),
+      isServed: (id, address) => this.#cache.view(id, address) !== undefined,
     });
     this.#queue = new ReconcileQueue<RouterId>({
       ...{ concurrency, clock, timers },

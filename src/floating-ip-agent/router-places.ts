@@ -25,17 +25,26 @@ const readySchema = z.object({
   haState: z.enum(["primary", "backup", "unknown"]).optional(),
 }) satisfies z.ZodType<RouterReady>;
 
+/** As that of node:fs. */
+export type OpenWatch = (
+  directory: string,
+  options: { readonly persistent: boolean },
+  onEvent: (event: string, name: string | null) => void,
+) => FSWatcher;
+
 export class RouterPlaces {
   readonly #stateDir: string;
   readonly #log: Logger;
+  readonly #openWatch: OpenWatch;
   readonly #places = new Map<RouterId, RouterReady>();
   #watcher: FSWatcher | undefined;
   #watched: string | undefined;
   #onChange: ((router: RouterId) => void) | undefined;
 
-  constructor(parts: { readonly stateDir: string; readonly log: Logger }) {
+  constructor(parts: { readonly stateDir: string; readonly log: Logger; readonly openWatch?: OpenWatch | undefined }) {
     this.#stateDir = parts.stateDir;
     this.#log = parts.log;
+    this.#openWatch = parts.openWatch ?? watch;
   }
 
   /** @param onChange called with each router whose place is another, or no more */
@@ -77,11 +86,15 @@ export class RouterPlaces {
     this.#watcher = undefined;
     if (identity === undefined) return;
     try {
-      const watcher = watch(directory, { persistent: false }, (_, name) => {
+      const watcher = this.#openWatch(directory, { persistent: false }, (_, name) => {
         const router = routerOf(String(name));
         if (router !== undefined && this.#look(router)) this.#onChange?.(router);
       });
-      watcher.on("error", () => watcher.close());
+      watcher.on("error", (err) => {
+        this.#log.warn({ err: errorText(err) }, "watching routers failed, begins anew with the next sweep");
+        watcher.close();
+        if (this.#watcher === watcher) this.#watcher = undefined;
+      });
       this.#watcher = watcher;
       this.#watched = identity;
     } catch (thrown) {

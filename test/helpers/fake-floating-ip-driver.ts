@@ -55,8 +55,9 @@ export class FakeFloatingIpDriver implements FloatingIpDriver {
     return { ...this.#reach(place, wishes), foreignChanges };
   }
 
-  async announce(_: RouterReady, addresses: readonly string[]): Promise<void> {
-    this.announced.push(...addresses);
+  /** As a real one, silent on a backup. */
+  async announce({ haState }: RouterReady, addresses: readonly string[]): Promise<void> {
+    if (haState === undefined || haState === "primary") this.announced.push(...addresses);
   }
 
   forget(router: RouterId): void {

@@ -38,6 +38,28 @@ test("an announcement is not repeated for an address that is gone", async () => 
   assert.deepEqual(rig.driver.announced, ["203.0.113.1"]);
 });
 
+test("an announcement is repeated by who is the primary then: silent after it went, not before it came", async () => {
+  const rig = await startedRig(0);
+  const become = (haState: "primary" | "backup"): void => {
+    rig.places.set(router, { haState });
+    rig.agent.sweep();
+  };
+  become("primary");
+  await rig.commit([floatingIpItem(1, 4)]);
+  assert.deepEqual(rig.driver.announced, ["203.0.113.1"]);
+  become("backup");
+  await rig.advance(5000);
+  assert.deepEqual(rig.driver.announced, ["203.0.113.1"]);
+  rig.driver.announced.length = 0;
+
+  await rig.commit([floatingIpItem(2, 4)]);
+  assert.deepEqual(rig.driver.announced, []);
+  become("primary");
+  await rig.advance(5000);
+
+  assert.deepEqual(rig.driver.announced, ["203.0.113.2", "203.0.113.2"]);
+});
+
 test("L3-44: a removed floating IP is DOWN at the revision of its delete", async () => {
   const rig = await startedRig();
 

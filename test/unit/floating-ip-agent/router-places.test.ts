@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { type FSWatcher, watch } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { readyDirectory, readyFile, type RouterReady } from "../../../src/drivers/l3-layout.ts";
-import { RouterPlaces } from "../../../src/floating-ip-agent/router-places.ts";
+import { type OpenWatch, RouterPlaces } from "../../../src/floating-ip-agent/router-places.ts";
 import { portId, type RouterId } from "../../../src/model/ids.ts";
 import { testRouterId } from "../../helpers/floating-ip-items.ts";
 import { createTestDirectory, randomId, type TestDirectory } from "../../helpers/namespaces.ts";
@@ -75,5 +76,26 @@ describe("places of routers", () => {
 
     await heard(before + 1);
     assert.equal(places.get(router)?.epoch, "life-1");
+  });
+
+  test("a watch that failed is begun anew by the next look", async () => {
+    const watchers: FSWatcher[] = [];
+    const openWatch: OpenWatch = (...words) => {
+      const watcher = watch(...words);
+      watchers.push(watcher);
+      return watcher;
+    };
+    places = new RouterPlaces({ stateDir: directory.path, log: silentLogger, openWatch });
+    await places.start((id) => changed.push(id));
+    assert.deepEqual([places.lookAtAll(), watchers.length], [[], 1]);
+
+    watchers[0]?.emit("error", new Error("no space left"));
+    await write({});
+    assert.deepEqual(places.lookAtAll(), [router]);
+    assert.equal(watchers.length, 2);
+    await write({ epoch: "life-2" });
+
+    await heard(1);
+    assert.equal(places.get(router)?.epoch, "life-2");
   });
 });
