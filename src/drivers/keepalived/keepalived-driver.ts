@@ -116,9 +116,13 @@ export class KeepalivedDriver implements RouterHaDriver {
   }
 
   async remove(id: RouterId): Promise<void> {
+    const { stateDir, runner } = this.#options;
     await this.#stop(id);
+    // A hook that still runs would say again what it is: it is waited for, and those that come later find nothing to do.
+    const files = [this.#file(id, "hook"), haStateFile(stateDir, id)];
+    if (await this.has(id)) await runChecked(runner, ["perl", hookScript, ...files, "REMOVE"]);
     await rm(this.#directory(id), { recursive: true, force: true });
-    for (const name of [id, `.${id}.new`]) await removeFile(join(haStateDirectory(this.#options.stateDir), name));
+    for (const name of [id, `.${id}.new`]) await removeFile(join(haStateDirectory(stateDir), name));
   }
 
   async stateOf(id: RouterId): Promise<HaState> {

@@ -2,14 +2,20 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { KeepalivedDriver } from "../../../../src/drivers/keepalived/keepalived-driver.ts";
+import { haStateDirectory, haStateFile } from "../../../../src/drivers/l3-layout.ts";
+import { processRunner } from "../../../../src/linux/command-runner.ts";
+import { routerId } from "../../../../src/model/ids.ts";
 import {
   createNamespace,
   createTestDirectory,
   deleteNamespace,
+  randomId,
   randomPrefix,
   sh,
   skipWithoutRoot,
@@ -111,6 +117,24 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
     await running;
 
     assert.deepEqual([await state(), await setting(), await owned()], ["backup", "8", ""]);
+  });
+
+  test("a word that is still being worked off when the router is removed leaves no state behind", async () => {
+    const id = routerId(randomId());
+    const own = join(directory.path, "l3", "ha", id);
+    await mkdir(own, { recursive: true });
+    await mkdir(haStateDirectory(directory.path), { recursive: true });
+    await cp(join(directory.path, "hook"), join(own, "hook"));
+    await ip("addr", "add", "169.254.0.7/32", "dev", "lo");
+    const files = [join(own, "hook"), haStateFile(directory.path, id)];
+    // Waits for the virtual address to go, which it does not.
+    const running = sh("ip", "netns", "exec", name, script, ...files, "INSTANCE", "VR_7", "STOP", "50");
+    await waitFor(() => existsSync(join(own, "hook.lock")), { limitMs: 10_000, what: "the hook to begin" });
+
+    await new KeepalivedDriver({ stateDir: directory.path, runner: processRunner(), advertMs: 1000 }).remove(id);
+    await running;
+
+    assert.deepEqual([existsSync(own), await readdir(haStateDirectory(directory.path))], [false, []]);
   });
 
   test("a keepalived that was killed and starts again as nobody: all stays until it is the primary again", async () => {
