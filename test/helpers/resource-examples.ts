@@ -1,5 +1,6 @@
 // One good body for each resource, and one good value for each attribute: what tests of all resources at once send.
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { type Body, RealApi } from "./real-api.ts";
 
 export type Wish = Readonly<Record<string, unknown>>;
@@ -18,6 +19,8 @@ export type CallerName = keyof typeof callers;
 interface Example {
   /** A body that is accepted; another one each time. */
   readonly body: () => Promise<Wish> | Wish;
+  /** Where its own collection makes none: another way to one, whose id it answers. */
+  readonly make?: () => Promise<string>;
   /** It refers to objects of project blue, so that others cannot make it. */
   readonly dependsOnProject?: true;
   /** Values of attributes that are not in `commonValues`; a function answers what else of the body has to change for it. */
@@ -296,25 +299,27 @@ export class Scene {
       address_group: { body: () => ({ name: "g" }), values: { addresses: ["192.0.2.0/24"] } },
       address_scope: { body: () => ({ ip_version: 4 }), values: { ip_version: 4 } },
       policy: { body: () => ({ name: "slow" }) },
+      binding: { body: () => ({ host: `host-${this.next()}` }), dependsOnProject: true },
       rbac_policy: {
         body: () => ({
           object_type: "network",
           object_id: this.blue.id,
           action: "access_as_shared",
-          target_tenant: `p${this.next()}`,
+          target_project: randomUUID(),
         }),
         dependsOnProject: true,
         values: { object_type: "network", object_id: this.blue.id, action: "access_as_shared" },
-        onCreate: { target_tenant: () => ({ target_tenant: `p${this.next()}` }), target_project: () => this.#target() },
+        onCreate: {
+          target_tenant: () => ({ target_project: undefined, target_tenant: randomUUID() }),
+          target_project: () => ({ target_project: randomUUID() }),
+        },
         onUpdate: {
-          target_tenant: () => ({ target_tenant: `p${this.next()}` }),
-          target_project: () => ({ target_project: `p${this.next()}` }),
+          target_tenant: () => ({ target_tenant: randomUUID() }),
+          target_project: () => ({ target_project: randomUUID() }),
         },
       },
     };
   }
-
-  #target = (): Wish => ({ target_tenant: undefined, target_project: `p${this.next()}` });
 
   #operators(): Record<string, Example> {
     const bounds = (): Wish => {
@@ -322,7 +327,6 @@ export class Scene {
       return { minimum, maximum: minimum + 5 };
     };
     const range = { network_type: "vxlan" };
-    const rules = { max_kbps: 100, max_burst_kbps: 10, min_kbps: 100, max_kpps: 10, max_burst_kpps: 1, dscp_mark: 10 };
     return {
       segment: {
         body: () => ({ network_id: this.blue.id, network_type: "vxlan" }),
@@ -348,11 +352,30 @@ export class Scene {
         },
         onUpdate: { minimum: bounds, maximum: bounds },
       },
-      agent: { body: () => ({}) },
-      bandwidth_limit_rule: { body: () => ({ max_kbps: 100 }), values: rules },
-      minimum_bandwidth_rule: { body: () => ({ min_kbps: 100 }), values: rules },
-      packet_rate_limit_rule: { body: () => ({ max_kpps: 100 }), values: rules },
-      dscp_marking_rule: { body: () => ({ dscp_mark: 10 }), values: rules },
+      agent: { body: () => ({}), make: () => this.api.registerDhcpAgent(`host-${this.next()}`) },
+      ...this.#qosRules(),
     };
+  }
+
+  /** Of each type, below their policy and by their own ids. */
+  #qosRules(): Record<string, Example> {
+    const values = { max_kbps: 100, max_burst_kbps: 10, min_kbps: 100, max_kpps: 10, max_burst_kpps: 1, dscp_mark: 10 };
+    const least = {
+      bandwidth_limit: "max_kbps",
+      minimum_bandwidth: "min_kbps",
+      packet_rate_limit: "max_kpps",
+      dscp_marking: "dscp_mark",
+    };
+    const ruleOf = (type: string, attribute: string): readonly (readonly [string, Example])[] => {
+      const body = (): Wish => ({ [attribute]: 10 });
+      const path = `qos/policies/${this.parents["policies"]}/${type}_rules`;
+      const make = async (): Promise<string> => (await this.api.create(`${type}_rule`, body(), callers.member, path)).id;
+      const name = `${type}_rule`;
+      return [
+        [name, { body, values, dependsOnProject: true }],
+        [`alias_${name}`, { body, values, make }],
+      ];
+    };
+    return Object.fromEntries(Object.entries(least).flatMap(([type, attribute]) => ruleOf(type, attribute)));
   }
 }

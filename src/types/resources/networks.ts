@@ -66,6 +66,7 @@ const availability: Readonly<Record<string, AttributeDeclaration>> = {
     ...access.fixed,
     schema: listOf(text({ maxLength: 255, minLength: 1 }), { maxItems: 100, uniqueBy: (zone) => zone }),
     default: [],
+    sort: true,
     alias: "network_availability_zone",
     description: "Zones whose agents should serve the network.",
   },

@@ -32,6 +32,8 @@ interface Case extends Ask {
 
 /** No 5xx but for what is not implemented and for what has run out. */
 const meant = new Set([501, 503]);
+/** Who looks here is given what a project always has: its default group, its topology. */
+const makers = /^\/v2\.0\/(security-groups|auto-allocated-topology)\b/;
 const seen = new Map<number, number>();
 
 async function check({ url, ...ask }: Case): Promise<Answer> {
@@ -40,7 +42,7 @@ async function check({ url, ...ask }: Case): Promise<Answer> {
   const { status, body, text } = answer;
   seen.set(status, (seen.get(status) ?? 0) + 1);
   assert.ok(status < 500 || meant.has(status), `${ask.method} ${url}: ${status} ${text.slice(0, 300)}`);
-  if (status >= 400 || (ask.method ?? "GET") === "GET") {
+  if (status >= 400 || ((ask.method ?? "GET") === "GET" && !makers.test(url))) {
     assert.equal(commits(), before, `${ask.method} ${url} was answered with ${status} and something was written`);
   }
   if (status === 201 && ask.method === "POST")
@@ -170,7 +172,8 @@ test("any object as a body of any collection", async () => {
       if (answer.status !== 201) return;
       accepted += 1;
       const made = (answer.body[resource.name] ? [answer.body[resource.name]] : answer.body[resource.collection]) as Body[];
-      for (const each of made) await check({ url: `${url}/${each.id}`, method: "DELETE" });
+      // Bindings are known by their host.
+      for (const each of made) await check({ url: `${url}/${each.id ?? String(each["host"])}`, method: "DELETE" });
     }),
     { numRuns: 9000 },
   );

@@ -51,13 +51,14 @@ function asDeclared({ attributes }: ResourceDeclaration): ExpectedResource {
 const flagsOf = ({ post, put, visible, filter, sort, required }: ExpectedAttribute | AttributeDeclaration) =>
   Object.entries({ post, put, visible, filter, sort, required }).flatMap(([flag, is]) => (is ? [flag] : []));
 
+/** What no alias promises is taken only where it asks for nothing: then it matters little who asks. */
 const isPromised = ({ extension }: ExpectedAttribute): boolean => extension === undefined || aliases.has(extension);
 
 /** Where this server does less than the reference asks for. */
 const known: readonly string[] = [
-  "network.availability_zone_hints lacks [sort]",
   // What it says depends on who asks, so no index has it.
   ...["address_scope.shared lacks [sort]", "subnetpool.shared lacks [sort]"],
+  "binding.project_id lacks [visible]",
 ];
 
 /** Lists may be filtered and sorted by more than the reference asks for; nothing else may be more, and nothing less. */
@@ -89,6 +90,9 @@ for (const { resource, expected, url } of served()) {
     );
   });
 
+  // Bindings are known by their host, and for the compute side only: test/contract/api/port-bindings.test.ts.
+  if (name === "binding") continue;
+
   test(`${name}: lists are filtered and sorted by what is declared, and by nothing else`, async () => {
     const wrong: string[] = [];
     const ask = async (what: string, query: string, caller: CallerName, isRight: boolean): Promise<void> => {
@@ -113,9 +117,10 @@ for (const { resource, expected, url } of served()) {
   if (!resource.canCreate && !resource.canUpdate) continue;
 
   /** By an administrator, so that it is there whoever may make it. */
-  const make = async (wish: Wish = {}): Promise<string> => {
-    if (!resource.canCreate) return api.registerDhcpAgent(`host-${scene.next()}`);
-    const body = { [name]: { ...(await scene.exampleOf(name).body()), ...wish } };
+  const make = async (): Promise<string> => {
+    const example = scene.exampleOf(name);
+    if (example.make !== undefined) return example.make();
+    const body = { [name]: await example.body() };
     const answer = await api.ask(url, { method: "POST", body, headers: callers[owner] });
     assert.equal(answer.status, 201, answer.text);
     return (answer.body[name] as { readonly id: string }).id;
@@ -133,7 +138,7 @@ for (const { resource, expected, url } of served()) {
     if (!resource.canCreate) return;
     const wrong: string[] = [];
     for (const { attribute, declaration, should } of declared) {
-      if (!should.post || !declaration.post) continue;
+      if (!declaration.post || !isPromised(should)) continue;
       for (const caller of everybody) {
         const wish = await scene.wishFor(name, attribute, "create");
         const body = { ...(await scene.exampleOf(name).body()), ...wish };
@@ -160,7 +165,7 @@ for (const { resource, expected, url } of served()) {
     if (!resource.canUpdate) return;
     const wrong: string[] = [];
     for (const { attribute, declaration, should } of declared) {
-      if (!should.put || !declaration.put) continue;
+      if (!declaration.put || !isPromised(should)) continue;
       const id = await make();
       for (const caller of everybody) {
         const wish = await scene.wishFor(name, attribute, "update");
@@ -215,16 +220,10 @@ for (const { resource, expected, url } of served()) {
   });
 }
 
-/** What other engineers of this API bring soon; whoever does takes it out of here. */
-const notYet: readonly string[] = [
-  ...["binding", "rbac_policy", "trunk", "conntrack_helper", "network_ip_availability", "floatingip_pool"],
-  ...["policy", "bandwidth_limit_rule", "dscp_marking_rule", "minimum_bandwidth_rule", "packet_rate_limit_rule"],
-];
-
 test("every resource of the reference is served", () => {
   const names = new Set(served().map(({ resource }) => resource.name));
   assert.deepEqual(
-    Object.keys(reference).filter((name) => !names.has(name) && !notYet.includes(name)),
+    Object.keys(reference).filter((name) => !names.has(name)),
     [],
   );
 });
