@@ -58,12 +58,22 @@ export class SpareNamespaces {
     try {
       await nft.rename(spare, namespace);
       await worker.run(undefined, [{ kind: "renameNamespace", name: spare, to: namespace }]);
-      await removeFile(this.#mark(spare));
-      return true;
     } catch (thrown) {
       this.lastFailure = errorText(thrown);
       await nft.forget(namespace);
+      // What still resists is named by its mark.
+      await this.#attempt(() => this.#remove(spare));
       return false;
+    }
+    await this.#attempt(() => removeFile(this.#mark(spare)));
+    return true;
+  }
+
+  async #attempt(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      this.lastFailure = errorText(thrown);
     }
   }
 

@@ -1,7 +1,9 @@
 // Namespaces that are kept ready for routers to come.
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import type { NamespaceRunner } from "../../../../src/linux/namespace-worker.ts";
 import { namespaceInode } from "../../../../src/linux/netns.ts";
 import { sh, skipWithoutRoot } from "../../../helpers/namespaces.ts";
 import { makeAddress, makeGateway, makeInterface, makeRouter } from "../../../helpers/router-items.ts";
@@ -79,6 +81,32 @@ describe("spare namespaces", { skip: skipWithoutRoot }, () => {
       const looked = await driver.apply(one, { verify: true });
       assert.deepEqual([looked.outcome, looked.foreignChanges], ["unchanged", 0]);
     }
+    await driver.close();
+  });
+
+  test("one that cannot be had does not stay, and the router is made without it", async () => {
+    let failures = 1;
+    const worker: NamespaceRunner = {
+      run: async (namespace, operations) => {
+        if (operations.some(({ kind }) => kind === "renameNamespace") && failures-- > 0) throw new Error("not today");
+        return scene.worker.run(namespace, operations);
+      },
+    };
+    const driver = scene.driver({ spares: 2, worker });
+    await driver.prepare();
+    const before = spares();
+    const marks = (): readonly string[] => readdirSync(join(scene.directory.path, "l3", "spare"));
+
+    const result = await driver.apply(router, quick);
+
+    assert.equal(result.outcome, "created");
+    await driver.prepared();
+    const after = spares();
+    assert.equal(failures, 0);
+    assert.equal(after.length, 2);
+    assert.equal(after.filter((name) => before.includes(name)).length, 1, "the one that failed is still there");
+    assert.deepEqual(marks().toSorted(), after.toSorted());
+    assert.equal((await driver.apply(router, { verify: true })).foreignChanges, 0);
     await driver.close();
   });
 });
