@@ -25,7 +25,7 @@ export class EventLog {
   readonly #open = new Map<Trx, (StreamItem | string)[]>();
 
   readonly events = {
-    recordItems: async (trx: Trx, _networkId: string, items: readonly StreamItem[]): Promise<void> => {
+    recordItems: async (trx: Trx, _networkId: string, items: readonly StreamItem[]): Promise<undefined> => {
       this.#of(trx).push(...items);
     },
     scheduleNetwork: async (trx: Trx, networkId: string): Promise<void> => {

@@ -46,8 +46,11 @@ export class DhcpScheduler {
    * Binds the network to as many agents as it should have, if it has a subnet with DHCP. A newly bound host gets the network
    * as it is now, so call this when everything else of the transaction is written. Answers how many host it then;
    * `undefined` when it needs none.
+   *
+   * @param atLeast so many agents are known to host it
    */
-  async scheduleNetwork(trx: Trx, networkId: string): Promise<number | undefined> {
+  async scheduleNetwork(trx: Trx, networkId: string, atLeast = 0): Promise<number | undefined> {
+    if (atLeast >= this.#deps.agentsPerNetwork) return atLeast;
     return this.#schedule(trx, networkId, new CandidateList(() => this.#candidates(trx)));
   }
 

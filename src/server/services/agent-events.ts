@@ -5,7 +5,7 @@ import type { DhcpScheduler } from "../scheduler/dhcp-scheduler.ts";
 import type { L3Scheduler } from "../scheduler/l3-scheduler.ts";
 import type { Trx } from "../store/database.ts";
 import { hasClients } from "../store/network-needs.ts";
-import { recordItems } from "../store/outbox.ts";
+import { type Receiver, recordItems } from "../store/outbox.ts";
 import type { LivenessTable } from "./liveness.ts";
 import type { ServiceEvents } from "./service-deps.ts";
 
@@ -30,18 +30,20 @@ export class AgentEvents implements ServiceEvents {
     this.#deps = deps;
   }
 
-  async recordItems(trx: Trx, networkId: string, items: readonly StreamItem[]): Promise<void> {
-    if (items.length === 0) return;
+  async recordItems(trx: Trx, networkId: string, items: readonly StreamItem[]): Promise<readonly Receiver[]> {
+    if (items.length === 0) return [];
     const { liveness, log, servesDisabled } = this.#deps;
     const agents = await recordItems(trx, networkId, items, servesDisabled);
     const isSilent = agents.length > 0 && agents.every((agent) => liveness.of(agent) === "dead");
     // They are told all the same: it waits for them.
     if (isNews(this.#silent, networkId, isSilent)) log.warn({ networkId }, "all agents of a network are silent");
+    return agents;
   }
 
-  async scheduleNetwork(trx: Trx, networkId: string): Promise<void> {
-    const hosts = await this.#deps.scheduler.scheduleNetwork(trx, networkId);
-    const isUnserved = hosts === 0 && (await hasClients(trx, networkId));
+  async scheduleNetwork(trx: Trx, networkId: string, receivers?: number): Promise<void> {
+    const hosts = await this.#deps.scheduler.scheduleNetwork(trx, networkId, receivers);
+    // What was said once is not looked up again for each new port.
+    const isUnserved = hosts === 0 && (this.#unserved.has(networkId) || (await hasClients(trx, networkId)));
     if (isNews(this.#unserved, networkId, isUnserved))
       this.#deps.log.error({ networkId }, "no agent can serve a network with ports");
   }

@@ -9,8 +9,8 @@ import { checkNameLength } from "./dns-lengths.ts";
 import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
 import { readKnownHosts } from "./port-binding.ts";
 import { chooseMacs } from "./port-macs.ts";
-import { groupsOfNewPorts, insertPortGroups } from "./port-security-groups.ts";
-import { fixedIpRows, insertPortRows, type PortWithAddresses } from "./port-rows.ts";
+import { groupsOfNewPorts } from "./port-security-groups.ts";
+import { fixedIpRows, insertPorts, type PortWithAddresses } from "./port-rows.ts";
 import { askedMac, checkMemberRights, fixedIpsOf, newPortRow } from "./port-rules.ts";
 import { takeQuota } from "./quota-guard.ts";
 import { askedPolicy, checkPoliciesUsable } from "./qos-policy-rows.ts";
@@ -44,25 +44,23 @@ export async function createPorts(
   const drafts = await draftPorts(trx, deps, { context, bodies, networks });
   if (takesQuota) await takeQuota(trx, deps, { resource: "port", projectIds: drafts.map(({ row }) => row.project_id) });
   const subnets = await readSubnets(trx, [...networks.keys()]);
-  const addressed = await addAddresses(trx, deps, { drafts, subnets });
   const groups = await groupsOfNewPorts(trx, deps, { context, ports: drafts });
-  const created = addressed.map((port, index) => ({ ...port, securityGroups: groups[index] ?? [] }));
   await checkPoliciesUsable(trx, context, bodies.map(askedPolicy));
-  await insertPortRows(trx, created);
-  await insertPortGroups(
-    trx,
-    created.map(({ row, securityGroups }) => ({ id: row.id, groups: securityGroups })),
-  );
+  // From here on others wait for addresses of the same subnets: what can be asked before was asked before.
+  const addressed = await addAddresses(trx, deps, { drafts, subnets });
+  const created = addressed.map((port, index) => ({ ...port, securityGroups: groups[index] ?? [] }));
+  await insertPorts(trx, created);
   const byNetwork = Map.groupBy(created, (port) => port.row.network_id);
+  const receivers = new Map<string, number | undefined>();
   for (const [networkId, ports] of byNetwork) {
     const items = ports.map((port) => portItem(port.row, port.fixedIps));
-    await deps.events.recordItems(trx, networkId, items);
+    receivers.set(networkId, (await deps.events.recordItems(trx, networkId, items))?.length);
   }
   for (const [networkId, ports] of byNetwork) {
     // A DHCP port is made by the agent that has the network; without subnets there is nothing to serve.
     const needy = ports.some((port) => port.row.device_owner !== deviceOwners.dhcp);
     if (needy && subnets.get(networkId)?.some((subnet) => subnet.enable_dhcp === 1)) {
-      await deps.events.scheduleNetwork(trx, networkId);
+      await deps.events.scheduleNetwork(trx, networkId, receivers.get(networkId));
     }
   }
   return created;

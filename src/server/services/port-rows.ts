@@ -4,7 +4,7 @@ import { deviceOwners } from "../../model/device-names.ts";
 import { storedCidr } from "../ipam/address-slots.ts";
 import type { AllocatedAddress } from "../ipam/allocator.ts";
 import type { Dialect, Trx } from "../store/database.ts";
-import { chunks, type FixedIpRow, inChunks, locksRows, type PortRow, type SubnetRow } from "../store/rows.ts";
+import { chunks, type FixedIpRow, hasRowLocks, inChunks, locksRows, type PortRow, type SubnetRow } from "../store/rows.ts";
 
 export interface PortWithAddresses {
   readonly row: PortRow;
@@ -27,17 +27,41 @@ export function fixedIpRows(port: PortRow, addresses: readonly AllocatedAddress[
   }));
 }
 
-export async function insertPortRows(trx: Trx, ports: readonly PortWithAddresses[]): Promise<void> {
+type PortWithGroups = PortWithAddresses & { readonly securityGroups: readonly string[] };
+
+/** With their addresses and security groups. */
+export async function insertPorts(trx: Trx, ports: readonly PortWithGroups[]): Promise<void> {
   for (const piece of chunks(ports)) {
-    await trx
-      .insertInto("ports")
-      .values(piece.map((port) => port.row))
-      .execute();
+    const addresses = piece.flatMap((port) => port.fixedIps);
+    const groups = piece.flatMap(({ row, securityGroups }) =>
+      securityGroups.map((id) => ({ port_id: row.id, security_group_id: id })),
+    );
+    const parts = { ports: piece.map((port) => port.row), addresses, groups };
+    const isSmall = piece.length <= 100 && addresses.length + groups.length <= 1000;
+    await (hasRowLocks(trx) && isSmall && addresses.length > 0 ? insertAtOnce(trx, parts) : insertInTurn(trx, parts));
   }
-  await insertFixedIps(
-    trx,
-    ports.flatMap((port) => port.fixedIps),
-  );
+}
+
+interface PortParts {
+  readonly ports: readonly PortRow[];
+  readonly addresses: readonly FixedIpRow[];
+  readonly groups: readonly { readonly port_id: string; readonly security_group_id: string }[];
+}
+
+/** One way to PostgreSQL and back instead of three, because others wait for addresses of the same subnet meanwhile. */
+async function insertAtOnce(trx: Trx, { ports, addresses, groups }: PortParts): Promise<void> {
+  const withPorts = trx.with("new_ports", (query) => query.insertInto("ports").values(ports));
+  const withGroups =
+    groups.length === 0
+      ? withPorts
+      : withPorts.with("new_groups", (query) => query.insertInto("port_security_groups").values(groups));
+  await withGroups.insertInto("fixed_ips").values(addresses).execute();
+}
+
+async function insertInTurn(trx: Trx, { ports, addresses, groups }: PortParts): Promise<void> {
+  await trx.insertInto("ports").values(ports).execute();
+  await insertFixedIps(trx, addresses);
+  for (const piece of chunks(groups)) await trx.insertInto("port_security_groups").values(piece).execute();
 }
 
 export async function insertFixedIps(trx: Trx, rows: readonly FixedIpRow[]): Promise<void> {

@@ -141,15 +141,8 @@ async function readTargets(trx: Trx, ids: readonly string[]): Promise<ReadonlyMa
   return new Map([...byGroup].map(([id, policies]) => [id, new Set(policies.map((row) => row.target_project))]));
 }
 
-export async function insertPortGroups(
-  trx: Trx,
-  ports: readonly { readonly id: string; readonly groups: readonly string[] }[],
-): Promise<void> {
-  const rows = ports.flatMap(({ id, groups }) => groups.map((group) => ({ port_id: id, security_group_id: group })));
-  for (const piece of chunks(rows)) await trx.insertInto("port_security_groups").values(piece).execute();
-}
-
 export async function replacePortGroups(trx: Trx, id: string, groups: readonly string[]): Promise<void> {
   await trx.deleteFrom("port_security_groups").where("port_id", "=", id).execute();
-  await insertPortGroups(trx, [{ id, groups }]);
+  const rows = groups.map((group) => ({ port_id: id, security_group_id: group }));
+  for (const piece of chunks(rows)) await trx.insertInto("port_security_groups").values(piece).execute();
 }

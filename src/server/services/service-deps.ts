@@ -8,13 +8,15 @@ import type { NetworkSettings } from "./network-settings.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 
 export interface ServiceEvents {
-  /** Writes the items to the streams of all hosts that serve the network, in this transaction. */
-  recordItems(trx: Trx, networkId: string, items: readonly StreamItem[]): Promise<unknown>;
+  /** Writes the items to the streams of all hosts that serve the network, in this transaction; answers those, if it knows. */
+  recordItems(trx: Trx, networkId: string, items: readonly StreamItem[]): Promise<readonly unknown[] | undefined>;
   /**
    * Gives the network to an agent if it needs one and has none. A newly bound host is sent the network as it is then, so
    * this is the last call of a transaction.
+   *
+   * @param receivers how many hosts this transaction has just recorded items for: with enough of them nothing is looked up
    */
-  scheduleNetwork(trx: Trx, networkId: string): Promise<unknown>;
+  scheduleNetwork(trx: Trx, networkId: string, receivers?: number): Promise<unknown>;
   /** The same for a router: the last call of a transaction. Absent where there are no L3 agents. */
   scheduleRouter?(trx: Trx, routerId: string): Promise<unknown>;
 }

@@ -11,6 +11,7 @@ import { migrate } from "./migrate.ts";
 import type { Database } from "./schema.ts";
 import { SqlFigures } from "./sql-figures.ts";
 import { stampNotifications } from "./notifications.ts";
+import { preparingPool } from "./postgres-statements.ts";
 import { openSqliteFile, sqliteDialect, type SqliteOptions } from "./sqlite-dialect.ts";
 
 export type Dialect = "sqlite" | "postgres";
@@ -119,7 +120,10 @@ function openPostgres(url: string, log: Logger, options: StoreOptions & { readon
   const pool = new pg.Pool({ connectionString: url, max: options.poolSize ?? 10, connectionTimeoutMillis: 5000 });
   // Without a listener a connection that dies while idle would end the process; the pool opens another by itself.
   pool.on("error", (err) => log.warn({ err }, "idle database connection lost"));
-  return { db: new Kysely<Database>({ dialect: new PostgresDialect({ pool }), log: options.count }), pool };
+  return {
+    db: new Kysely<Database>({ dialect: new PostgresDialect({ pool: preparingPool(pool) }), log: options.count }),
+    pool,
+  };
 }
 
 export function openingError(url: string, thrown: unknown): NetloomError {

@@ -1,6 +1,7 @@
 // The only place that knows the error numbers of SQLite and PostgreSQL.
 import { ApiFault } from "../../types/api-faults.ts";
 import { NetloomError } from "../../base/errors.ts";
+import { isOutdated } from "./postgres-statements.ts";
 
 /**
  * `race`: a constraint decided against this transaction; run again, it sees what the winner did.
@@ -31,7 +32,7 @@ export function classifyEngineError(thrown: unknown): EngineFailure | undefined 
   if (typeof code !== "string")
     return /Connection terminated|timeout exceeded when trying to connect/.test(thrown.message) ? "unreachable" : undefined;
   if (postgresRaces.has(code)) return "race";
-  if (postgresContention.has(code)) return "contention";
+  if (postgresContention.has(code) || isOutdated(thrown)) return "contention";
   if (postgresFull.has(code)) return "full";
   return unreachable.test(code) ? "unreachable" : undefined;
 }

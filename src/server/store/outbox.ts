@@ -1,6 +1,6 @@
 // The outbox: what agents must hear, written in the transaction that changed it. Each (role, host) is a stream of its own,
 // numbered without gaps in the order of the commits, because `streams.head` stays locked until the commit.
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { systemClock } from "../../base/clock.ts";
 import { currentTrace, formatTraceparent } from "../../base/trace-context.ts";
 import type { StreamItem } from "../../types/agent-messages.ts";
@@ -54,7 +54,25 @@ export async function recordItems(
 
 export async function recordItemsForHost(trx: Trx, { role, host }: StreamKey, items: readonly OutboxItem[]): Promise<void> {
   if (items.length === 0) return;
-  const count = items.length;
+  const texts = items.map((item) => JSON.stringify(withCurrentTrace(item)));
+  await (hasRowLocks(trx) ? writeAtOnce(trx, { role, host }, texts) : writeInTurn(trx, { role, host }, texts));
+}
+
+const now = (): string => new Date(systemClock.nowMs()).toISOString();
+
+/** One way to PostgreSQL and back, because all who write to this stream wait for it. */
+async function writeAtOnce(trx: Trx, { role, host }: StreamKey, texts: readonly string[]): Promise<void> {
+  const count = texts.length;
+  await sql`with stream as (
+      insert into streams (role, host, head) values (${role}, ${host}, ${count})
+      on conflict (role, host) do update set head = streams.head + excluded.head returning head)
+    insert into outbox (role, host, seq, item, created_at)
+    select ${role}, ${host}, stream.head - ${count}::integer + one.place, one.item, ${now()}
+    from stream, unnest(${texts}::text[]) with ordinality as one (item, place)`.execute(trx);
+}
+
+async function writeInTurn(trx: Trx, { role, host }: StreamKey, texts: readonly string[]): Promise<void> {
+  const count = texts.length;
   const { head } = await trx
     .insertInto("streams")
     .values({ role, host, head: count })
@@ -63,14 +81,8 @@ export async function recordItemsForHost(trx: Trx, { role, host }: StreamKey, it
     )
     .returning("head")
     .executeTakeFirstOrThrow();
-  const created_at = new Date(systemClock.nowMs()).toISOString();
-  const rows = items.map((item, index) => ({
-    role,
-    host,
-    seq: head - count + 1 + index,
-    item: JSON.stringify(withCurrentTrace(item)),
-    created_at,
-  }));
+  const created_at = now();
+  const rows = texts.map((item, index) => ({ role, host, seq: head - count + 1 + index, item, created_at }));
   for (const piece of chunks(rows))
     await trx
       .insertInto("outbox")
@@ -83,6 +95,16 @@ function withCurrentTrace(item: OutboxItem): OutboxItem {
   return trace === undefined || item.traceparent !== undefined ? item : { ...item, traceparent: formatTraceparent(trace) };
 }
 
+/** Networks whose row a transaction has locked already so that nobody binds them. */
+const bindingsShared = new WeakMap<Kysely<Database>, Set<string>>();
+
+/** The row of the network was locked `for share` in this transaction: `recordItems` need not do it again. */
+export function noteBindingsShared(trx: Trx, networkId: string): void {
+  const known = bindingsShared.get(trx);
+  if (known === undefined) bindingsShared.set(trx, new Set([networkId]));
+  else known.add(networkId);
+}
+
 /**
  * Whoever changes a network's parts shares, whoever binds it to a host excludes: otherwise a port that is not yet committed
  * would be missing from the view that the new host gets, and the host from those that the port is recorded for. SQLite has
@@ -90,6 +112,7 @@ function withCurrentTrace(item: OutboxItem): OutboxItem {
  */
 export async function lockBindings(trx: Trx, networkId: string, mode: "share" | "exclusive"): Promise<void> {
   if (!hasRowLocks(trx)) return;
+  if (mode === "share" && bindingsShared.get(trx)?.has(networkId) === true) return;
   const row = trx.selectFrom("networks").select("id").where("id", "=", networkId);
   await (mode === "share" ? row.forShare() : row.forNoKeyUpdate()).execute();
 }
