@@ -2,7 +2,7 @@
 import type { JetStreamClient, JetStreamManager, StreamUpdateConfig } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { errorText } from "../base/errors.ts";
-import { encodePayload } from "./payload.ts";
+import { encodePayload, isTooLarge } from "./payload.ts";
 
 export interface NotificationStream {
   /**
@@ -15,8 +15,9 @@ export interface NotificationStream {
    * Resolves when it is stored, rejects when nobody knows whether it is. The same `id` within two minutes is stored once.
    *
    * @param id unique for ever
+   * @param instead what is stored when a message has no room for `data`
    */
-  store(subject: string, data: unknown, id: string): Promise<void>;
+  store(subject: string, data: unknown, id: string, instead: () => unknown): Promise<void>;
 }
 
 export const notificationStreamName = "NOTIFY";
@@ -51,10 +52,21 @@ export class JetStreamNotifications implements NotificationStream {
     }
   }
 
-  async store(subject: string, data: unknown, id: string): Promise<void> {
+  async store(subject: string, data: unknown, id: string, instead: () => unknown): Promise<void> {
     if (this.#client === undefined) throw new Error("the stream was not opened");
-    const payload = encodePayload(data, subject, this.#nc.info?.max_payload ?? 1024 * 1024);
+    // Before anything is waited for: messages keep their order.
+    const payload = this.#encode(subject, data, instead);
     await this.#client.publish(subject, payload, { msgID: id, timeout: storeLimitMs });
+  }
+
+  #encode(subject: string, data: unknown, instead: () => unknown): Uint8Array {
+    const maxBytes = this.#nc.info?.max_payload ?? 1024 * 1024;
+    try {
+      return encodePayload(data, subject, maxBytes);
+    } catch (thrown) {
+      if (!isTooLarge(thrown)) throw thrown;
+      return encodePayload(instead(), subject, maxBytes);
+    }
   }
 }
 

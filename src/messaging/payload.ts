@@ -16,6 +16,9 @@ export function encodePayload(data: unknown, subject: string, maxBytes: number):
   return bytes;
 }
 
+/** Of what `encodePayload` throws. */
+export const isTooLarge = (thrown: unknown): boolean => thrown instanceof NetloomError && "maxBytes" in thrown.detail;
+
 export function decodePayload(text: string, subject: string): unknown {
   try {
     return JSON.parse(text);

@@ -7,6 +7,7 @@ import type { Logger } from "../../base/logger.ts";
 import { PeriodicJob } from "../../base/periodic-job.ts";
 import type { Bus } from "../../messaging/bus.ts";
 import type { NotificationStream } from "../../messaging/notification-stream.ts";
+import { isTooLarge } from "../../messaging/payload.ts";
 import { objectNotifySubject } from "../../messaging/subjects.ts";
 import type { Store } from "../store/database.ts";
 import { releaseJobLease, takeJobLease } from "../store/job-leases.ts";
@@ -124,16 +125,32 @@ export class NotificationPublisher {
     const isKept = stream !== undefined && (await this.#openStream(stream));
     const bodies = await this.#bodiesOf(notes);
     const messages = notes.map((note, index) => ({
+      note,
       subject: objectNotifySubject(note.resource, note.action, "end"),
       body: bodies[index],
       id: `${epoch}-${note.id}`,
     }));
     // All are on their way, in order, before the first is acknowledged.
-    if (isKept) await Promise.all(messages.map(({ subject, body, id }) => stream.store(subject, body, id)));
-    else {
-      for (const { subject, body } of messages) bus.publish(subject, body);
-      await bus.flush();
+    if (isKept) {
+      await Promise.all(messages.map((one) => stream.store(one.subject, one.body, one.id, () => this.#without(one.note))));
+      return;
     }
+    for (const { note, subject, body } of messages) {
+      try {
+        bus.publish(subject, body);
+      } catch (thrown) {
+        if (!isTooLarge(thrown)) throw thrown;
+        bus.publish(subject, this.#without(note));
+      }
+    }
+    await bus.flush();
+  }
+
+  /** Tried again for ever, an object that no message has room for would hold up all that come after it. */
+  #without(note: Notification): unknown {
+    const { resource, objectId: id } = note;
+    this.#deps.log.warn({ reason: `${resource} ${id} is too large for a message` }, "notification sent without its object");
+    return bodyOf(note, undefined);
   }
 
   async #openStream(stream: NotificationStream): Promise<boolean> {
