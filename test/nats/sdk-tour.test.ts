@@ -1,6 +1,6 @@
 // Every resource by the SDK of others in one process, and by their client: with `--auth none` and with a Keystone.
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, fork } from "node:child_process";
+import { type ChildProcess, execFile, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -124,4 +124,59 @@ test("the SDK goes through every resource with a login, as a member and as an ad
   ]);
   for (const name of [...forEverybody, "everything removed"]) assert.ok(member.includes(name), name);
   for (const name of [...forEverybody, ...forOperators, "everything removed"]) assert.ok(admin.includes(name), name);
+});
+
+/** One or two of each resource, as people type them; quotas not: the client asks for those of the compute side, too. */
+const commands: readonly string[] = [
+  ...["network create red", "network list", "network set --description seen red", "network show red", "ip availability list"],
+  ...["address scope create --ip-version 4 scope", "address scope list", "subnet pool create --pool-prefix 10.70.0.0/16 pool"],
+  ...["subnet pool list", "subnet create --network red --subnet-pool pool --prefix-length 26 red4", "subnet list"],
+  ...["port create --network red web", "port list", "port show web", "router create edge", "router add subnet edge red4"],
+  ...[
+    "router set --external-gateway outside edge",
+    "router show edge",
+    "floating ip create --port web outside",
+    "floating ip list",
+  ],
+  ...["security group create group", "security group rule create --protocol tcp --dst-port 80 group"],
+  ...[
+    "security group rule list group",
+    "security group list",
+    "address group create --address 192.0.2.0/24 blocks",
+    "address group list",
+  ],
+  ...[
+    "network qos policy create slow",
+    "network qos rule create --type dscp-marking --dscp-mark 10 slow",
+    "network qos rule list slow",
+  ],
+  ...["network qos rule type list", "network rbac create --type network --action access_as_shared --target-all-projects red"],
+  ...[
+    "network rbac list",
+    "port create --network red parent",
+    "network trunk create --parent-port parent trunk",
+    "network trunk list",
+  ],
+  ...["network segment list", "network segment range create --network-type vxlan --minimum 10 --maximum 20 --shared range"],
+  ...["network segment range list", "network agent list", "availability zone list --network", "network service provider list"],
+  ...["network flavor list", "extension list --network", "network l3 conntrack helper list edge"],
+  ...["network trunk delete trunk", "network set --tag blue red", "network list --tags blue"],
+];
+
+test("the openstack client has a command of each resource answered", async () => {
+  const env = { PATH: process.env["PATH"], HOME: directory };
+  const client = spawn("openstack", ["--os-auth-type", "none", "--os-endpoint", openUrl], {
+    env,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const output = { stdout: "", stderr: "" };
+  client.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
+  client.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
+  client.stdin.end(`${commands.join("\n")}\n`);
+  await once(client, "close");
+
+  assert.equal(output.stderr, "");
+  for (const name of ["red4", "edge", "203.0.113.", "slow", "blocks", "range", "trunk", "access_as_shared"]) {
+    assert.ok(output.stdout.includes(name), name);
+  }
 });

@@ -33,7 +33,7 @@ interface Case extends Ask {
 /** No 5xx but for what is not implemented and for what has run out. */
 const meant = new Set([501, 503]);
 /** Who looks here is given what a project always has: its default group, its topology. */
-const makers = /^\/v2\.0\/(security-groups|auto-allocated-topology)\b/;
+const makers = /^\/v2\.0\/(security-group(s|-rules)|auto-allocated-topology)\b/;
 const seen = new Map<number, number>();
 
 async function check({ url, ...ask }: Case): Promise<Answer> {
