@@ -7,17 +7,18 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { floatingIpItem, forwardingItem, goneItem } from "../../helpers/floating-ip-items.ts";
 import { FloatingIpHost } from "../../helpers/floating-ip-host.ts";
 import { skipWithoutRoot } from "../../helpers/namespaces.ts";
-import { keepPinging, type Pinging } from "../../helpers/packets.ts";
+import { ask, keepPinging, listen, type Listener, type Pinging } from "../../helpers/packets.ts";
 import { waitFor } from "../../helpers/wait-for.ts";
 
 describe("netloom floating-ip-agent", { skip: skipWithoutRoot }, () => {
   let host: FloatingIpHost;
   const pings: Pinging[] = [];
+  const listeners: Listener[] = [];
   beforeEach(async () => {
     host = await FloatingIpHost.create();
   });
   afterEach(async () => {
-    for (const ping of pings.splice(0)) await ping.close();
+    for (const one of [...pings.splice(0), ...listeners.splice(0)]) await one.close();
     await host.close();
   });
 
@@ -88,6 +89,33 @@ describe("netloom floating-ip-agent", { skip: skipWithoutRoot }, () => {
 
     await host.waitForTruth(rig);
     await waitFor(() => host.server.statuses["fip 11"] === "ACTIVE 1", { limitMs: 2000, what: "ACTIVE" });
+  });
+
+  test("L3-46, L3-51, L3-52: packets follow an address to its next owner, end with the way out, and begin with the router", async () => {
+    const rig = await host.addRouter(2);
+    const { place } = rig;
+    const { routerId } = place;
+    const [one = "", two = ""] = rig.instances;
+    const address = "203.0.113.11";
+    const [ofOne, ofTwo] = ["80 203.0.113.254", "81 203.0.113.254"];
+    listeners.push(await listen(one, "udp:80"), await listen(two, "udp:81"));
+    const answers = async (): Promise<readonly string[]> =>
+      Promise.all([80, 81].map((port) => ask(rig.outside, "udp", address, port)));
+    const waitForAnswers = (...wanted: readonly string[]): Promise<unknown> =>
+      waitFor(async () => (await answers()).join() === wanted.join(), { limitMs: 30_000, what: wanted.join(" and ") });
+    await host.untell(routerId);
+    const first = floatingIpItem(11, 1, { routerId, fixedIp: "10.0.0.11" });
+    host.server.commit([first]);
+    await host.start();
+    assert.deepEqual(await answers(), ["nothing", "nothing"]);
+
+    await host.tell(place);
+    await waitForAnswers(ofOne, "nothing");
+    host.server.commit([goneItem(first, 2), floatingIpItem(12, 3, { routerId, floatingIp: address, fixedIp: "10.0.0.12" })]);
+    await waitForAnswers("nothing", ofTwo);
+
+    await host.tell({ ...place, gatewayDevice: null, gatewayPortId: null, gatewayMac: null });
+    await waitForAnswers("nothing", "nothing");
   });
 
   test("while the nats-server is away floating IPs stay, and what was missed comes when it is back", async () => {
