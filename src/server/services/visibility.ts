@@ -3,7 +3,6 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from "kysely";
 import type { Store, Trx } from "../store/database.ts";
 import type { Condition } from "../store/list-rows.ts";
-import { noteBindingsShared } from "../store/outbox.ts";
 import { locksRows, type NetworkRow } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import type { RequestContext } from "./resource-service.ts";
@@ -87,9 +86,8 @@ export async function lockNetwork(
     .selectFrom("networks")
     .selectAll()
     .where("id", "=", id)
-    .$if(locksRows(store.dialect), (query) => (lock === "whole" ? query.forUpdate() : query.forShare()))
+    .$if(locksRows(store.dialect), (query) => (lock === "whole" ? query.forUpdate() : query.forKeyShare()))
     .executeTakeFirst();
   if (row === undefined || !(await seesNetwork(trx, context, row))) throw notFound("network", id);
-  noteBindingsShared(trx, id);
   return row;
 }

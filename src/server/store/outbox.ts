@@ -95,24 +95,13 @@ function withCurrentTrace(item: OutboxItem): OutboxItem {
   return trace === undefined || item.traceparent !== undefined ? item : { ...item, traceparent: formatTraceparent(trace) };
 }
 
-/** Networks whose row a transaction has locked already so that nobody binds them. */
-const bindingsShared = new WeakMap<Kysely<Database>, Set<string>>();
-
-/** The row of the network was locked `for share` in this transaction: `recordItems` need not do it again. */
-export function noteBindingsShared(trx: Trx, networkId: string): void {
-  const known = bindingsShared.get(trx);
-  if (known === undefined) bindingsShared.set(trx, new Set([networkId]));
-  else known.add(networkId);
-}
-
 /**
  * Whoever changes a network's parts shares, whoever binds it to a host excludes: otherwise a port that is not yet committed
  * would be missing from the view that the new host gets, and the host from those that the port is recorded for. SQLite has
- * one writer and needs nothing.
+ * one writer and needs nothing. Sharing late keeps it short: sharers that overlap all the time would never let anybody exclude them.
  */
 export async function lockBindings(trx: Trx, networkId: string, mode: "share" | "exclusive"): Promise<void> {
   if (!hasRowLocks(trx)) return;
-  if (mode === "share" && bindingsShared.get(trx)?.has(networkId) === true) return;
   const row = trx.selectFrom("networks").select("id").where("id", "=", networkId);
   await (mode === "share" ? row.forShare() : row.forNoKeyUpdate()).execute();
 }
