@@ -82,25 +82,34 @@ interface FoundItems {
   readonly next: SnapshotCursor | undefined;
 }
 
+interface ReadItems {
+  readonly items: readonly StreamItem[];
+  /** Of the networks that were asked for, the last one that was looked at; absent: all. */
+  readonly upTo?: string;
+}
+
 async function readItems(db: Kysely<Database>, agentId: string, cursor: SnapshotCursor): Promise<FoundItems> {
   const networkIds = await readBoundNetworkIds(db, agentId, { from: cursor.networkId, limit: networksAtOnce });
-  const items = networkIds.length === 0 ? [] : await readers[cursor.phase](db, networkIds, cursor);
+  const { items, upTo }: ReadItems =
+    networkIds.length === 0 ? { items: [] } : await readers[cursor.phase](db, networkIds, cursor);
   const last = items.at(-1);
   if (items.length >= rowsAtOnce && last !== undefined)
     return { items, next: { ...cursor, networkId: last.networkId, id: last.id } };
-  const lastNetwork = networkIds.at(-1);
-  if (networkIds.length < networksAtOnce || lastNetwork === undefined) return { items, next: nextPhase(cursor) };
+  const lastNetwork = upTo ?? networkIds.at(-1);
+  const isLast = upTo === undefined && networkIds.length < networksAtOnce;
+  if (isLast || lastNetwork === undefined) return { items, next: nextPhase(cursor) };
   return { items, next: { ...cursor, networkId: lastNetwork, id: lastId } };
 }
 
-type Reader = (db: Kysely<Database>, networkIds: readonly string[], after: SnapshotCursor) => Promise<readonly StreamItem[]>;
+type Reader = (db: Kysely<Database>, networkIds: readonly string[], after: SnapshotCursor) => Promise<ReadItems>;
 
 const readers: Readonly<Record<Phase, Reader>> = {
   async networks(db, networkIds, { networkId, id }) {
     // Of the network that the cursor is at, everything was read: that is itself.
     const ids = networkIds.filter((one) => one !== networkId || id === "");
-    if (ids.length === 0) return [];
-    return (await db.selectFrom("networks").selectAll().where("id", "in", ids).orderBy("id").execute()).map(networkItem);
+    if (ids.length === 0) return { items: [] };
+    const rows = await db.selectFrom("networks").selectAll().where("id", "in", ids).orderBy("id").execute();
+    return { items: rows.map(networkItem) };
   },
 
   async subnets(db, networkIds, { networkId, id }) {
@@ -113,19 +122,40 @@ const readers: Readonly<Record<Phase, Reader>> = {
       .orderBy("id")
       .limit(rowsAtOnce)
       .execute();
-    return rows.map(subnetItem);
+    return { items: rows.map(subnetItem) };
   },
 
   async ports(db, networkIds, { networkId, id }) {
+    const ids = await networksThatFit(db, id === lastId ? networkIds.filter((one) => one !== networkId) : networkIds);
+    const upTo = ids.at(-1);
+    if (upTo === undefined) return { items: [] };
     const rows = await db
       .selectFrom("ports")
       .selectAll()
-      .where("network_id", "in", networkIds)
+      .where("network_id", "in", ids)
       .where((eb) => eb(eb.refTuple("network_id", "id"), ">", eb.tuple(networkId, id)))
       .orderBy("network_id")
       .orderBy("id")
       .limit(rowsAtOnce)
       .execute();
-    return toPortItems(db, rows);
+    return { items: await toPortItems(db, rows), ...(upTo === networkIds.at(-1) ? {} : { upTo }) };
   },
 };
+
+/**
+ * The first ones, with so many ports as are read at once. The engines sort what they are to give some of: of fifty networks at
+ * once each row would be read and sorted five times.
+ */
+async function networksThatFit(db: Kysely<Database>, networkIds: readonly string[]): Promise<readonly string[]> {
+  if (networkIds.length === 0) return [];
+  const counted = await db
+    .selectFrom("ports")
+    .select((eb) => ["network_id", eb.fn.countAll<number | string>().as("count")])
+    .where("network_id", "in", networkIds)
+    .groupBy("network_id")
+    .execute();
+  const counts = new Map(counted.map((row) => [row.network_id, Number(row.count)]));
+  let sum = 0;
+  const end = networkIds.findIndex((id, index) => (sum += counts.get(id) ?? 0) > rowsAtOnce && index > 0);
+  return end < 0 ? networkIds : networkIds.slice(0, end);
+}

@@ -43,8 +43,9 @@ interface StoredDhcpOption {
 
 /** @param fixedIps of this port, in any order. */
 export function portModel(row: PortRow, fixedIps: readonly FixedIpRow[]): Port {
-  const ordered = [...fixedIps].sort((a, b) => a.position - b.position);
-  const options = JSON.parse(row.extra_dhcp_opts) as readonly StoredDhcpOption[];
+  const ordered = fixedIps.length < 2 ? fixedIps : [...fixedIps].sort((a, b) => a.position - b.position);
+  // Hardly any port has some.
+  const options = row.extra_dhcp_opts === "[]" ? [] : (JSON.parse(row.extra_dhcp_opts) as readonly StoredDhcpOption[]);
   return {
     id: portId(row.id),
     networkId: networkId(row.network_id),

@@ -122,6 +122,25 @@ forEachDatabase((_name, openFresh) => {
     for (const { items } of pages) assert.ok(JSON.stringify(items).length < 3000);
   });
 
+  test("a snapshot of more ports than are read at once has each of them once, whatever the networks' sizes", async () => {
+    const rig = await start();
+    const agent = rig.agent("node-1");
+    const made: string[] = [];
+    for (const count of [240, 0, 240, 240, 510, 1]) {
+      const { networkId } = await rig.network();
+      await rig.subnet(networkId, { cidr: "10.0.4.0/22" });
+      const bodies = Array.from({ length: count }, () => ({ network_id: networkId }));
+      if (count > 0) made.push(...(await rig.parts.services.ports.create(admin, bodies)).map(idOf));
+    }
+
+    const pages = [await agent.sync()];
+    for (let next = pages[0]?.next; next !== undefined; next = pages.at(-1)?.next)
+      pages.push(await agent.sync({ epoch: "", since: 0, cursor: next }));
+
+    const ports = pages.flatMap(({ items }) => items.filter(({ kind }) => kind === "port").map(({ id }) => id));
+    assert.deepEqual(ports.toSorted(), made.toSorted());
+  });
+
   test("DA-223: of two agents the one with fewer networks gets the next", async () => {
     const rig = await start();
     await rig.agent("node-1").sync();
