@@ -70,14 +70,14 @@ export interface ServerParts {
   readonly parts: readonly ApiPart[];
   readonly readiness: ApiDeps["readiness"];
   readonly metrics: () => Promise<string>;
+  /** To be told of each answered request. */
+  readonly requests: RequestFigures;
   /** For tests and tools; it looks by itself from time to time. */
   readonly failover: Pick<AgentFailover, "pass">;
   /** The same for routers. */
   readonly l3Failover: Pick<AgentFailover, "pass">;
   /** Stops answering agents and publishes what is committed; store and bus stay open. */
   close(): Promise<void>;
-  /** To be told of each answered request. */
-  readonly requests: RequestFigures;
 }
 
 export async function composeServer(base: ServerBase): Promise<ServerParts> {
@@ -87,6 +87,7 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const control = controlSender(bus, log);
   const scheduling = composeScheduling(base);
   const { liveness, scheduler, deps, autoSchedule, failover, l3 } = scheduling;
+  const requests = new RequestFigures();
   const publisher = new OutboxPublisher({ store, bus, epoch, clock, log });
   const { enableNewAgents = true } = base;
   const heartbeats = new HeartbeatService({ store, clock, log, epoch, liveness, control, enableNewAgents });
@@ -94,7 +95,6 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   await publisher.start();
   heartbeats.start();
   pruner.start();
-  const requests = new RequestFigures();
   const paging = base.maxPageBytes === undefined ? {} : { maxPageBytes: base.maxPageBytes };
   const registration = new AgentRegistration({ store, clock, liveness, enableNewAgents });
   const sync = new AgentSync({ store, epoch, scheduler, autoSchedule, registration, ...paging });
