@@ -63,7 +63,8 @@ def tour_networks():
     check(from_pool.cidr.endswith("/26") and from_pool.cidr.startswith("10.64."), "cidr from the pool")
     api.set_tags(net, ["blue", "green"])
     check(sorted(api.get_network(net.id).tags) == ["blue", "green"], "tags")
-    check([each.id for each in api.networks(tags="blue")] == [net.id], "networks by tag")
+    check(net.id in [each.id for each in api.networks(tags="blue")], "networks by tag")
+    check(net.id not in [each.id for each in api.networks(tags="red")], "networks by another tag")
     passed("tag")
     return net, from_pool
 
