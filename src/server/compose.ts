@@ -39,6 +39,7 @@ import { defaultNetworkSettings, type NetworkSettings } from "./services/network
 import type { ServiceDeps } from "./services/service-deps.ts";
 import type { Store } from "./store/database.ts";
 import { readEpoch } from "./store/epoch.ts";
+import type { StreamKey } from "./store/outbox.ts";
 
 export interface ServerBase {
   readonly store: Store;
@@ -90,7 +91,8 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const requests = new RequestFigures();
   const publisher = new OutboxPublisher({ store, bus, epoch, clock, log });
   const { enableNewAgents = true } = base;
-  const heartbeats = new HeartbeatService({ store, clock, log, epoch, liveness, control, enableNewAgents });
+  const recentHead = (stream: StreamKey): number | undefined => publisher.headOf(stream);
+  const heartbeats = new HeartbeatService({ store, clock, log, epoch, liveness, control, enableNewAgents, recentHead });
   const pruner = new OutboxPruner({ store, clock, log, seen: () => heartbeats.seen() });
   await publisher.start();
   heartbeats.start();

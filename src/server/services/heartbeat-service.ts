@@ -21,6 +21,8 @@ export interface HeartbeatDeps {
   readonly liveness: LivenessTable;
   /** Tells one agent; a lost message is told again after its next heartbeat. */
   readonly control: (stream: StreamKey, message: ControlMessage) => void;
+  /** Head of a stream as it was a moment ago; spares a look for each heartbeat of an agent that has seen all. */
+  readonly recentHead?: (stream: StreamKey) => number | undefined;
   readonly flushMs?: number;
   /** Whether an agent that is new here starts switched on. */
   readonly enableNewAgents?: boolean;
@@ -115,6 +117,8 @@ export class HeartbeatService {
     const { epoch, store, control } = this.#deps;
     if (seen.epoch !== epoch) return control(stream, { action: "resync", reason: "another epoch" });
     this.#seen.set(`${stream.role}\0${stream.host}`, { ...stream, upTo: seen.seq });
+    // What came since is too young to be missed.
+    if (this.#deps.recentHead?.(stream) === seen.seq) return;
     const head = await readHead(store.db, stream);
     if (seen.seq === head) return;
     const next = await store.db
