@@ -60,7 +60,12 @@ function skip(files: readonly string[], reason: string): void {
 
 await run(checkSteps(), 2);
 const needRoot = [...testFiles("netns"), ...testFiles("e2e")];
-const parallel = [...testFiles("contract"), ...testFiles("nats"), ...(isRoot ? testFiles("netns") : [])];
+const parallel = [
+  ...testFiles("system"),
+  ...testFiles("contract"),
+  ...testFiles("nats"),
+  ...(isRoot ? testFiles("netns") : []),
+];
 await runReal("tests with databases, NATS and namespaces", parallel, 2);
 if (isRoot) {
   // One at a time: they measure how long a start and an end take, and two would share two cores.
