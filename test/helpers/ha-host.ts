@@ -76,20 +76,20 @@ export class HaHost {
 
   /** A bridge of the host, wired to one of the same name in `wires`, which joins all hosts. */
   async wire(bridge: string, wires: string): Promise<void> {
+    const end = `w${Math.random().toString(36).slice(2, 12)}`;
+    await sh("ip", "-n", wires, "link", "add", end, "type", "veth", "peer", "name", end, "netns", this.#namespace);
+    await sh("ip", "-n", wires, "link", "set", end, "master", bridge, "up");
     const add = ["ip", "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0"];
-    const bring = async (): Promise<true> => {
-      // An agent that was told of the network first has made it; and one that leaves the network takes it away.
+    const join = async (): Promise<true> => {
+      // An agent that was told of the network first has made it; one that leaves the network takes it away until we are in it.
       await this.inside(...add).catch(async (thrown: unknown) => {
         if (!String(thrown).includes("File exists")) throw thrown;
       });
       await this.inside("ip", "link", "set", bridge, "up");
+      await this.inside("ip", "link", "set", end, "master", bridge, "up");
       return true;
     };
-    await waitFor(bring, { limitMs: 10_000, what: `bridge ${bridge}` });
-    const end = `w${Math.random().toString(36).slice(2, 12)}`;
-    await sh("ip", "-n", wires, "link", "add", end, "type", "veth", "peer", "name", end, "netns", this.#namespace);
-    await sh("ip", "-n", wires, "link", "set", end, "master", bridge, "up");
-    await this.inside("ip", "link", "set", end, "master", bridge, "up");
+    await waitFor(join, { limitMs: 10_000, what: `bridge ${bridge}` });
   }
 
   /** Whether its agents reach NATS; nothing else goes that way. */
