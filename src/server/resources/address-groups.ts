@@ -20,6 +20,7 @@ import { type Change, StandardService, type StandardSpec } from "../services/sta
 import type { Trx } from "../store/database.ts";
 import type { Database } from "../store/schema.ts";
 import type { AddressGroupsTable } from "../store/schema-kept.ts";
+import { standardColumns } from "../store/list-rows.ts";
 
 type Row = Selectable<AddressGroupsTable>;
 
@@ -85,15 +86,7 @@ const spec: StandardSpec<Row> = {
   quota: "address_group",
   listed: {
     table: "address_groups",
-    columns: {
-      id: "id",
-      name: "name",
-      description: "description",
-      project_id: "project_id",
-      revision_number: "revision_number",
-      created_at: "created_at",
-      updated_at: "updated_at",
-    },
+    columns: { ...standardColumns },
     filters: { shared: sharedFilter(type) },
   },
   visible: (context) => visibleObjects(context, type),

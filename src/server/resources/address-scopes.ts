@@ -13,6 +13,7 @@ import { type Change, StandardService, type StandardSpec } from "../services/sta
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
 import type { Trx } from "../store/database.ts";
 import type { AddressScopesTable, Database } from "../store/schema.ts";
+import { standardColumns } from "../store/list-rows.ts";
 
 type Row = Selectable<AddressScopesTable>;
 
@@ -30,16 +31,7 @@ const spec: StandardSpec<Row> = {
   resource: addressScopeResource,
   listed: {
     table: "address_scopes",
-    columns: {
-      id: "id",
-      name: "name",
-      description: "description",
-      project_id: "project_id",
-      ip_version: "ip_version",
-      revision_number: "revision_number",
-      created_at: "created_at",
-      updated_at: "updated_at",
-    },
+    columns: { ...standardColumns, ip_version: "ip_version" },
     filters: { shared: sharedFilter(type) },
   },
   visible: (context) => visibleObjects(context, type),

@@ -15,6 +15,7 @@ import { type Change, type Created, StandardService, type StandardSpec } from ".
 import type { Trx } from "../store/database.ts";
 import { flag, hasRowLocks } from "../store/rows.ts";
 import type { Database, NetworkSegmentRangesTable } from "../store/schema.ts";
+import { standardColumns } from "../store/list-rows.ts";
 
 type Row = Selectable<NetworkSegmentRangesTable>;
 
@@ -45,17 +46,7 @@ const spec: StandardSpec<Row> = {
   resource,
   listed: {
     table: "network_segment_ranges",
-    columns: {
-      id: "id",
-      name: "name",
-      description: "description",
-      project_id: "project_id",
-      network_type: "network_type",
-      physical_network: "physical_network",
-      revision_number: "revision_number",
-      created_at: "created_at",
-      updated_at: "updated_at",
-    },
+    columns: { ...standardColumns, network_type: "network_type", physical_network: "physical_network" },
     filters: {},
   },
   visible: () => undefined,

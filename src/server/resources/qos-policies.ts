@@ -20,6 +20,7 @@ import type { Trx } from "../store/database.ts";
 import { flag, inChunks } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import { registerQosRuleTypes } from "./qos-rule-types.ts";
+import { standardColumns } from "../store/list-rows.ts";
 
 const type = "qos_policy";
 
@@ -46,16 +47,7 @@ const spec: StandardSpec<QosPolicyRow> = {
   resource: qosPolicyResource,
   listed: {
     table: "qos_policies",
-    columns: {
-      id: "id",
-      name: "name",
-      description: "description",
-      project_id: "project_id",
-      is_default: "is_default",
-      revision_number: "revision_number",
-      created_at: "created_at",
-      updated_at: "updated_at",
-    },
+    columns: { ...standardColumns, is_default: "is_default" },
     filters: { shared: sharedFilter(type) },
   },
   visible: (context) => visibleObjects(context, type),

@@ -24,6 +24,7 @@ import { type Change, type Created, StandardService, type StandardSpec } from ".
 import type { Trx } from "../store/database.ts";
 import { flag, inChunks } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
+import { standardColumns } from "../store/list-rows.ts";
 
 const type = "security_group";
 
@@ -69,16 +70,7 @@ const specOf = (deps: ServiceDeps): StandardSpec<SecurityGroupRow> => ({
   quota: "security_group",
   listed: {
     table: "security_groups",
-    columns: {
-      id: "id",
-      name: "name",
-      description: "description",
-      project_id: "project_id",
-      stateful: "stateful",
-      revision_number: "revision_number",
-      created_at: "created_at",
-      updated_at: "updated_at",
-    },
+    columns: { ...standardColumns, stateful: "stateful" },
     filters: { shared: sharedFilter(type) },
   },
   visible: (context) => visibleObjects(context, type),

@@ -23,6 +23,7 @@ import {
 import type { Trx } from "../store/database.ts";
 import type { SubnetPoolRow } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
+import { standardColumns } from "../store/list-rows.ts";
 
 const type = "subnetpool";
 
@@ -50,10 +51,7 @@ function specOf(deps: ServiceDeps): StandardSpec<SubnetPoolRow> {
     listed: {
       table: "subnet_pools",
       columns: {
-        id: "id",
-        name: "name",
-        description: "description",
-        project_id: "project_id",
+        ...standardColumns,
         ip_version: "ip_version",
         default_prefixlen: "default_prefixlen",
         min_prefixlen: "min_prefixlen",
@@ -61,9 +59,6 @@ function specOf(deps: ServiceDeps): StandardSpec<SubnetPoolRow> {
         default_quota: "default_quota",
         address_scope_id: "address_scope_id",
         is_default: "is_default",
-        revision_number: "revision_number",
-        created_at: "created_at",
-        updated_at: "updated_at",
       },
       filters: { shared: sharedFilter(type) },
     },

@@ -4,7 +4,7 @@ import { type Kysely, type SqlBool, sql } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import { trunkResource } from "../../types/resources/trunks.ts";
 import type { Trx } from "../store/database.ts";
-import type { Condition } from "../store/list-rows.ts";
+import { type Condition, standardColumns } from "../store/list-rows.ts";
 import { chunks, flag } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import { common } from "./present.ts";
@@ -26,18 +26,7 @@ const spec: StandardSpec<TrunkRow> = {
   quota: "trunk",
   listed: {
     table: "trunks",
-    columns: {
-      id: "id",
-      name: "name",
-      description: "description",
-      project_id: "project_id",
-      admin_state_up: "admin_state_up",
-      port_id: "port_id",
-      status: "status",
-      revision_number: "revision_number",
-      created_at: "created_at",
-      updated_at: "updated_at",
-    },
+    columns: { ...standardColumns, admin_state_up: "admin_state_up", port_id: "port_id", status: "status" },
     filters: {},
   },
   visible: visibleTrunks,

@@ -16,6 +16,17 @@ export interface ListedTable {
   readonly filters: Readonly<Record<string, (values: readonly Value[], projectId: string) => Condition>>;
 }
 
+/** What tables with the columns of `StandardColumns` are listed by. */
+export const standardColumns = {
+  id: "id",
+  name: "name",
+  description: "description",
+  project_id: "project_id",
+  revision_number: "revision_number",
+  created_at: "created_at",
+  updated_at: "updated_at",
+} as const;
+
 export interface RowQuery {
   readonly filters: readonly { readonly attribute: string; readonly values: readonly Value[] }[];
   readonly sorts: readonly { readonly key: string; readonly direction: "asc" | "desc" }[];
