@@ -1,14 +1,9 @@
 // The client of others against this server: what its users type for routers and floating IPs.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { after, before, suite, test } from "node:test";
-import { promisify } from "node:util";
 import { skipWithoutRoot } from "../helpers/namespaces.ts";
 import { NetloomUp } from "../helpers/netloom-up.ts";
-
-type Row = Readonly<Record<string, unknown>>;
-
-const execute = promisify(execFile);
+import { type Row, typedClients } from "../helpers/typed-clients.ts";
 
 suite("openstack client", { skip: skipWithoutRoot }, () => {
   let up: NetloomUp;
@@ -26,15 +21,7 @@ suite("openstack client", { skip: skipWithoutRoot }, () => {
   });
   after(() => up.destroy());
 
-  /** Rejects with what the client says when it does not end with 0. */
-  async function openstack(...args: readonly string[]): Promise<string> {
-    const env = { PATH: process.env["PATH"], HOME: up.stateDir };
-    const login = ["--os-auth-type", "none", "--os-endpoint", up.url];
-    return (await execute("openstack", [...login, ...args], { env })).stdout;
-  }
-
-  const json = async <T = Row>(...args: readonly string[]): Promise<T> =>
-    JSON.parse(await openstack(...args, "-f", "json")) as T;
+  const { openstack, json } = typedClients(() => up.url);
 
   const address = "203.0.113.77";
 

@@ -1,16 +1,10 @@
 // QoS policies, trunks, helpers of routers and bindings of ports as people type them: by the openstack client, and by the command
 // line of our own. The server here is only its API on a database in memory: nothing of it needs agents.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { after, before, suite, test } from "node:test";
-import { promisify } from "node:util";
 import { skipWithoutRoot } from "../helpers/namespaces.ts";
-import { netloom } from "../helpers/netloom-up.ts";
 import { RealApi } from "../helpers/real-api.ts";
-
-type Row = Readonly<Record<string, unknown>>;
-
-const execute = promisify(execFile);
+import { type Row, typedClients } from "../helpers/typed-clients.ts";
 
 // The openstack client is there where the packages of root's tests are.
 suite("QoS and trunks of clients", { skip: skipWithoutRoot }, () => {
@@ -25,20 +19,7 @@ suite("QoS and trunks of clients", { skip: skipWithoutRoot }, () => {
   });
   after(() => api.close());
 
-  async function openstack(...args: readonly string[]): Promise<string> {
-    const env = { PATH: process.env["PATH"], HOME: "/nonexistent" };
-    return (await execute("openstack", ["--os-auth-type", "none", "--os-endpoint", url, ...args], { env })).stdout;
-  }
-
-  const json = async <T = Row>(...args: readonly string[]): Promise<T> =>
-    JSON.parse(await openstack(...args, "-f", "json")) as T;
-
-  /** Of our own command line; must succeed. */
-  async function own<T = Row>(...args: readonly string[]): Promise<T> {
-    const result = await netloom([...args, "-o", "json"], { NETLOOM_URL: url });
-    assert.equal(result.exitCode, 0, `${args.join(" ")}: ${result.stderr}`);
-    return (result.stdout === "" ? {} : JSON.parse(result.stdout)) as T;
-  }
+  const { openstack, json, own } = typedClients(() => url);
 
   // Each command of this client takes a second and more: only what is different for it.
   test("the openstack client makes policies with rules, and a network that has one", async () => {

@@ -1,16 +1,11 @@
 // Security groups and address groups as people type them: by the openstack client, and by the command line of our own. The
 // server here is only its API on a database in memory: nothing of it needs agents.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { after, before, suite, test } from "node:test";
-import { promisify } from "node:util";
 import { skipWithoutRoot } from "../helpers/namespaces.ts";
 import { netloom } from "../helpers/netloom-up.ts";
 import { RealApi } from "../helpers/real-api.ts";
-
-type Row = Readonly<Record<string, unknown>>;
-
-const execute = promisify(execFile);
+import { type Row, typedClients } from "../helpers/typed-clients.ts";
 
 // The openstack client is there where the packages of root's tests are.
 suite("security groups of clients", { skip: skipWithoutRoot }, () => {
@@ -23,20 +18,7 @@ suite("security groups of clients", { skip: skipWithoutRoot }, () => {
   });
   after(() => api.close());
 
-  async function openstack(...args: readonly string[]): Promise<string> {
-    const env = { PATH: process.env["PATH"], HOME: "/nonexistent" };
-    return (await execute("openstack", ["--os-auth-type", "none", "--os-endpoint", url, ...args], { env })).stdout;
-  }
-
-  const json = async <T = Row>(...args: readonly string[]): Promise<T> =>
-    JSON.parse(await openstack(...args, "-f", "json")) as T;
-
-  /** Of our own command line; must succeed. */
-  async function own<T = Row>(...args: readonly string[]): Promise<T> {
-    const result = await netloom([...args, "-o", "json"], { NETLOOM_URL: url });
-    assert.equal(result.exitCode, 0, `${args.join(" ")}: ${result.stderr}`);
-    return (result.stdout === "" ? {} : JSON.parse(result.stdout)) as T;
-  }
+  const { openstack, json, own } = typedClients(() => url);
 
   test("the openstack client makes groups, rules and ports that have them", async () => {
     const [web, office] = await Promise.all([

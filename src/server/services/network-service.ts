@@ -16,7 +16,7 @@ import { changeNetworkSharing, shareNetworks } from "./network-sharing.ts";
 import { presentNetwork } from "./present.ts";
 import { changedPolicy, withPolicies } from "./qos-policy-rows.ts";
 import { takeQuota } from "./quota-guard.ts";
-import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
+import { byId, type Attributes, type ListQuery, type RequestContext, type ResourceService } from "./resource-service.ts";
 import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
 import { checkRevision, forbidden, notFound, projectOf, someOf, type ServiceDeps, timestamp } from "./service-deps.ts";
 import { forgetSharing, readShared, sharedFilter } from "./sharing.ts";
@@ -72,8 +72,7 @@ class NetworkService implements ResourceService {
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const query: ListQuery = { filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false };
-    const [network] = await this.list(context, query);
+    const [network] = await this.list(context, byId(id));
     if (network === undefined) throw notFound("network", id);
     return network;
   }

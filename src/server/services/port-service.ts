@@ -22,7 +22,7 @@ import {
   releasePort,
 } from "./port-uses.ts";
 import { type PortSurroundings, presentPort } from "./present.ts";
-import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
+import { byId, type Attributes, type ListQuery, type RequestContext, type ResourceService } from "./resource-service.ts";
 import { touchRouters } from "./router-rows.ts";
 import { notFound, serverContext, type ServiceDeps } from "./service-deps.ts";
 import { checkNoTrunk, readTrunkDetails } from "./trunk-rows.ts";
@@ -94,8 +94,7 @@ class PortService implements ResourceService {
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const query: ListQuery = { filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false };
-    const [port] = await this.list(context, query);
+    const [port] = await this.list(context, byId(id));
     if (port === undefined) throw notFound("port", id);
     return port;
   }

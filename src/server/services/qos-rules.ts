@@ -7,7 +7,14 @@ import type { QosRuleKind } from "../../types/resources/qos-rules.ts";
 import type { Trx } from "../store/database.ts";
 import type { Condition, ListedTable } from "../store/list-rows.ts";
 import { presentQosRule, type QosPolicyRow, type QosRuleRow } from "./qos-policy-rows.ts";
-import type { Attributes, ListQuery, RequestContext, ResourceReader, ResourceService } from "./resource-service.ts";
+import {
+  byId,
+  type Attributes,
+  type ListQuery,
+  type RequestContext,
+  type ResourceReader,
+  type ResourceService,
+} from "./resource-service.ts";
 import { number, type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { visibleObjects } from "./sharing.ts";
 import { StandardReader, type StandardService } from "./standard-service.ts";
@@ -43,7 +50,7 @@ export class QosRules implements ResourceService {
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const [rule] = await this.list(context, { filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false });
+    const [rule] = await this.list(context, byId(id));
     if (rule === undefined) throw this.#notFound(id);
     return rule;
   }

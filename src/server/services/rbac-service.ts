@@ -9,7 +9,7 @@ import { locksRows } from "../store/rows.ts";
 import type { RbacPoliciesTable } from "../store/schema.ts";
 import { followPolicies } from "./network-sharing.ts";
 import { takeQuota } from "./quota-guard.ts";
-import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
+import { byId, type Attributes, type ListQuery, type RequestContext, type ResourceService } from "./resource-service.ts";
 import { projectOf, type ServiceDeps, someOf, text, timestamp } from "./service-deps.ts";
 import { findUncovered, readTargets, type SharedAction, sharedKindOf } from "./shared-objects.ts";
 
@@ -51,8 +51,7 @@ export class RbacPolicies implements ResourceService {
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const query: ListQuery = { filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false };
-    const [policy] = await this.list(context, query);
+    const [policy] = await this.list(context, byId(id));
     if (policy === undefined) throw missing(id);
     return policy;
   }

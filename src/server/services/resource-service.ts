@@ -43,6 +43,13 @@ export interface ListQuery {
   readonly changedSince?: string;
 }
 
+/** The list that has the one object, or nothing. */
+export const byId = (id: string): ListQuery => ({
+  filters: [{ attribute: "id", values: [id] }],
+  sorts: [],
+  pageReverse: false,
+});
+
 export interface ResourceReader {
   /** Items with every attribute; the route drops what was not asked for. */
   list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]>;

@@ -9,7 +9,7 @@ import { plugAddedPorts, unhostEverywhere } from "../store/router-hosting.ts";
 import { chunks, flag, type RouterRow } from "../store/rows.ts";
 import { readLimit, takeQuota } from "./quota-guard.ts";
 import { checkPoliciesUsable } from "./qos-policy-rows.ts";
-import type { Attributes, ListQuery, RequestContext } from "./resource-service.ts";
+import { byId, type Attributes, type ListQuery, type RequestContext } from "./resource-service.ts";
 import {
   changedGatewayPolicy,
   changeGateway,
@@ -69,8 +69,7 @@ class Routers implements RouterService {
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const query: ListQuery = { filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false };
-    const [router] = await this.list(context, query);
+    const [router] = await this.list(context, byId(id));
     if (router === undefined) throw notFound("router", id);
     return router;
   }

@@ -11,12 +11,14 @@ import { type SharedAction, sharedKindOf } from "./shared-objects.ts";
 
 const everybody = "*";
 
+/** Ids of those that are shared with everybody or with the project. */
+const sharedIds = (type: SharedType, projectId: string) => sql`select object_id from rbac_policies
+  where object_type = ${type} and action = 'access_as_shared' and target_project in (${everybody}, ${projectId})`;
+
 /** Own objects and those shared with the caller; `undefined`: everything. */
 export function visibleObjects({ isAdmin, projectId }: RequestContext, type: SharedType): Condition | undefined {
   if (isAdmin) return undefined;
-  const shared = sql`select object_id from rbac_policies
-    where object_type = ${type} and action = 'access_as_shared' and target_project in (${everybody}, ${projectId})`;
-  return sql<SqlBool>`(project_id = ${projectId} or id in (${shared}))`;
+  return sql<SqlBool>`(project_id = ${projectId} or id in (${sharedIds(type, projectId)}))`;
 }
 
 /**
@@ -51,8 +53,7 @@ export async function lockVisible(
 export const sharedFilter =
   (type: SharedType, column = "id"): ListedTable["filters"][string] =>
   (values, projectId) => {
-    const shared = sql`select object_id from rbac_policies
-      where object_type = ${type} and action = 'access_as_shared' and target_project in (${everybody}, ${projectId})`;
+    const shared = sharedIds(type, projectId);
     const id = sql.ref(column);
     return anyOf(
       values.map((value) => (value === true ? sql<SqlBool>`${id} in (${shared})` : sql<SqlBool>`${id} not in (${shared})`)),

@@ -9,7 +9,14 @@ import { type Condition, type ListedTable, listRows } from "../store/list-rows.t
 import { chunks, locksRows } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import { type QuotaName, takeQuota } from "./quota-guard.ts";
-import type { Attributes, ListQuery, RequestContext, ResourceReader, ResourceService } from "./resource-service.ts";
+import {
+  byId,
+  type Attributes,
+  type ListQuery,
+  type RequestContext,
+  type ResourceReader,
+  type ResourceService,
+} from "./resource-service.ts";
 import { checkRevision, forbidden, type ServiceDeps, timestamp } from "./service-deps.ts";
 
 export interface StandardRow {
@@ -74,8 +81,6 @@ interface Wanted<Row> {
 export function missing(resource: ResourceDeclaration, id: string): ApiFault {
   return new ApiFault(resource.notFound, `${resource.title} ${id} could not be found.`);
 }
-
-const byId = (id: string): ListQuery => ({ filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false });
 
 export class StandardReader<Row> implements ResourceReader {
   readonly #store: Store;

@@ -12,7 +12,7 @@ import { checkMtu } from "./network-rules.ts";
 import { removeSubnetLeases } from "./port-rows.ts";
 import { presentSubnet } from "./present.ts";
 import { takeQuota } from "./quota-guard.ts";
-import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
+import { byId, type Attributes, type ListQuery, type RequestContext, type ResourceService } from "./resource-service.ts";
 import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
 import { forgetSubnet, greetSubnet } from "./router-subnet-events.ts";
 import { checkRevision, forbidden, notFound, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
@@ -73,8 +73,7 @@ class SubnetService implements ResourceService {
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const query: ListQuery = { filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false };
-    const [subnet] = await this.list(context, query);
+    const [subnet] = await this.list(context, byId(id));
     if (subnet === undefined) throw notFound("subnet", id);
     return subnet;
   }

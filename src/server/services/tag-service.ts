@@ -9,7 +9,7 @@ import { translated } from "../store/engine-errors.ts";
 import { type Condition, listRows } from "../store/list-rows.ts";
 import { locksRows } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
-import type { ListQuery, RequestContext } from "./resource-service.ts";
+import { byId, type RequestContext } from "./resource-service.ts";
 import { checkRevision, forbidden, type ServiceDeps, timestamp } from "./service-deps.ts";
 
 export interface Taggable {
@@ -34,8 +34,6 @@ export interface TagChange {
   readonly id: string;
   readonly expectedRevision?: number | undefined;
 }
-
-const byId = (id: string): ListQuery => ({ filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false });
 
 /** Of the objects of one kind. */
 export class TagService {
