@@ -1,5 +1,7 @@
 // Creating ports, one or hundreds, in a few queries.
+import { formatTraceparent, type TraceContext } from "../../base/trace-context.ts";
 import { deviceOwners } from "../../model/device-names.ts";
+import type { StreamItem } from "../../types/agent-messages.ts";
 import { slotsForNewPort } from "../ipam/address-slots.ts";
 import { allocateAddresses } from "../ipam/allocator.ts";
 import type { Trx } from "../store/database.ts";
@@ -30,15 +32,23 @@ export interface CreatedPort extends PortWithAddresses {
   readonly securityGroups: readonly string[];
 }
 
+interface NewPorts {
+  readonly context: RequestContext;
+  readonly bodies: readonly Attributes[];
+  readonly takesQuota: boolean;
+  readonly traces?: readonly (TraceContext | undefined)[];
+}
+
 /**
  * In the order of `bodies`.
  *
  * @param takesQuota as a client's do: ports of the server's own count where they belong to a project, and are never refused
+ * @param traces of the requests of the bodies, where these are several
  */
 export async function createPorts(
   trx: Trx,
   deps: ServiceDeps,
-  { context, bodies, takesQuota }: { context: RequestContext; bodies: readonly Attributes[]; takesQuota: boolean },
+  { context, bodies, takesQuota, traces = [] }: NewPorts,
 ): Promise<CreatedPort[]> {
   const networks = await lockNetworks(trx, deps, { context, bodies });
   const drafts = await draftPorts(trx, deps, { context, bodies, networks });
@@ -51,9 +61,10 @@ export async function createPorts(
   const created = addressed.map((port, index) => ({ ...port, securityGroups: groups[index] ?? [] }));
   await insertPorts(trx, created);
   const byNetwork = Map.groupBy(created, (port) => port.row.network_id);
+  const traceOf = new Map(created.map((port, index) => [port, traces[index]]));
   const receivers = new Map<string, number | undefined>();
   for (const [networkId, ports] of byNetwork) {
-    const items = ports.map((port) => portItem(port.row, port.fixedIps));
+    const items = ports.map((port) => traced(portItem(port.row, port.fixedIps), traceOf.get(port)));
     receivers.set(networkId, (await deps.events.recordItems(trx, networkId, items))?.length);
   }
   for (const [networkId, ports] of byNetwork) {
@@ -65,6 +76,9 @@ export async function createPorts(
   }
   return created;
 }
+
+const traced = (item: StreamItem, trace: TraceContext | undefined): StreamItem =>
+  trace === undefined ? item : { ...item, traceparent: formatTraceparent(trace) };
 
 async function lockNetworks(
   trx: Trx,

@@ -9,6 +9,7 @@ import { inChunks, type NetworkRow, type PortRow } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import { portDeleteItem, portModel } from "../store/stream-items.ts";
 import { createPorts } from "./port-create.ts";
+import { PortCreator } from "./port-create-group.ts";
 import { inSecurityGroups, readPortGroups } from "./port-security-groups.ts";
 import { type PortWithAddresses, removeLeases, removePortRows, withAddresses } from "./port-rows.ts";
 import { changePort, type LockedPort, lockPort, type PortChange } from "./port-update.ts";
@@ -81,9 +82,11 @@ export function createPortService(deps: ServiceDeps): ResourceService {
 
 class PortService implements ResourceService {
   readonly #deps: ServiceDeps;
+  readonly #creator: PortCreator;
 
   constructor(deps: ServiceDeps) {
     this.#deps = deps;
+    this.#creator = new PortCreator(deps);
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
@@ -100,10 +103,7 @@ class PortService implements ResourceService {
   }
 
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
-    const created = await this.#deps.store.transaction(async (trx) => {
-      await checkDevicesOwned(trx, context, bodies);
-      return createPorts(trx, this.#deps, { context, bodies, takesQuota: true });
-    });
+    const created = await this.#creator.create(context, bodies);
     // New ports are no trunk's.
     return created.map(({ row, ...around }) => this.#present(row, around));
   }

@@ -1,6 +1,6 @@
 // Changes that users outside of netloom are to hear of: noted by triggers in the transaction of the change, kept until NATS has them.
 import { type Kysely, sql } from "kysely";
-import { currentTrace, formatTraceparent } from "../../base/trace-context.ts";
+import { currentTrace, formatTraceparent, type TraceContext } from "../../base/trace-context.ts";
 import type { Database } from "./schema.ts";
 
 export interface Notification {
@@ -30,6 +30,21 @@ export async function stampNotifications(trx: Kysely<Database>, nowMs: number): 
     })
     .where("created_at", "is", null)
     .execute();
+}
+
+/** The same for objects that different requests asked for in one transaction. */
+export async function stampObjects(
+  trx: Kysely<Database>,
+  objects: readonly { readonly id: string; readonly trace: TraceContext | undefined }[],
+  nowMs: number,
+): Promise<void> {
+  const rows = objects.map(({ id, trace }) => {
+    const traceparent = trace === undefined ? null : formatTraceparent(trace);
+    return sql`(cast(${id} as text), cast(${trace?.requestId ?? null} as text), cast(${traceparent} as text))`;
+  });
+  await sql`with asked (object_id, request_id, traceparent) as (values ${sql.join(rows)})
+    update notifications set request_id = asked.request_id, traceparent = asked.traceparent, created_at = ${new Date(nowMs).toISOString()}
+    from asked where notifications.object_id = asked.object_id and notifications.created_at is null`.execute(trx);
 }
 
 /** The oldest ones. */

@@ -1,0 +1,89 @@
+// Ports that several ask for at the same time on one network are made in one transaction; nobody may notice.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readNotifications } from "../../../src/server/store/notifications.ts";
+import type { Store } from "../../../src/server/store/database.ts";
+import { forEachDatabase } from "../../helpers/databases.ts";
+import { RealApi } from "../../helpers/real-api.ts";
+
+/** How many transactions this process has committed meanwhile. */
+async function commitsDuring(store: Store, work: () => Promise<unknown>): Promise<number> {
+  let commits = 0;
+  const stop = store.onCommitted(() => {
+    commits += 1;
+  });
+  await work();
+  stop();
+  return commits;
+}
+
+interface Wish {
+  readonly project?: string;
+  readonly attributes?: Readonly<Record<string, unknown>>;
+}
+
+const traceIdOf = (index: number): string => String(index + 1).repeat(32);
+
+forEachDatabase((_engine, openFresh) => {
+  async function site() {
+    const store = await openFresh();
+    const api = new RealApi(store);
+    const { id } = await api.create("network", { shared: true, project_id: "blue" });
+    await api.create("subnet", { network_id: id, ip_version: 4, cidr: "10.0.0.0/24" });
+    const ask = (wishes: readonly Wish[]) =>
+      Promise.all(
+        wishes.map(({ project = "blue", attributes = {} }, index) =>
+          api.ask("/v2.0/ports", {
+            method: "POST",
+            body: { port: { network_id: id, ...attributes } },
+            headers: { "x-project-id": project, traceparent: `00-${traceIdOf(index)}-${"a".repeat(16)}-01` },
+          }),
+        ),
+      );
+    return { store, id, ask };
+  }
+
+  test("eight at once are made in fewer transactions, and each is told and traced as its own request", async () => {
+    const { store, ask } = await site();
+    await ask([{}]);
+    let answers: Awaited<ReturnType<typeof ask>> = [];
+    const commits = await commitsDuring(store, async () => {
+      answers = await ask(Array.from({ length: 8 }, () => ({})));
+    });
+    assert.ok(commits < 8, `${commits} commits`);
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([201]));
+    const notes = await readNotifications(store.db, 1000);
+    answers.forEach(({ body, headers }, index) => {
+      const note = notes.find((one) => one.objectId === body.port.id);
+      assert.equal(note?.requestId, headers["x-openstack-request-id"]);
+      assert.equal(note?.traceparent?.split("-")[1], traceIdOf(index));
+    });
+    const ips = answers.map(({ body }) => body.port.fixed_ips[0].ip_address);
+    assert.equal(new Set(ips).size, 8);
+  });
+
+  test("one that cannot be made fails alone, with its own error", async () => {
+    const { ask } = await site();
+    const taken = { attributes: { fixed_ips: [{ ip_address: "10.0.0.77" }] } };
+    await ask([taken]);
+    const answers = await ask([{}, taken, { attributes: { qos_policy_id: crypto.randomUUID() } }, {}]);
+    assert.deepEqual(
+      answers.map(({ status, body }) => [status, body.NeutronError?.type]),
+      [
+        [201, undefined],
+        [409, "IpAddressAlreadyAllocated"],
+        [404, "QosPolicyNotFound"],
+        [201, undefined],
+      ],
+    );
+  });
+
+  test("ports of different projects are not mixed up", async () => {
+    const { ask } = await site();
+    const answers = await ask(["blue", "red", "blue", "green"].map((project) => ({ project })));
+    assert.deepEqual(
+      answers.map(({ body }) => body.port.project_id),
+      ["blue", "red", "blue", "green"],
+    );
+  });
+});
