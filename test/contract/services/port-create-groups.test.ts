@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { readNotifications } from "../../../src/server/store/notifications.ts";
 import type { Store } from "../../../src/server/store/database.ts";
 import { forEachDatabase } from "../../helpers/databases.ts";
-import { RealApi } from "../../helpers/real-api.ts";
+import { faultOf } from "../../helpers/fake-api.ts";
+import { type Body, RealApi } from "../../helpers/real-api.ts";
 
 /** How many transactions this process has committed meanwhile. */
 async function commitsDuring(store: Store, work: () => Promise<unknown>): Promise<number> {
@@ -21,6 +22,8 @@ interface Wish {
   readonly project?: string;
   readonly attributes?: Readonly<Record<string, unknown>>;
 }
+
+const portOf = (body: Readonly<Record<string, unknown>>): Body => body["port"] as Body;
 
 const traceIdOf = (index: number): string => String(index + 1).repeat(32);
 
@@ -54,11 +57,13 @@ forEachDatabase((_engine, openFresh) => {
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([201]));
     const notes = await readNotifications(store.db, 1000);
     answers.forEach(({ body, headers }, index) => {
-      const note = notes.find((one) => one.objectId === body.port.id);
+      const note = notes.find((one) => one.objectId === portOf(body).id);
       assert.equal(note?.requestId, headers["x-openstack-request-id"]);
       assert.equal(note?.traceparent?.split("-")[1], traceIdOf(index));
     });
-    const ips = answers.map(({ body }) => body.port.fixed_ips[0].ip_address);
+    const ips = answers.map(
+      ({ body }) => (portOf(body)["fixed_ips"] as readonly { readonly ip_address: string }[])[0]?.ip_address,
+    );
     assert.equal(new Set(ips).size, 8);
   });
 
@@ -68,12 +73,12 @@ forEachDatabase((_engine, openFresh) => {
     await ask([taken]);
     const answers = await ask([{}, taken, { attributes: { qos_policy_id: crypto.randomUUID() } }, {}]);
     assert.deepEqual(
-      answers.map(({ status, body }) => [status, body.NeutronError?.type]),
+      answers.map((answer) => [answer.status, answer.status === 201 ? "" : faultOf(answer).type]),
       [
-        [201, undefined],
+        [201, ""],
         [409, "IpAddressAlreadyAllocated"],
         [404, "QosPolicyNotFound"],
-        [201, undefined],
+        [201, ""],
       ],
     );
   });
@@ -82,7 +87,7 @@ forEachDatabase((_engine, openFresh) => {
     const { ask } = await site();
     const answers = await ask(["blue", "red", "blue", "green"].map((project) => ({ project })));
     assert.deepEqual(
-      answers.map(({ body }) => body.port.project_id),
+      answers.map(({ body }) => portOf(body)["project_id"]),
       ["blue", "red", "blue", "green"],
     );
   });
