@@ -66,8 +66,12 @@ export class PortCreator {
 }
 
 /** The same rights, the same network. */
-function groupKey({ requestId: _, roles, ...rights }: RequestContext, body: Attributes): string {
-  return JSON.stringify([body["network_id"], [...(roles ?? [])].sort(), Object.entries(rights).sort()]);
+function groupKey(
+  { projectId, isAdmin, userId, roles = new Set(), isManager, isService, canWrite }: RequestContext,
+  body: Attributes,
+): string {
+  const named = [...roles].sort((a, b) => a.localeCompare(b));
+  return JSON.stringify([body["network_id"], projectId, isAdmin, userId, named, isManager, isService, canWrite]);
 }
 
 function objectsOf(created: readonly CreatedPort[], traces: readonly (TraceContext | undefined)[]) {
