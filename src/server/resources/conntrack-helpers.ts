@@ -8,8 +8,8 @@ import type { ApiPart } from "../api/api-part.ts";
 import { registerSubCollection } from "../api/collection-routes.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "../services/resource-service.ts";
 import { bumpRouters, lockRouter, visibleRouters } from "../services/router-rows.ts";
-import { notFound, number, type ServiceDeps, text } from "../services/service-deps.ts";
-import { missing, StandardReader } from "../services/standard-service.ts";
+import { missing, notFound, number, type ServiceDeps, text } from "../services/service-deps.ts";
+import { StandardReader } from "../services/standard-service.ts";
 import type { Trx } from "../store/database.ts";
 import type { ConntrackHelpersTable } from "../store/schema-kept.ts";
 

@@ -6,9 +6,9 @@ import { qosRuleTypes } from "../../types/resources/qos-rules.ts";
 import { registerCollection } from "../api/collection-routes.ts";
 import { listInMemory } from "../services/list-in-memory.ts";
 import type { ListQuery, ResourceReader } from "../services/resource-service.ts";
+import { missing } from "../services/service-deps.ts";
 
 const types = qosRuleTypes.map((type) => ({ id: type, type, drivers: [] }));
-const listed = { notFound: "QosRuleTypeNotFound", title: "QoS rule type" } as const;
 
 const reader: ResourceReader = {
   async list(_context, query) {
@@ -17,11 +17,11 @@ const reader: ResourceReader = {
       throw new ApiFault("BadRequest", "Only one of the filters all_rules and all_supported can be true.");
     }
     const filters = query.filters.filter(({ attribute }) => attribute === "type");
-    return listInMemory(wantsAll ? types : [], { ...query, filters }, listed);
+    return listInMemory(wantsAll ? types : [], { ...query, filters }, { resource: qosRuleTypeResource });
   },
   async show(_context, type) {
     const found = types.find((each) => each.type === type);
-    if (found === undefined) throw new ApiFault("QosRuleTypeNotFound", `QoS rule type ${type} could not be found.`);
+    if (found === undefined) throw missing(qosRuleTypeResource, type);
     return found;
   },
 };

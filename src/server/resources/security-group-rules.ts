@@ -19,8 +19,8 @@ import {
   touchGroups,
   visibleRules,
 } from "../services/security-group-rows.ts";
-import { checkRevision, forbidden, type ServiceDeps, text, timestamp } from "../services/service-deps.ts";
-import { missing, type ReaderSpec, StandardReader } from "../services/standard-service.ts";
+import { checkRevision, forbidden, missing, type ServiceDeps, text, timestamp } from "../services/service-deps.ts";
+import { type ReaderSpec, StandardReader } from "../services/standard-service.ts";
 import type { Trx } from "../store/database.ts";
 import { anyOf, listRows } from "../store/list-rows.ts";
 import { inChunks } from "../store/rows.ts";

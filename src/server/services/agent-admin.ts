@@ -3,6 +3,7 @@ import type { Kysely } from "kysely";
 import type { Database } from "../store/schema.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import type { ControlMessage, StreamItem } from "../../types/agent-messages.ts";
+import { agentResource } from "../../types/resources/agents.ts";
 import type { DhcpScheduler } from "../scheduler/dhcp-scheduler.ts";
 import { type AgentRow, findAgentById, readBindings, readBoundNetworkIds } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
@@ -12,9 +13,9 @@ import { recordItemsForHost, type StreamKey } from "../store/outbox.ts";
 import type { AgentService } from "./agent-admin-service-types.ts";
 import { goneItems, unbindAgent } from "./agent-bindings.ts";
 import { type AskAgent, readAgentStates } from "./agent-states.ts";
-import type { ServiceDeps } from "./service-deps.ts";
+import { missing, type ServiceDeps } from "./service-deps.ts";
 import type { L3AgentAdmin } from "./l3-agent-admin.ts";
-import { listInMemory, notFound } from "./list-in-memory.ts";
+import { listInMemory } from "./list-in-memory.ts";
 import type { LivenessTable } from "./liveness.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceReader } from "./resource-service.ts";
 
@@ -30,7 +31,7 @@ export interface AgentAdminDeps {
   readonly ask: AskAgent;
 }
 
-const listed = { notFound: "AgentNotFound", title: "Agent", changedAt: "heartbeat_timestamp" } as const;
+const listed = { resource: agentResource, changedAt: "heartbeat_timestamp" } as const;
 
 export class AgentAdmin implements AgentService {
   readonly #deps: AgentAdminDeps;
@@ -142,7 +143,7 @@ export class AgentAdmin implements AgentService {
 
   async #require(db: Kysely<Database>, id: string): Promise<AgentRow> {
     const row = await findAgentById(db, id);
-    if (row === undefined) throw notFound(listed, id);
+    if (row === undefined) throw missing(agentResource, id);
     return row;
   }
 

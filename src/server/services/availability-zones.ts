@@ -1,10 +1,10 @@
 // Zones as the agents name them: of networks by the DHCP agents, of routers by the L3 agents.
+import { availabilityZoneResource } from "../../types/resources/availability-zones.ts";
 import type { Store } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
-import { listInMemory, notFound } from "./list-in-memory.ts";
+import { listInMemory } from "./list-in-memory.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceReader } from "./resource-service.ts";
-
-const named = { notFound: "AvailabilityZoneNotFound", title: "Availability Zone" } as const;
+import { missing } from "./service-deps.ts";
 
 const resourceOfRole: Readonly<Record<string, string>> = { dhcp: "network", l3: "router" };
 
@@ -29,11 +29,11 @@ export class AvailabilityZones implements ResourceReader {
       // Zones have no ids in the API; this one orders them.
       return { id: `${name} ${resource}`, name, resource, state: Number(up) === 1 ? "available" : "unavailable" };
     });
-    return listInMemory(zones, query, named);
+    return listInMemory(zones, query, { resource: availabilityZoneResource });
   }
 
   /** A name alone does not say of which resource. */
   async show(_context: RequestContext, id: string): Promise<Attributes> {
-    throw notFound(named, id);
+    throw missing(availabilityZoneResource, id);
   }
 }

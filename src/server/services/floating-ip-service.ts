@@ -2,9 +2,9 @@
 import { randomUUID } from "node:crypto";
 import { deviceOwners } from "../../model/device-names.ts";
 import { ApiFault } from "../../types/api-faults.ts";
+import { floatingIpResource } from "../../types/resources/floating-ips.ts";
 import type { Trx } from "../store/database.ts";
-import { translated } from "../store/engine-errors.ts";
-import { always, type ListedTable, listRows } from "../store/list-rows.ts";
+import { always, type ListedTable } from "../store/list-rows.ts";
 import { lockRouterRows } from "../store/router-hosts.ts";
 import type { FloatingIpRow, NetworkRow } from "../store/rows.ts";
 import { presentFloatingIps } from "./floating-ip-present.ts";
@@ -17,7 +17,8 @@ import { createPortInTransaction, removePortInTransaction } from "./port-service
 import { takeQuota } from "./quota-guard.ts";
 import { askedPolicy, changedPolicy, checkPoliciesUsable } from "./qos-policy-rows.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
-import { has, notFound, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { has, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { StandardReader } from "./standard-service.ts";
 import { lockNetwork } from "./visibility.ts";
 
 const listed: ListedTable = {
@@ -25,7 +26,6 @@ const listed: ListedTable = {
   columns: {
     id: "id",
     description: "description",
-    tenant_id: "project_id",
     project_id: "project_id",
     floating_network_id: "floating_network_id",
     floating_ip_address: "floating_ip_address",
@@ -46,23 +46,20 @@ export function createFloatingIpService(deps: ServiceDeps): ResourceService {
 
 class FloatingIps implements ResourceService {
   readonly #deps: ServiceDeps;
+  readonly #reader: StandardReader<FloatingIpRow>;
 
   constructor(deps: ServiceDeps) {
     this.#deps = deps;
+    const spec = { resource: floatingIpResource, listed, visible: visibleFloatingIps, present: presentFloatingIps };
+    this.#reader = new StandardReader(deps.store, spec);
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
-    const { db } = this.#deps.store;
-    const rows = await translated(listRows<FloatingIpRow>(db, { listed, query, visible: visibleFloatingIps(context) }));
-    if (rows === undefined) throw notFound("floatingip", query.marker ?? "");
-    return translated(presentFloatingIps(db, rows));
+    return this.#reader.list(context, query);
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const query: ListQuery = { filters: [{ attribute: "id", values: [id] }], sorts: [], pageReverse: false };
-    const [floating] = await this.list(context, query);
-    if (floating === undefined) throw notFound("floatingip", id);
-    return floating;
+    return this.#reader.show(context, id);
   }
 
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {

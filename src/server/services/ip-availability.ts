@@ -1,13 +1,13 @@
 // How full networks are: the sizes of their pools, and the addresses that ports have.
 import { type Kysely, sql } from "kysely";
 import { parseAddress } from "../../model/addresses.ts";
+import { networkIpAvailabilityResource } from "../../types/resources/network-ip-availabilities.ts";
 import type { Store } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
 import type { Database } from "../store/schema.ts";
-import { listInMemory, notFound } from "./list-in-memory.ts";
+import { listInMemory } from "./list-in-memory.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceReader } from "./resource-service.ts";
-
-const listed = { notFound: "NetworkNotFound", title: "Network" } as const;
+import { missing } from "./service-deps.ts";
 
 /** A network with one of its subnets, or with none. */
 interface Row {
@@ -37,13 +37,13 @@ export class IpAvailability implements ResourceReader {
     const counted = versions === undefined ? rows : rows.filter((row) => versions.includes(row.ip_version));
     const items = [...Map.groupBy(counted, (row) => row.network_id).values()].map(present);
     const filters = query.filters.filter((filter) => filter.attribute !== "ip_version");
-    return listInMemory(items, { ...query, filters }, listed);
+    return listInMemory(items, { ...query, filters }, { resource: networkIpAvailabilityResource });
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
     const filters = [{ attribute: "network_id", values: [id] }];
     const [item] = await this.list(context, { filters, sorts: [], pageReverse: false });
-    if (item === undefined) throw notFound(listed, id);
+    if (item === undefined) throw missing(networkIpAvailabilityResource, id);
     return item;
   }
 }

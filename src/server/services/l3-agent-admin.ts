@@ -2,6 +2,7 @@
 // of an agent that is switched off, on, or removed is here as well.
 import type { Kysely } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
+import { agentResource } from "../../types/resources/agents.ts";
 import { canServe, isRouting, type L3Scheduler } from "../scheduler/l3-scheduler.ts";
 import { type AgentRow, findAgentById } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
@@ -20,11 +21,10 @@ import { findL3AgentOf, lockRouterRows, readHostedRouterIds, readRouterBindings 
 import { readRouterNeed } from "../store/router-needs.ts";
 import type { Database } from "../store/schema.ts";
 import type { L3AgentService } from "./l3-agent-service-types.ts";
-import { notFound as agentNotFound } from "./list-in-memory.ts";
 import type { Attributes, RequestContext, ResourceReader } from "./resource-service.ts";
 import { shownHaState } from "./router-ha-states.ts";
 import { downPorts } from "./router-port-statuses.ts";
-import { notFound, type ServiceDeps, timestamp } from "./service-deps.ts";
+import { missing, notFound, type ServiceDeps, timestamp } from "./service-deps.ts";
 
 export interface L3AgentAdminDeps {
   readonly store: Store;
@@ -33,8 +33,6 @@ export interface L3AgentAdminDeps {
   readonly agents: ResourceReader;
   readonly services: ServiceDeps;
 }
-
-const listed = { notFound: "AgentNotFound", title: "Agent" } as const;
 
 export class L3AgentAdmin implements L3AgentService {
   readonly #deps: L3AgentAdminDeps;
@@ -45,7 +43,7 @@ export class L3AgentAdmin implements L3AgentService {
 
   async listRouters(context: RequestContext, agentId: string): Promise<readonly Attributes[]> {
     const { db } = this.#deps.store;
-    if ((await findAgentById(db, agentId)) === undefined) throw agentNotFound(listed, agentId);
+    if ((await findAgentById(db, agentId)) === undefined) throw missing(agentResource, agentId);
     const values = await readHostedRouterIds(db, agentId);
     if (values.length === 0) return [];
     return this.#deps.routers.list(context, { filters: [{ attribute: "id", values }], sorts: [], pageReverse: false });

@@ -1,13 +1,11 @@
 // Leases as the agents reported them: what DHCP servers really gave out, beside what ports say.
 import { type SqlBool, sql } from "kysely";
+import { leaseResource } from "../../types/resources/leases.ts";
 import type { Store } from "../store/database.ts";
-import { translated } from "../store/engine-errors.ts";
-import { anyOf, columnIn, type Condition, type ListedTable, listRows } from "../store/list-rows.ts";
+import { anyOf, columnIn, type Condition, type ListedTable } from "../store/list-rows.ts";
 import { type LeaseRow, presentLease } from "./lease-records.ts";
-import { notFound } from "./list-in-memory.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceReader } from "./resource-service.ts";
-
-const named = { notFound: "LeaseNotFound", title: "Lease" } as const;
+import { StandardReader } from "./standard-service.ts";
 
 const listed: ListedTable = {
   table: "leases",
@@ -30,29 +28,25 @@ const listed: ListedTable = {
 };
 
 export class LeaseService implements ResourceReader {
-  readonly #store: Store;
+  readonly #reader: StandardReader<LeaseRow>;
 
   constructor(store: Store) {
-    this.#store = store;
+    this.#reader = new StandardReader(store, {
+      resource: leaseResource,
+      listed,
+      visible: visibleLeases,
+      present: async (_db, rows: readonly LeaseRow[]) => rows.map(presentLease),
+    });
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
     const { changedSince, filters, ...others } = query;
     const seen = changedSince === undefined ? [] : [{ attribute: "seenSince", values: [changedSince] }];
-    const found = { listed, query: { ...others, filters: [...filters, ...seen] }, visible: visibleLeases(context) };
-    const rows = await translated(listRows<LeaseRow>(this.#store.db, found));
-    if (rows === undefined) throw notFound(named, query.marker ?? "");
-    return rows.map(presentLease);
+    return this.#reader.list(context, { ...others, filters: [...filters, ...seen] });
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const [lease] = await this.list(context, {
-      filters: [{ attribute: "id", values: [id] }],
-      sorts: [],
-      pageReverse: false,
-    });
-    if (lease === undefined) throw notFound(named, id);
-    return lease;
+    return this.#reader.show(context, id);
   }
 }
 

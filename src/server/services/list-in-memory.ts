@@ -1,12 +1,10 @@
 // The mechanics of a list for what is few or partly computed: agents and leases.
-import type { FaultType } from "../../types/api-faults.ts";
-import { ApiFault } from "../../types/api-faults.ts";
+import type { ResourceDeclaration } from "../../types/resources/declaration.ts";
 import type { Attributes, ListQuery } from "./resource-service.ts";
+import { missing } from "./service-deps.ts";
 
 export interface Listed {
-  readonly notFound: FaultType;
-  /** As in "Agent 3f… could not be found." */
-  readonly title: string;
+  readonly resource: ResourceDeclaration;
   /** Attribute that `changed_since` looks at, if any. */
   readonly changedAt?: string;
 }
@@ -18,7 +16,7 @@ const comparable = (value: unknown): Comparable =>
 
 export function listInMemory(items: readonly Attributes[], query: ListQuery, listed: Listed): readonly Attributes[] {
   const { changedSince } = query;
-  const changedAt = listed.changedAt;
+  const { changedAt } = listed;
   const matching = items
     .filter((item) => query.filters.every(({ attribute, values }) => values.includes(comparable(item[attribute]))))
     .filter((item) => changedSince === undefined || changedAt === undefined || String(item[changedAt]) >= changedSince)
@@ -46,10 +44,6 @@ function page(items: readonly Attributes[], query: ListQuery, listed: Listed): r
   const limit = query.limit ?? items.length;
   if (marker === undefined) return pageReverse ? items.slice(Math.max(0, items.length - limit)) : items.slice(0, limit);
   const at = items.findIndex((item) => item["id"] === marker);
-  if (at < 0) throw notFound(listed, marker);
+  if (at < 0) throw missing(listed.resource, marker);
   return pageReverse ? items.slice(Math.max(0, at - limit), at) : items.slice(at + 1, at + 1 + limit);
-}
-
-export function notFound(listed: Listed, id: string): ApiFault {
-  return new ApiFault(listed.notFound, `${listed.title} ${id} could not be found.`);
 }

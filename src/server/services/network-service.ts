@@ -1,10 +1,13 @@
 // Use cases of networks.
+import type { Kysely } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
+import { networkResource } from "../../types/resources/networks.ts";
 import type { Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
-import { columnIn, type ListedTable, listRows } from "../store/list-rows.ts";
+import { columnIn, type ListedTable, standardColumns } from "../store/list-rows.ts";
 import { readSegments, segmentFilter } from "../store/network-segments.ts";
 import { inChunks, type NetworkRow } from "../store/rows.ts";
+import type { Database } from "../store/schema.ts";
 import { agentSeesChange, deleteItem, networkItem, networkModel } from "../store/stream-items.ts";
 import { checkDomainLength, checkNamesFit } from "./dns-lengths.ts";
 import { changedCarriers } from "./network-carriers.ts";
@@ -16,22 +19,19 @@ import { changeNetworkSharing, shareNetworks } from "./network-sharing.ts";
 import { presentNetwork } from "./present.ts";
 import { changedPolicy, withPolicies } from "./qos-policy-rows.ts";
 import { takeQuota } from "./quota-guard.ts";
-import { byId, type Attributes, type ListQuery, type RequestContext, type ResourceService } from "./resource-service.ts";
+import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
 import { checkRevision, forbidden, notFound, projectOf, someOf, type ServiceDeps, timestamp } from "./service-deps.ts";
 import { forgetSharing, readShared, sharedFilter } from "./sharing.ts";
+import { StandardReader } from "./standard-service.ts";
 import { lockNetwork, ownsNetwork, visibleNetworks } from "./visibility.ts";
 
 const listed: ListedTable = {
   table: "networks",
   columns: {
-    id: "id",
-    name: "name",
-    description: "description",
+    ...standardColumns,
     admin_state_up: "admin_state_up",
     status: "status",
-    tenant_id: "project_id",
-    project_id: "project_id",
     shared: "shared",
     "router:external": "is_external",
     mtu: "mtu",
@@ -39,9 +39,6 @@ const listed: ListedTable = {
     dns_domain: "dns_domain",
     is_default: "is_default",
     availability_zone_hints: "availability_zone_hints",
-    revision_number: "revision_number",
-    created_at: "created_at",
-    updated_at: "updated_at",
   },
   filters: {
     shared: sharedFilter("network"),
@@ -57,24 +54,20 @@ export function createNetworkService(deps: ServiceDeps): ResourceService {
 
 class NetworkService implements ResourceService {
   readonly #deps: ServiceDeps;
+  readonly #reader: StandardReader<NetworkRow>;
 
   constructor(deps: ServiceDeps) {
     this.#deps = deps;
+    const spec = { resource: networkResource, listed, visible: visibleNetworks, present: presentNetworks };
+    this.#reader = new StandardReader(deps.store, spec);
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
-    const { db } = this.#deps.store;
-    const rows = await translated(
-      listRows<NetworkRow>(db, { listed, query, visible: visibleNetworks(context), projectId: context.projectId }),
-    );
-    if (rows === undefined) throw notFound("network", query.marker ?? "");
-    return translated(this.#present(rows, context));
+    return this.#reader.list(context, query);
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const [network] = await this.list(context, byId(id));
-    if (network === undefined) throw notFound("network", id);
-    return network;
+    return this.#reader.show(context, id);
   }
 
   /** Nobody is told: no host serves a network without subnets, and the first one that does is sent it whole. */
@@ -124,7 +117,7 @@ class NetworkService implements ResourceService {
       if (before.mtu !== row.mtu || !isCarriedAlike) await touchRoutersOn(trx, this.#deps, id);
       return row;
     });
-    const [answer] = await translated(this.#present([after], context));
+    const [answer] = await translated(presentNetworks(store.db, [after], context));
     if (answer === undefined) throw notFound("network", id);
     return answer;
   }
@@ -168,41 +161,44 @@ class NetworkService implements ResourceService {
     checkRevision("network", id, row.revision_number, expectedRevision);
     return row;
   }
+}
 
-  async #present(rows: readonly NetworkRow[], context: RequestContext): Promise<readonly Attributes[]> {
-    const { db } = this.#deps.store;
-    const ids = rows.map((row) => row.id);
-    const subnets = await inChunks(ids, (piece) =>
-      db
-        .selectFrom("subnets")
-        .leftJoin("subnet_pools", "subnet_pools.id", "subnets.subnetpool_id")
-        .select(["subnets.id", "network_id", "subnets.ip_version", "segment_id", "address_scope_id"])
-        .where("network_id", "in", piece)
-        .orderBy("subnets.created_at")
-        .orderBy("subnets.id")
-        .execute(),
-    );
-    const zones = await inChunks(ids, (piece) =>
-      db
-        .selectFrom("network_dhcp_agents")
-        .innerJoin("agents", "agents.id", "network_dhcp_agents.agent_id")
-        .select(["network_id", "availability_zone"])
-        .where("network_id", "in", piece)
-        .execute(),
-    );
-    const segmentsOf = await readSegments(db, ids);
-    const shared = await readShared(db, context, { type: "network", ids });
-    const subnetsOf = Map.groupBy(subnets, (subnet) => subnet.network_id);
-    const zonesOf = Map.groupBy(zones, (zone) => zone.network_id);
-    return rows.map((row) =>
-      presentNetwork(row, {
-        subnets: subnetsOf.get(row.id) ?? [],
-        segments: segmentsOf.get(row.id) ?? [],
-        isShared: shared.has(row.id),
-        zones: [...new Set((zonesOf.get(row.id) ?? []).map((zone) => zone.availability_zone))].sort(),
-      }),
-    );
-  }
+async function presentNetworks(
+  db: Kysely<Database>,
+  rows: readonly NetworkRow[],
+  context: RequestContext,
+): Promise<readonly Attributes[]> {
+  const ids = rows.map((row) => row.id);
+  const subnets = await inChunks(ids, (piece) =>
+    db
+      .selectFrom("subnets")
+      .leftJoin("subnet_pools", "subnet_pools.id", "subnets.subnetpool_id")
+      .select(["subnets.id", "network_id", "subnets.ip_version", "segment_id", "address_scope_id"])
+      .where("network_id", "in", piece)
+      .orderBy("subnets.created_at")
+      .orderBy("subnets.id")
+      .execute(),
+  );
+  const zones = await inChunks(ids, (piece) =>
+    db
+      .selectFrom("network_dhcp_agents")
+      .innerJoin("agents", "agents.id", "network_dhcp_agents.agent_id")
+      .select(["network_id", "availability_zone"])
+      .where("network_id", "in", piece)
+      .execute(),
+  );
+  const segmentsOf = await readSegments(db, ids);
+  const shared = await readShared(db, context, { type: "network", ids });
+  const subnetsOf = Map.groupBy(subnets, (subnet) => subnet.network_id);
+  const zonesOf = Map.groupBy(zones, (zone) => zone.network_id);
+  return rows.map((row) =>
+    presentNetwork(row, {
+      subnets: subnetsOf.get(row.id) ?? [],
+      segments: segmentsOf.get(row.id) ?? [],
+      isShared: shared.has(row.id),
+      zones: [...new Set((zonesOf.get(row.id) ?? []).map((zone) => zone.availability_zone))].sort(),
+    }),
+  );
 }
 
 /** Ports of floating IPs that lead nowhere: they go with their network. */

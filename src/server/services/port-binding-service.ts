@@ -2,6 +2,7 @@
 // host, and `activate` swaps. All of it is for administrators and the compute side.
 import type { Kysely, Selectable } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
+import { portBindingResource } from "../../types/resources/port-bindings.ts";
 import type { Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
 import type { PortRow } from "../store/rows.ts";
@@ -16,7 +17,7 @@ import { managesPorts } from "./visibility.ts";
 
 type WaitingRow = Selectable<PortBindingsTable>;
 
-const listed = { notFound: "PortBindingNotFound", title: "Port binding" } as const;
+const listed = { resource: portBindingResource };
 
 export class PortBindings implements ResourceService {
   readonly #deps: ServiceDeps;

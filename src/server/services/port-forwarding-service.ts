@@ -1,6 +1,7 @@
 // Use cases of port forwardings: a collection inside each floating IP, all of it under the floating IP's lock.
 import { randomUUID } from "node:crypto";
 import { ApiFault } from "../../types/api-faults.ts";
+import { portForwardingResource } from "../../types/resources/port-forwardings.ts";
 import type { Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
 import { portForwardingItem } from "../store/floating-ip-items.ts";
@@ -17,7 +18,7 @@ import type { Attributes, ListQuery, RequestContext, ResourceService } from "./r
 import { audienceOf } from "./router-rows.ts";
 import { has, notFound, type ServiceDeps, text } from "./service-deps.ts";
 
-const listed = { notFound: "PortForwardingNotFound", title: "Port Forwarding" } as const;
+const listed = { resource: portForwardingResource };
 
 export function createPortForwardingService(deps: ServiceDeps, floatingIpId: string): ResourceService {
   return new PortForwardings(deps, floatingIpId);

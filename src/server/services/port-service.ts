@@ -1,10 +1,10 @@
 // Use cases of ports; at the end the ones that the server itself has, inside a transaction that is already open.
 import { type Kysely, type SqlBool, sql } from "kysely";
 import type { Port } from "../../model/network.ts";
+import { portResource } from "../../types/resources/ports.ts";
 import type { FixedIpRequest } from "../ipam/address-slots.ts";
 import type { Trx } from "../store/database.ts";
-import { translated } from "../store/engine-errors.ts";
-import { always, anyOf, columnIn, type Condition, type ListedTable, listRows } from "../store/list-rows.ts";
+import { always, anyOf, columnIn, type Condition, type ListedTable, standardColumns } from "../store/list-rows.ts";
 import { inChunks, type NetworkRow, type PortRow } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import { portDeleteItem, portModel } from "../store/stream-items.ts";
@@ -23,9 +23,10 @@ import {
   releasePort,
 } from "./port-uses.ts";
 import { type PortSurroundings, presentPort } from "./present.ts";
-import { byId, type Attributes, type ListQuery, type RequestContext, type ResourceService } from "./resource-service.ts";
+import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { touchRouters } from "./router-rows.ts";
-import { notFound, serverContext, type ServiceDeps } from "./service-deps.ts";
+import { serverContext, type ServiceDeps } from "./service-deps.ts";
+import { StandardReader } from "./standard-service.ts";
 import { checkNoTrunk, readTrunkDetails } from "./trunk-rows.ts";
 import { visiblePorts } from "./visibility.ts";
 
@@ -40,16 +41,12 @@ const containing = (part: unknown): string => `%${String(part).replaceAll(/[\\%_
 const listed: ListedTable = {
   table: "ports",
   columns: {
-    id: "id",
-    name: "name",
-    description: "description",
+    ...standardColumns,
     network_id: "network_id",
     admin_state_up: "admin_state_up",
     mac_address: "mac_address",
     device_id: "device_id",
     device_owner: "device_owner",
-    tenant_id: "project_id",
-    project_id: "project_id",
     status: "status",
     "binding:host_id": "binding_host_id",
     "binding:vif_type": "binding_vif_type",
@@ -57,9 +54,6 @@ const listed: ListedTable = {
     port_security_enabled: "port_security_enabled",
     dns_name: "dns_name",
     ip_allocation: "ip_allocation",
-    revision_number: "revision_number",
-    created_at: "created_at",
-    updated_at: "updated_at",
   },
   filters: {
     security_groups: inSecurityGroups,
@@ -83,23 +77,25 @@ export function createPortService(deps: ServiceDeps): ResourceService {
 class PortService implements ResourceService {
   readonly #deps: ServiceDeps;
   readonly #creator: PortCreator;
+  readonly #reader: StandardReader<PortRow>;
 
   constructor(deps: ServiceDeps) {
     this.#deps = deps;
     this.#creator = new PortCreator(deps);
+    this.#reader = new StandardReader(deps.store, {
+      resource: portResource,
+      listed,
+      visible: visiblePorts,
+      present: (db, rows: readonly PortRow[]) => this.#presentRows(db, rows),
+    });
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
-    const { db } = this.#deps.store;
-    const rows = await translated(listRows<PortRow>(db, { listed, query, visible: visiblePorts(context) }));
-    if (rows === undefined) throw notFound("port", query.marker ?? "");
-    return translated(this.#presentRows(rows));
+    return this.#reader.list(context, query);
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const [port] = await this.list(context, byId(id));
-    if (port === undefined) throw notFound("port", id);
-    return port;
+    return this.#reader.show(context, id);
   }
 
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
@@ -156,8 +152,7 @@ class PortService implements ResourceService {
     return presentPort(row, { ...around, domain, networkPolicyId: network.qos_policy_id });
   }
 
-  async #presentRows(rows: readonly PortRow[]): Promise<readonly Attributes[]> {
-    const { db } = this.#deps.store;
+  async #presentRows(db: Kysely<Database>, rows: readonly PortRow[]): Promise<readonly Attributes[]> {
     const ports: readonly PortWithAddresses[] = await withAddresses(db, rows);
     const networks = await inChunks([...new Set(rows.map((row) => row.network_id))], (piece) =>
       db.selectFrom("networks").select(["id", "dns_domain", "qos_policy_id"]).where("id", "in", piece).execute(),

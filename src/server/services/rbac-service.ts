@@ -2,16 +2,17 @@
 import { randomUUID } from "node:crypto";
 import { type SqlBool, sql, type Selectable } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
+import { rbacPolicyResource } from "../../types/resources/rbac-policies.ts";
 import type { Trx } from "../store/database.ts";
-import { translated } from "../store/engine-errors.ts";
-import { type Condition, type ListedTable, listRows } from "../store/list-rows.ts";
+import type { Condition, ListedTable } from "../store/list-rows.ts";
 import { locksRows } from "../store/rows.ts";
 import type { RbacPoliciesTable } from "../store/schema.ts";
 import { followPolicies } from "./network-sharing.ts";
 import { takeQuota } from "./quota-guard.ts";
-import { byId, type Attributes, type ListQuery, type RequestContext, type ResourceService } from "./resource-service.ts";
-import { projectOf, type ServiceDeps, someOf, text, timestamp } from "./service-deps.ts";
+import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
+import { missing, projectOf, type ServiceDeps, someOf, text, timestamp } from "./service-deps.ts";
 import { findUncovered, readTargets, type SharedAction, sharedKindOf } from "./shared-objects.ts";
+import { StandardReader } from "./standard-service.ts";
 
 type Policy = Selectable<RbacPoliciesTable>;
 
@@ -20,12 +21,10 @@ const listed: ListedTable = {
   columns: {
     id: "id",
     project_id: "project_id",
-    tenant_id: "project_id",
     object_type: "object_type",
     object_id: "object_id",
     action: "action",
     target_project: "target_project",
-    target_tenant: "target_project",
   },
   filters: {},
 };
@@ -34,26 +33,26 @@ function visiblePolicies({ isAdmin, projectId }: RequestContext): Condition | un
   return isAdmin ? undefined : sql<SqlBool>`project_id = ${projectId}`;
 }
 
-const missing = (id: string): ApiFault => new ApiFault("RbacPolicyNotFound", `RBAC policy ${id} could not be found.`);
-
 export class RbacPolicies implements ResourceService {
   readonly #deps: ServiceDeps;
+  readonly #reader: StandardReader<Policy>;
 
   constructor(deps: ServiceDeps) {
     this.#deps = deps;
+    this.#reader = new StandardReader(deps.store, {
+      resource: rbacPolicyResource,
+      listed,
+      visible: visiblePolicies,
+      present: async (_db, rows: readonly Policy[]) => rows.map(present),
+    });
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
-    const { db } = this.#deps.store;
-    const rows = await translated(listRows<Policy>(db, { listed, query, visible: visiblePolicies(context) }));
-    if (rows === undefined) throw missing(query.marker ?? "");
-    return rows.map(present);
+    return this.#reader.list(context, query);
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const [policy] = await this.list(context, byId(id));
-    if (policy === undefined) throw missing(id);
-    return policy;
+    return this.#reader.show(context, id);
   }
 
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
@@ -102,11 +101,12 @@ export class RbacPolicies implements ResourceService {
     const find = (): Promise<Policy | undefined> =>
       trx.selectFrom("rbac_policies").selectAll().where("id", "=", id).executeTakeFirst();
     const found = await find();
-    if (found === undefined || !(context.isAdmin || found.project_id === context.projectId)) throw missing(id);
+    if (found === undefined || !(context.isAdmin || found.project_id === context.projectId))
+      throw missing(rbacPolicyResource, id);
     const object = await this.#lockObject(trx, found);
     // Before the object was locked another may have changed or removed it.
     const policy = await find();
-    if (policy === undefined) throw missing(id);
+    if (policy === undefined) throw missing(rbacPolicyResource, id);
     return { policy, ownerId: object.project_id };
   }
 

@@ -2,14 +2,14 @@
 import { randomUUID } from "node:crypto";
 import type { Route } from "../../model/router.ts";
 import { ApiFault } from "../../types/api-faults.ts";
+import { routerResource } from "../../types/resources/routers.ts";
 import type { Trx } from "../store/database.ts";
-import { translated } from "../store/engine-errors.ts";
-import { always, type ListedTable, listRows } from "../store/list-rows.ts";
+import { always, type ListedTable, standardColumns } from "../store/list-rows.ts";
 import { plugAddedPorts, unhostEverywhere } from "../store/router-hosting.ts";
 import { chunks, flag, type RouterRow } from "../store/rows.ts";
 import { readLimit, takeQuota } from "./quota-guard.ts";
 import { checkPoliciesUsable } from "./qos-policy-rows.ts";
-import { byId, type Attributes, type ListQuery, type RequestContext } from "./resource-service.ts";
+import type { Attributes, ListQuery, RequestContext } from "./resource-service.ts";
 import {
   changedGatewayPolicy,
   changeGateway,
@@ -26,23 +26,17 @@ import { audienceOf, lockRouter, readPortsOf, touchRouters, visibleRouters } fro
 import type { InterfaceRequest, RouterAction, RouterService, RouteRequest } from "./router-service-types.ts";
 import { readConnectedSubnets } from "./router-subnets.ts";
 import { hasFloatingIps } from "./router-uses.ts";
-import { has, listJson, notFound, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { has, listJson, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { StandardReader } from "./standard-service.ts";
 
 const listed: ListedTable = {
   table: "routers",
   columns: {
-    id: "id",
-    name: "name",
-    description: "description",
-    tenant_id: "project_id",
-    project_id: "project_id",
+    ...standardColumns,
     admin_state_up: "admin_state_up",
     status: "status",
     enable_snat: "enable_snat",
     ha: "ha",
-    revision_number: "revision_number",
-    created_at: "created_at",
-    updated_at: "updated_at",
     // The same for all routers, which are told apart by their ids.
     flavor_id: "id",
     evpn_vni: "id",
@@ -56,22 +50,20 @@ export function createRouterService(deps: ServiceDeps): RouterService {
 
 class Routers implements RouterService {
   readonly #deps: ServiceDeps;
+  readonly #reader: StandardReader<RouterRow>;
 
   constructor(deps: ServiceDeps) {
     this.#deps = deps;
+    const spec = { resource: routerResource, listed, visible: visibleRouters, present: presentRouters };
+    this.#reader = new StandardReader(deps.store, spec);
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
-    const { db } = this.#deps.store;
-    const rows = await translated(listRows<RouterRow>(db, { listed, query, visible: visibleRouters(context) }));
-    if (rows === undefined) throw notFound("router", query.marker ?? "");
-    return translated(presentRouters(db, rows));
+    return this.#reader.list(context, query);
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const [router] = await this.list(context, byId(id));
-    if (router === undefined) throw notFound("router", id);
-    return router;
+    return this.#reader.show(context, id);
   }
 
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {

@@ -13,8 +13,18 @@ import { defaultNetworkSettings } from "./network-settings.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
 import { SegmentChooser } from "./segment-chooser.ts";
-import { checkRevision, forbidden, has, number, type ServiceDeps, text, textOrNull, timestamp } from "./service-deps.ts";
-import { missing, StandardReader } from "./standard-service.ts";
+import {
+  checkRevision,
+  forbidden,
+  has,
+  missing,
+  number,
+  type ServiceDeps,
+  text,
+  textOrNull,
+  timestamp,
+} from "./service-deps.ts";
+import { StandardReader } from "./standard-service.ts";
 import { lockNetwork } from "./visibility.ts";
 
 const listed: ListedTable = {

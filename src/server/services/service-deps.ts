@@ -1,8 +1,15 @@
 // What the services of networks, subnets and ports share: their dependencies, and the rules that are the same for all three.
 import type { Clock } from "../../base/clock.ts";
 import { formatTimestamp } from "../../base/clock.ts";
-import { ApiFault, type FaultType } from "../../types/api-faults.ts";
 import type { StreamItem } from "../../types/agent-messages.ts";
+import { ApiFault } from "../../types/api-faults.ts";
+import type { ResourceDeclaration } from "../../types/resources/declaration.ts";
+import { floatingIpResource } from "../../types/resources/floating-ips.ts";
+import { networkResource } from "../../types/resources/networks.ts";
+import { portForwardingResource } from "../../types/resources/port-forwardings.ts";
+import { portResource } from "../../types/resources/ports.ts";
+import { routerResource } from "../../types/resources/routers.ts";
+import { subnetResource } from "../../types/resources/subnets.ts";
 import type { Store, Trx } from "../store/database.ts";
 import type { NetworkSettings } from "./network-settings.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
@@ -51,26 +58,21 @@ export function checkRevision(kind: string, id: string, current: number, expecte
   throw new ApiFault("RevisionNumberConstraintFailed", message);
 }
 
-const notFoundTexts = {
-  network: "Network",
-  subnet: "Subnet",
-  port: "Port",
-  router: "Router",
-  floatingip: "Floating IP",
-  port_forwarding: "Port Forwarding",
-} as const;
-const notFoundTypes = {
-  network: "NetworkNotFound",
-  subnet: "SubnetNotFound",
-  port: "PortNotFound",
-  router: "RouterNotFound",
-  floatingip: "FloatingIPNotFound",
-  port_forwarding: "PortForwardingNotFound",
-} as const satisfies Readonly<Record<string, FaultType>>;
-
-export function notFound(kind: keyof typeof notFoundTypes, id: string): ApiFault {
-  return new ApiFault(notFoundTypes[kind], `${notFoundTexts[kind]} ${id} could not be found.`);
+export function missing({ notFound: type, title }: Pick<ResourceDeclaration, "notFound" | "title">, id: string): ApiFault {
+  return new ApiFault(type, `${title} ${id} could not be found.`);
 }
+
+const often = {
+  network: networkResource,
+  subnet: subnetResource,
+  port: portResource,
+  router: routerResource,
+  floatingip: floatingIpResource,
+  port_forwarding: portForwardingResource,
+} as const satisfies Readonly<Record<string, ResourceDeclaration>>;
+
+/** `missing` of what is missed often. */
+export const notFound = (kind: keyof typeof often, id: string): ApiFault => missing(often[kind], id);
 
 const maxNamed = 10;
 

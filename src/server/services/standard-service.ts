@@ -1,7 +1,6 @@
 // The use cases of a resource that is one row of one table: list, show, create, change, remove. What makes a resource
 // special is in its spec; networks, ports and others with more behind them have services of their own.
 import type { Kysely } from "kysely";
-import { ApiFault } from "../../types/api-faults.ts";
 import type { ResourceDeclaration } from "../../types/resources/declaration.ts";
 import type { Store, Trx } from "../store/database.ts";
 import { translated } from "../store/engine-errors.ts";
@@ -17,7 +16,7 @@ import {
   type ResourceReader,
   type ResourceService,
 } from "./resource-service.ts";
-import { checkRevision, forbidden, type ServiceDeps, timestamp } from "./service-deps.ts";
+import { checkRevision, forbidden, missing, type ServiceDeps, timestamp } from "./service-deps.ts";
 
 export interface StandardRow {
   readonly id: string;
@@ -76,10 +75,6 @@ interface Wanted<Row> {
   readonly changes: Attributes;
   /** The row as it should be, same revision; `before` is locked. */
   readonly wanted: (before: Row) => Promise<Row>;
-}
-
-export function missing(resource: ResourceDeclaration, id: string): ApiFault {
-  return new ApiFault(resource.notFound, `${resource.title} ${id} could not be found.`);
 }
 
 export class StandardReader<Row> implements ResourceReader {

@@ -2,21 +2,22 @@
 import { type SqlBool, sql } from "kysely";
 import { formatCidr, overlap, parseKey } from "../../model/addresses.ts";
 import { ApiFault } from "../../types/api-faults.ts";
+import { subnetResource } from "../../types/resources/subnets.ts";
 import { storedCidr } from "../ipam/address-slots.ts";
 import type { Trx } from "../store/database.ts";
-import { translated } from "../store/engine-errors.ts";
-import { columnIn, type ListedTable, listRows } from "../store/list-rows.ts";
+import { columnIn, type ListedTable, standardColumns } from "../store/list-rows.ts";
 import { locksRows, type NetworkRow, type SubnetRow } from "../store/rows.ts";
 import { agentSeesChange, deleteItem, subnetItem, subnetModel } from "../store/stream-items.ts";
 import { checkMtu } from "./network-rules.ts";
 import { removeSubnetLeases } from "./port-rows.ts";
 import { presentSubnet } from "./present.ts";
 import { takeQuota } from "./quota-guard.ts";
-import { byId, type Attributes, type ListQuery, type RequestContext, type ResourceService } from "./resource-service.ts";
+import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
 import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
 import { forgetSubnet, greetSubnet } from "./router-subnet-events.ts";
 import { checkRevision, forbidden, notFound, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { sharedFilter } from "./sharing.ts";
+import { StandardReader } from "./standard-service.ts";
 import { checkBlockWish, takeBlock } from "./subnet-blocks.ts";
 import { addAutoAddresses, releaseSubnet } from "./subnet-ports.ts";
 import { changedSubnetRow, newSubnetRow } from "./subnet-rules.ts";
@@ -26,24 +27,17 @@ import { lockNetwork, ownsNetwork, seesNetwork, visibleSubnets } from "./visibil
 const listed: ListedTable = {
   table: "subnets",
   columns: {
-    id: "id",
-    name: "name",
-    description: "description",
+    ...standardColumns,
     network_id: "network_id",
     ip_version: "ip_version",
     subnetpool_id: "subnetpool_id",
     cidr: "cidr",
     gateway_ip: "gateway_ip",
-    tenant_id: "project_id",
-    project_id: "project_id",
     enable_dhcp: "enable_dhcp",
     ipv6_ra_mode: "ipv6_ra_mode",
     ipv6_address_mode: "ipv6_address_mode",
     dns_publish_fixed_ip: "dns_publish_fixed_ip",
     segment_id: "segment_id",
-    revision_number: "revision_number",
-    created_at: "created_at",
-    updated_at: "updated_at",
   },
   filters: {
     shared: sharedFilter("network", "network_id"),
@@ -58,24 +52,24 @@ export function createSubnetService(deps: ServiceDeps): ResourceService {
 
 class SubnetService implements ResourceService {
   readonly #deps: ServiceDeps;
+  readonly #reader: StandardReader<SubnetRow>;
 
   constructor(deps: ServiceDeps) {
     this.#deps = deps;
+    this.#reader = new StandardReader(deps.store, {
+      resource: subnetResource,
+      listed,
+      visible: visibleSubnets,
+      present: async (_db, rows: readonly SubnetRow[]) => rows.map(presentSubnet),
+    });
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
-    const { db } = this.#deps.store;
-    const rows = await translated(
-      listRows<SubnetRow>(db, { listed, query, visible: visibleSubnets(context), projectId: context.projectId }),
-    );
-    if (rows === undefined) throw notFound("subnet", query.marker ?? "");
-    return rows.map(presentSubnet);
+    return this.#reader.list(context, query);
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
-    const [subnet] = await this.list(context, byId(id));
-    if (subnet === undefined) throw notFound("subnet", id);
-    return subnet;
+    return this.#reader.show(context, id);
   }
 
   async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
