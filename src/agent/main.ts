@@ -59,6 +59,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const capabilities = {
     dnsmasq_version: features.version,
     interface_driver: settings.interfaceDriver,
+    physical_networks: settings.physicalNetworks,
     metadata: metadata !== undefined,
   };
   const { ready } = await startAgent({

@@ -12,6 +12,7 @@ export const dhcpAgentSchema = z
     stateDir: keys.stateDir,
     nats: keys.nats,
     availabilityZone: keys.availabilityZone,
+    physicalNetworks: keys.physicalNetworks,
     namespacePrefix: keys.namespacePrefix,
     logLevel: keys.logLevel,
     dhcp: z.strictObject(agentDhcp).prefault({}),

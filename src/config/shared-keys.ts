@@ -80,6 +80,13 @@ export const namespacePrefix = z
   .default("")
   .describe("Put before the names of namespaces, so that several simulated hosts can share one kernel");
 
+export const physicalNetworks = z
+  .array(z.string().regex(/^[^:,\s]{1,64}$/, "must be the name of a physical network"))
+  .default([])
+  .describe(
+    "Physical networks that this host is on, beside those of l3.bridge_mappings: its ports get addresses of their segments",
+  );
+
 const bridgeMapping = z.string().regex(/^[^:,\s]{1,64}:[A-Za-z0-9_.-]{1,15}$/, "must be <physical network>:<bridge>");
 
 /** What routers are told. */

@@ -27,6 +27,7 @@ export const upSchema = z
     ...identity,
     allowedHosts: keys.allowedHosts,
     availabilityZone: keys.availabilityZone,
+    physicalNetworks: keys.physicalNetworks,
     api: z.strictObject(serverApi).prefault({}),
     namespacePrefix: keys.namespacePrefix,
     logLevel: keys.logLevel,

@@ -148,7 +148,7 @@ export const addressesOf = (port: Attributes): readonly string[] =>
   (port["fixed_ips"] as readonly PortAddress[]).map((ip) => ip.ip_address);
 
 /** The row of an agent that registered and is heard of no more; answers its id. */
-export async function addAgent(store: Store, host: string): Promise<string> {
+export async function addAgent(store: Store, host: string, configurations: object = {}): Promise<string> {
   const description = {
     agentType: "DHCP agent",
     binary: "netloom-dhcp-agent",
@@ -156,7 +156,7 @@ export async function addAgent(store: Store, host: string): Promise<string> {
     bootId: `boot of ${host}`,
     availabilityZone: "nova",
     startedAtMs: Date.now(),
-    configurations: { namespaces: true },
+    configurations: { namespaces: true, ...configurations },
   };
   const heard = { role: "dhcp", phase: "ready", heartbeatAtMs: Date.now() };
   return (await store.transaction((trx) => registerAgent(trx, { ...heard, description }))).id;

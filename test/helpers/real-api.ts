@@ -118,8 +118,8 @@ export class RealApi {
   }
 
   /** An agent that registered and is heard of no more. */
-  registerDhcpAgent(host: string): Promise<string> {
-    return addAgent(this.store, host);
+  registerDhcpAgent(host: string, configurations: object = {}): Promise<string> {
+    return addAgent(this.store, host, configurations);
   }
 
   /** Every row of every table, as text: two of these are equal only when nothing at all has changed. */

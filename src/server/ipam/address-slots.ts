@@ -108,7 +108,7 @@ function isAuto(request: SlotRequest, subnetId: string | undefined): boolean {
 function defaultSlots(request: SlotRequest): readonly AddressSlot[] {
   const eligible = eligibleSubnets(request);
   if (segmentsOf(eligible).size > 1 && request.deviceOwner !== deviceOwners.dhcp) {
-    // Which one depends on the host, and nobody has told this server which host is on which segment.
+    // Ports of services: those of clients come here with the subnets of one segment, or not at all.
     const why = `The subnets of network ${request.networkId} belong to several segments: choose one of them in fixed_ips.`;
     throw new ApiFault("InvalidInput", why);
   }

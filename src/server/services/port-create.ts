@@ -8,6 +8,7 @@ import type { Trx } from "../store/database.ts";
 import type { NetworkRow, PortRow, SubnetRow } from "../store/rows.ts";
 import { portItem } from "../store/stream-items.ts";
 import { checkNameLength } from "./dns-lengths.ts";
+import { readTouchedSegments, subnetsForPort } from "./host-segments.ts";
 import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
 import { readKnownHosts } from "./port-binding.ts";
 import { chooseMacs } from "./port-macs.ts";
@@ -127,20 +128,26 @@ async function addAddresses(
   deps: ServiceDeps,
   { drafts, subnets }: { drafts: readonly Draft[]; subnets: ReadonlyMap<string, readonly SubnetRow[]> },
 ): Promise<Omit<CreatedPort, "securityGroups">[]> {
+  const hosts = drafts.map(({ row }) => row.binding_host_id);
+  const touched = await readTouchedSegments(trx, { subnets: [...subnets.values()].flat(), hosts });
   const wishes = [];
+  const deferred = new Set<PortRow>();
   for (const { row, body } of drafts) {
-    const own = subnets.get(row.network_id) ?? [];
+    const all = subnets.get(row.network_id) ?? [];
     const fixedIps = fixedIpsOf(body);
-    await checkSubnetsBelong(trx, row.network_id, { subnets: own, fixedIps });
-    const request = { networkId: row.network_id, subnets: own, mac: row.mac_address, deviceOwner: row.device_owner, fixedIps };
-    const lowest = row.device_owner === deviceOwners.dhcp;
-    wishes.push({ portId: row.id, networkId: row.network_id, slots: slotsForNewPort(request), lowest });
+    await checkSubnetsBelong(trx, row.network_id, { subnets: all, fixedIps });
+    const port = { networkId: row.network_id, deviceOwner: row.device_owner, fixedIps };
+    const own = subnetsForPort(all, { ...port, host: row.binding_host_id }, touched);
+    if (own === "deferred") deferred.add(row);
+    const slots = own === "deferred" ? [] : slotsForNewPort({ ...port, subnets: own, mac: row.mac_address });
+    wishes.push({ portId: row.id, networkId: row.network_id, slots, lowest: row.device_owner === deviceOwners.dhcp });
   }
   const addresses = await allocateAddresses(trx, deps.store.dialect, wishes);
   return drafts.map(({ row, network, body }, index) => {
     const own = addresses[index] ?? [];
     // `none` is what a client asked for with an empty list; a network without subnets may still get some.
-    const row2 = { ...row, ip_allocation: fixedIpsOf(body)?.length === 0 ? "none" : "immediate" };
+    const allocation = deferred.has(row) ? "deferred" : fixedIpsOf(body)?.length === 0 ? "none" : "immediate";
+    const row2 = { ...row, ip_allocation: allocation };
     return { row: row2, network, fixedIps: fixedIpRows(row2, own) };
   });
 }

@@ -1,19 +1,16 @@
 // Changing one port.
-import { deviceOwners } from "../../model/device-names.ts";
 import { ApiFault } from "../../types/api-faults.ts";
-import { isRouterOwner, slotsForUpdatedPort } from "../ipam/address-slots.ts";
-import { allocateAddresses } from "../ipam/allocator.ts";
 import type { Trx } from "../store/database.ts";
 import { readSegments } from "../store/network-segments.ts";
-import { flag, type FixedIpRow, type NetworkRow, type PortRow } from "../store/rows.ts";
+import { flag, type NetworkRow, type PortRow } from "../store/rows.ts";
 import { agentSeesChange, portItem, portModel } from "../store/stream-items.ts";
 import { checkNameLength } from "./dns-lengths.ts";
-import { checkSubnetsBelong, readSubnets } from "./port-addresses.ts";
+import { changedAddresses, changedAllocation, replaceAddresses } from "./port-address-change.ts";
 import { changedBinding, forgetBinding, startsAnew } from "./port-binding.ts";
 import { chooseMacs } from "./port-macs.ts";
 import { changedGroups, readPortGroups, replacePortGroups } from "./port-security-groups.ts";
-import { fixedIpRows, insertFixedIps, lockPorts, type PortWithAddresses, removeLeases } from "./port-rows.ts";
-import { addressPairsJson, askedMac, checkMemberRights, checkPairsAllowed, dhcpOptionsJson, fixedIpsOf } from "./port-rules.ts";
+import { lockPorts, type PortWithAddresses } from "./port-rows.ts";
+import { addressPairsJson, askedMac, checkMemberRights, checkPairsAllowed, dhcpOptionsJson } from "./port-rules.ts";
 import { changedPolicy } from "./qos-policy-rows.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { checkRevision, forbidden, has, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
@@ -64,7 +61,7 @@ export async function changePort(trx: Trx, deps: ServiceDeps, change: PortChange
   if (wanted.dns_name !== before.row.dns_name) {
     checkNameLength(wanted.dns_name, before.network.dns_domain || (deps.defaultDnsDomain ?? ""));
   }
-  const fixedIps = await changedAddresses(trx, deps, { before, wanted, changes });
+  const fixedIps = await changedAddresses(trx, deps.store.dialect, { before, wanted, changes });
   const securityGroups = await changedGroups(trx, context, { held: before.securityGroups, after: wanted, changes });
   const isSame = JSON.stringify([wanted, fixedIps]) === JSON.stringify([before.row, before.fixedIps]);
   if (isSame && securityGroups === before.securityGroups) return before;
@@ -142,60 +139,8 @@ function changedPortRow(
     data_plane_status: has(changes, "data_plane_status")
       ? (text(changes["data_plane_status"]) ?? null)
       : before.data_plane_status,
-    ip_allocation: changedAllocation(before, changes),
+    ip_allocation: changedAllocation(before, { changes, host: binding.binding_host_id }),
   };
   checkPairsAllowed(row);
   return row;
-}
-
-function changedAllocation(before: PortRow, changes: Attributes): string {
-  const fixedIps = fixedIpsOf(changes);
-  if (fixedIps === undefined) return before.ip_allocation;
-  return fixedIps.length === 0 ? "none" : "immediate";
-}
-
-/** The same array when nothing is asked for. */
-async function changedAddresses(
-  trx: Trx,
-  deps: ServiceDeps,
-  { before, wanted, changes }: { before: LockedPort; wanted: PortRow; changes: Attributes },
-): Promise<readonly FixedIpRow[]> {
-  const { row, fixedIps: held } = before;
-  const fixedIps = fixedIpsOf(changes);
-  if (fixedIps === undefined && wanted.mac_address === row.mac_address) return held;
-  const subnets = (await readSubnets(trx, [row.network_id])).get(row.network_id) ?? [];
-  await checkSubnetsBelong(trx, row.network_id, { subnets, fixedIps });
-  const request = { networkId: row.network_id, subnets, mac: wanted.mac_address, deviceOwner: wanted.device_owner, fixedIps };
-  const slots = slotsForUpdatedPort(
-    request,
-    held.map((ip) => ({ subnetId: ip.subnet_id, ipAddress: ip.ip_address })),
-  );
-  const lowest = wanted.device_owner === deviceOwners.dhcp;
-  const [addresses = []] = await allocateAddresses(trx, deps.store.dialect, [
-    { portId: row.id, networkId: row.network_id, slots, lowest },
-  ]);
-  const rows = fixedIpRows(wanted, addresses);
-  checkRouterAddresses(row, held, rows);
-  return rows;
-}
-
-/** A router interface's IPv4 addresses are its networks' gateways: only the router's own API moves them. */
-function checkRouterAddresses(row: PortRow, before: readonly FixedIpRow[], after: readonly FixedIpRow[]): void {
-  if (!isRouterOwner(row.device_owner) || row.device_owner === deviceOwners.routerGateway) return;
-  const ipv4 = (ips: readonly FixedIpRow[]): string =>
-    ips
-      .flatMap((ip) => (ip.ip_key.length === 8 ? [ip.ip_key] : []))
-      .sort()
-      .join();
-  if (ipv4(before) === ipv4(after)) return;
-  throw new ApiFault("BadRequest", `IPv4 addresses of router port ${row.id} cannot be changed; use the router's API`);
-}
-
-async function replaceAddresses(trx: Trx, before: PortWithAddresses, after: readonly FixedIpRow[]): Promise<void> {
-  const { row } = before;
-  await trx.deleteFrom("fixed_ips").where("port_id", "=", row.id).execute();
-  await insertFixedIps(trx, after);
-  const kept = new Set(after.map((ip) => ip.ip_address));
-  const lost = before.fixedIps.map((ip) => ip.ip_address).filter((address) => !kept.has(address));
-  await removeLeases(trx, row.network_id, lost);
 }

@@ -7,6 +7,7 @@ import { isAutoAddressed } from "../ipam/subnet-rules.ts";
 import type { Trx } from "../store/database.ts";
 import { inChunks, type SubnetRow } from "../store/rows.ts";
 import { portItem } from "../store/stream-items.ts";
+import { readTouchedSegments } from "./host-segments.ts";
 import { insertFixedIps, isAutoDeleted, lockPorts, type PortWithAddresses, removeSubnetLeases } from "./port-rows.ts";
 import { someOf, type ServiceDeps, timestamp } from "./service-deps.ts";
 
@@ -20,7 +21,7 @@ export async function addAutoAddresses(trx: Trx, deps: ServiceDeps, subnet: Subn
     ids.map((row) => row.id),
   );
   const cidr = storedCidr(subnet);
-  const elsewhere = await readPortsElsewhere(trx, subnet);
+  const elsewhere = await readPortsElsewhere(trx, subnet, ports);
   const changed = ports
     .filter((port) => !makesNoAddress(port.row.device_owner) && !elsewhere.has(port.row.id))
     .map(({ row, fixedIps }): PortWithAddresses => {
@@ -46,8 +47,13 @@ export async function addAutoAddresses(trx: Trx, deps: ServiceDeps, subnet: Subn
   return changed.map((port) => portItem(port.row, port.fixedIps));
 }
 
-/** Ports of the network that are on another segment than the subnet. */
-async function readPortsElsewhere(trx: Trx, { network_id, segment_id }: SubnetRow): Promise<ReadonlySet<string>> {
+/** Ports of the network that are on another segment than the subnet, or nobody knows where. */
+async function readPortsElsewhere(
+  trx: Trx,
+  subnet: SubnetRow,
+  ports: readonly PortWithAddresses[],
+): Promise<ReadonlySet<string>> {
+  const { network_id, segment_id } = subnet;
   if (segment_id === null) return new Set();
   const rows = await trx
     .selectFrom("fixed_ips")
@@ -56,7 +62,11 @@ async function readPortsElsewhere(trx: Trx, { network_id, segment_id }: SubnetRo
     .where("subnets.network_id", "=", network_id)
     .where("subnets.segment_id", "!=", segment_id)
     .execute();
-  return new Set(rows.map((row) => row.port_id));
+  const bound = ports.filter(({ row }) => row.binding_host_id !== "" && !row.device_owner.startsWith("network:"));
+  const touched = await readTouchedSegments(trx, { subnets: [subnet], hosts: bound.map(({ row }) => row.binding_host_id) });
+  const away = bound.filter(({ row }) => touched.get(row.binding_host_id)?.has(segment_id) !== true);
+  const waiting = ports.filter(({ row }) => row.ip_allocation === "deferred");
+  return new Set([...rows.map((row) => row.port_id), ...[...away, ...waiting].map(({ row }) => row.id)]);
 }
 
 /** Refuses while somebody needs the subnet; otherwise takes its addresses from the ports that may lose them. */
