@@ -5,9 +5,10 @@ import { z } from "zod";
 import { NetloomError } from "../../base/errors.ts";
 import type { StreamItem } from "../../types/agent-messages.ts";
 import { readBoundNetworkIds } from "../store/agent-rows.ts";
+import { mostBytes } from "./item-bytes.ts";
 import { toPortItems } from "../store/network-items.ts";
 import type { Database } from "../store/schema.ts";
-import { networkItem, subnetItem } from "../store/stream-items.ts";
+import { networkItem, portItemColumns, subnetItem } from "../store/stream-items.ts";
 
 export const maxPageBytes = 512 * 1024;
 const rowsAtOnce = 500;
@@ -60,7 +61,7 @@ export async function readSnapshotPage(
   while (at !== undefined) {
     const { items: found, next }: FoundItems = await readItems(db, agentId, at);
     for (const item of found) {
-      bytes += Buffer.byteLength(JSON.stringify(item));
+      bytes += mostBytes(item);
       // One item always fits, or there would be no end.
       if (items.length > 0 && bytes > maxBytes) return { items, next: at };
       items.push(item);
@@ -131,7 +132,7 @@ const readers: Readonly<Record<Phase, Reader>> = {
     if (upTo === undefined) return { items: [] };
     const rows = await db
       .selectFrom("ports")
-      .selectAll()
+      .select(portItemColumns)
       .where("network_id", "in", ids)
       .where((eb) => eb(eb.refTuple("network_id", "id"), ">", eb.tuple(networkId, id)))
       .orderBy("network_id")

@@ -41,8 +41,27 @@ interface StoredDhcpOption {
   readonly ip_version: 4 | 6;
 }
 
+/** What a port's item is made of: half of the row. */
+export const portItemColumns = [
+  "id",
+  "network_id",
+  "project_id",
+  "mac_address",
+  "device_id",
+  "device_owner",
+  "admin_state_up",
+  "extra_dhcp_opts",
+  "dns_name",
+  "binding_host_id",
+  "revision_number",
+] as const satisfies readonly (keyof PortRow)[];
+export type PortItemRow = Pick<PortRow, (typeof portItemColumns)[number]>;
+
+export const addressItemColumns = ["subnet_id", "ip_address", "position"] as const satisfies readonly (keyof FixedIpRow)[];
+export type AddressItemRow = Pick<FixedIpRow, (typeof addressItemColumns)[number]>;
+
 /** @param fixedIps of this port, in any order. */
-export function portModel(row: PortRow, fixedIps: readonly FixedIpRow[]): Port {
+export function portModel(row: PortItemRow, fixedIps: readonly AddressItemRow[]): Port {
   const ordered = fixedIps.length < 2 ? fixedIps : [...fixedIps].sort((a, b) => a.position - b.position);
   // Hardly any port has some.
   const options = row.extra_dhcp_opts === "[]" ? [] : (JSON.parse(row.extra_dhcp_opts) as readonly StoredDhcpOption[]);
@@ -72,7 +91,7 @@ export function subnetItem(row: SubnetRow): StreamItem {
   return upsert("subnet", row.id, row.network_id, subnetModel(row));
 }
 
-export function portItem(row: PortRow, fixedIps: readonly FixedIpRow[]): StreamItem {
+export function portItem(row: PortItemRow, fixedIps: readonly AddressItemRow[]): StreamItem {
   return upsert("port", row.id, row.network_id, portModel(row, fixedIps));
 }
 
