@@ -43,7 +43,7 @@ test("an item never has more bytes than it is said to have, whatever is in it", 
 test("for the usual port it is said at most a third too large", () => {
   const port = {
     ...{ id, network_id: id, project_id: "0123456789abcdef0123456789abcdef", mac_address: "fa:16:3e:00:00:01" },
-    ...{ device_id: id, device_owner: "compute:nova", admin_state_up: 1, extra_dhcp_opts: "[]" },
+    ...{ device_id: id, device_owner: "compute:nova", admin_state_up: 1 as const, extra_dhcp_opts: "[]" },
     ...{ dns_name: "web-1", binding_host_id: "node-1", revision_number: 3 },
   };
   const item = portItem(port, [{ subnet_id: id, ip_address: "10.0.0.17", position: 0 }]);
