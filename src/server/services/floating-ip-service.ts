@@ -138,6 +138,13 @@ class FloatingIps implements ResourceService {
     if (subnets.find((subnet) => subnet.id === fixedIps?.[0]?.subnet_id)?.ip_version === 6) {
       throw new ApiFault("BadRequest", `Subnet ${fixedIps?.[0]?.subnet_id} is not an IPv4 subnet`);
     }
+    if (fixedIps === undefined && new Set(subnets.map((subnet) => subnet.segment_id)).size > 1) {
+      const why = "its subnets belong to several segments, so that one must be chosen with subnet_id";
+      throw new ApiFault(
+        "ExternalIpAddressExhausted",
+        `Unable to find any IP address on external network ${network.id}: ${why}.`,
+      );
+    }
     return createPortInTransaction(trx, this.#deps, {
       network_id: network.id,
       device_owner: deviceOwners.floatingIp,

@@ -54,7 +54,7 @@ export function askedMac(body: Attributes): string | undefined {
 const maxAddressPairs = 10;
 
 interface AddressPair {
-  readonly ip_address: string;
+  readonly ip_address?: string;
   readonly mac_address?: string;
 }
 
@@ -80,6 +80,8 @@ export function addressPairsJson(value: unknown, mac: string): string {
 }
 
 function canonicalPair({ ip_address, mac_address }: AddressPair, portMac: string): Required<AddressPair> {
+  if (ip_address === undefined)
+    throw new ApiFault("AllowedAddressPairsMissingIP", "AllowedAddressPair must contain ip_address.");
   const block = ip_address.includes("/") ? parseCidr(ip_address) : undefined;
   const address = block === undefined ? canonicalAddress(ip_address) : formatCidr(block);
   const mac = mac_address === undefined ? portMac : normaliseMac(mac_address);

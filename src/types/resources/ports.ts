@@ -51,7 +51,8 @@ const extraDhcpOption = record({
   if ("reason" in read) context.addIssue({ code: "custom", message: `${read.reason}.` });
 });
 
-const addressPair = record({ ip_address: ipAddressOrCidr, mac_address: macAddress.optional() });
+// That ip_address is missing has an answer of its own, given where pairs are made canonical.
+const addressPair = record({ ip_address: ipAddressOrCidr.optional(), mac_address: macAddress.optional() });
 
 /** Administrators and the compute side. */
 const operatorsSet: readonly AttributeRule[] = [{ on: ["create", "update", "read"], allow: ["service"] }];
@@ -164,7 +165,8 @@ const addressing: Readonly<Record<string, AttributeDeclaration>> = {
       { on: ["update"], allow: ["network-owner"] },
     ],
     alias: "allowed-address-pairs",
-    description: "Further addresses that the instance may use.",
+    description:
+      "Further addresses that the instance may use: each an ip_address (or a network) and, if it is another one, a mac_address.",
   },
   extra_dhcp_opts: {
     ...access.settable,

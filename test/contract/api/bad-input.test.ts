@@ -235,6 +235,12 @@ const cases: readonly Case[] = [
   ),
   create(
     "port",
+    "an address pair without an address",
+    () => port({ allowed_address_pairs: [{ mac_address: "fa:16:3e:00:00:09" }] }),
+    [400, "AllowedAddressPairsMissingIP"],
+  ),
+  create(
+    "port",
     "an address pair twice",
     () => port({ allowed_address_pairs: [{ ip_address: "::1" }, { ip_address: "0::1" }] }),
     [400, "DuplicateAddressPairInRequest"],

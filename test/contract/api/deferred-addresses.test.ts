@@ -156,4 +156,21 @@ forEachDatabase((_engine, openFresh) => {
     assert.deepEqual(allocation(await create({ "binding:host_id": "node-west" })), ["immediate", [western.id]]);
     assert.deepEqual(allocation(await create({ "binding:host_id": "node-east" })), ["immediate", [eastern.id, auto.id]]);
   });
+
+  test("a floating IP of several segments has to say of which", async () => {
+    const { api, network, eastern } = await scene(await openFresh());
+    const external = await api.ask(`/v2.0/networks/${network.id}`, {
+      method: "PUT",
+      body: { network: { "router:external": true } },
+    });
+    assert.equal(external.status, 200, external.text);
+    const body = { floatingip: { floating_network_id: network.id } };
+
+    const { status, type } = faultOf(await api.ask("/v2.0/floatingips", { method: "POST", body }));
+
+    assert.deepEqual([status, type], [400, "ExternalIpAddressExhausted"]);
+    const chosen = await api.create("floatingip", { floating_network_id: network.id, subnet_id: eastern.id });
+    assert.match(String(chosen["floating_ip_address"]), /^10\.0\.0\./);
+    assert.equal((await api.list("floatingips")).length, 1);
+  });
 });
