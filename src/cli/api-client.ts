@@ -36,6 +36,12 @@ export const resourceNames = {
     path: "default-security-group-rules",
     handle: "id",
   },
+  "security-group-default-statefulness": {
+    singular: "security_groups_default_statefulness",
+    plural: "security_groups_default_statefulness",
+    path: "security-groups-default-statefulness",
+    handle: "id",
+  },
   "address-group": { singular: "address_group", plural: "address_groups", path: "address-groups" },
   subnetpool: { singular: "subnetpool", plural: "subnetpools" },
   segment: { singular: "segment", plural: "segments" },

@@ -9,6 +9,7 @@ import { networkSegmentRangePart } from "./resources/network-segment-ranges.ts";
 import { portBindingPart } from "./resources/port-bindings.ts";
 import { qosPart } from "./resources/qos-policies.ts";
 import { securityGroupRulePart } from "./resources/security-group-rules.ts";
+import { securityGroupStatefulnessPart } from "./resources/security-group-statefulness.ts";
 import { securityGroupPart } from "./resources/security-groups.ts";
 import { readOnlyPart } from "./resources/read-only.ts";
 import { segmentPart } from "./resources/segments.ts";
@@ -23,6 +24,7 @@ const securityGroupParts = (deps: ServiceDeps): readonly ApiPart[] => [
   securityGroupPart(deps),
   securityGroupRulePart(deps),
   defaultSecurityGroupRulePart(deps),
+  securityGroupStatefulnessPart(deps),
   addressGroupPart(deps),
 ];
 

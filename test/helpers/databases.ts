@@ -96,6 +96,7 @@ const tables = [
   "ports",
   "security_group_rules",
   "security_groups",
+  "security_group_defaults",
   "address_groups",
   "subnets",
   "subnet_pools",

@@ -43,6 +43,7 @@ const tables = [
   "security_groups",
   "security_group_rules",
   "default_security_group_rules",
+  "security_group_defaults",
   "port_security_groups",
   "qos_policies",
   "qos_rules",

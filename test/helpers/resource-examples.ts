@@ -296,6 +296,11 @@ export class Scene {
         onCreate: ports,
       },
       default_security_group_rule: { body: rule, values: ruleValues, onCreate: ports },
+      security_groups_default_statefulness: {
+        body: () => ({ project_id: `project-${this.next()}` }),
+        dependsOnProject: true,
+        values: { stateful: false },
+      },
       address_group: { body: () => ({ name: "g" }), values: { addresses: ["192.0.2.0/24"] } },
       address_scope: { body: () => ({ ip_version: 4 }), values: { ip_version: 4 } },
       policy: { body: () => ({ name: "slow" }) },

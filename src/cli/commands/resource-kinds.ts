@@ -2,7 +2,10 @@
 import { type ResourceName, resourceNames } from "../api-client.ts";
 
 /** Kinds of security groups, which have no more than the commands of all. */
-const securityKinds = ["security-group", "security-group-rule", "default-security-group-rule", "address-group"] as const;
+const securityKinds = [
+  ...(["security-group", "security-group-rule", "default-security-group-rule"] as const),
+  ...(["security-group-default-statefulness", "address-group"] as const),
+] as const;
 export const kinds = [
   "network",
   "subnet",
@@ -226,6 +229,18 @@ export const descriptions: Readonly<Record<Kind, Description>> = {
     listFilters: {},
     hidden: [],
   },
+  "security-group-default-statefulness": {
+    about: "whether new security groups of a project, or of all projects, are stateful",
+    title: "default statefulness",
+    isNamed: false,
+    example: "0190b6a8-3c1e-4f00-8a00-5d3c2e1f0a9b",
+    columns: ["id", "project_id", "stateful"],
+    createExample:
+      "netloom security-group-default-statefulness create --stateful false --project-id 5d3c2e1f0a9b0190b6a83c1e7f008a00",
+    setExample: "netloom security-group-default-statefulness set 0190b6a8-3c1e-4f00-8a00-5d3c2e1f0a9b --stateful true",
+    listFilters: {},
+    hidden: [],
+  },
   "address-group": {
     about: "addresses that rules of security groups name together",
     title: "address group",
@@ -261,6 +276,8 @@ export async function loadDeclaration(kind: Kind) {
 async function loadSecurity(kind: Kind) {
   if (kind === "security-group") return (await import("../../types/resources/security-groups.ts")).securityGroupResource;
   if (kind === "address-group") return (await import("../../types/resources/address-groups.ts")).addressGroupResource;
+  if (kind === "security-group-default-statefulness")
+    return (await import("../../types/resources/security-group-statefulness.ts")).securityGroupStatefulnessResource;
   if (!kind.endsWith("-rule")) return undefined;
   const rules = await import("../../types/resources/security-group-rules.ts");
   return kind === "security-group-rule" ? rules.securityGroupRuleResource : rules.defaultSecurityGroupRuleResource;

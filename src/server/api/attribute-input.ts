@@ -94,6 +94,7 @@ function checkPolicy(name: string, wish: Wish, context: RequestContext): void {
 
 function withProject(resource: ResourceDeclaration, attributes: Record<string, unknown>, context: RequestContext): Attributes {
   if (attributeOf(resource, projectAttribute)?.post !== true) return attributes;
+  if (resource.mayBeForAll === true && attributes[projectAttribute] === undefined) return attributes;
   const owner = (attributes[projectAttribute] ??= context.projectId);
   const mayGive = context.isAdmin || (context.isService === true && resource.serviceWrites === true);
   if (owner !== context.projectId && !mayGive) {

@@ -18,6 +18,7 @@ import {
   templateRules,
   touchGroups,
 } from "../services/security-group-rows.ts";
+import { readStatefulness } from "../services/security-group-statefulness.ts";
 import { has, projectOf, type ServiceDeps, text } from "../services/service-deps.ts";
 import { forgetSharing, readShared, sharedFilter, visibleObjects } from "../services/sharing.ts";
 import { type Change, type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
@@ -75,6 +76,7 @@ const specOf = (deps: ServiceDeps): StandardSpec<SecurityGroupRow> => ({
   },
   visible: (context) => visibleObjects(context, type),
   present,
+  completeBodies,
   newRow,
   changedRow: (before, changes) => ({
     ...before,
@@ -104,12 +106,25 @@ function newRow(context: RequestContext, body: Attributes, now: string): Securit
     name: text(body["name"]) ?? "",
     description: text(body["description"]) ?? "",
     tags: "[]",
-    stateful: flag(body["stateful"] ?? true),
+    stateful: flag(body["stateful"]),
     is_default: 0,
     revision_number: 1,
     created_at: now,
     updated_at: now,
   };
+}
+
+async function completeBodies(
+  trx: Trx,
+  context: RequestContext,
+  bodies: readonly Attributes[],
+): Promise<readonly Attributes[]> {
+  if (bodies.every((body) => has(body, "stateful"))) return bodies;
+  const statefulOf = await readStatefulness(
+    trx,
+    bodies.map((body) => projectOf(context, body)),
+  );
+  return bodies.map((body) => ({ stateful: statefulOf(projectOf(context, body)) === 1, ...body }));
 }
 
 function refuseDefaultName(name: unknown): void {

@@ -9,6 +9,7 @@ import type { Database } from "../store/schema.ts";
 import type { DefaultSecurityGroupRulesTable, SecurityGroupRulesTable, SecurityGroupsTable } from "../store/schema-kept.ts";
 import type { RequestContext } from "./resource-service.ts";
 import { withRemoteGroup } from "./security-group-rule.ts";
+import { readStatefulness } from "./security-group-statefulness.ts";
 import { type ServiceDeps, timestamp } from "./service-deps.ts";
 import { lockVisible, visibleObjects } from "./sharing.ts";
 
@@ -53,7 +54,9 @@ export async function ensureDefaultGroups(
   const found = await readDefaultGroups(trx, wanted);
   const missing = wanted.filter((id) => !found.has(id));
   if (missing.length === 0) return found;
-  const rows = missing.map((projectId) => newDefaultGroup(projectId, timestamp(deps)));
+  const statefulOf = await readStatefulness(trx, missing);
+  const now = timestamp(deps);
+  const rows = missing.map((projectId) => newDefaultGroup(projectId, { now, stateful: statefulOf(projectId) }));
   const made: string[] = [];
   for (const piece of chunks(rows)) {
     // Whoever is second waits for the first here, and makes nothing.
@@ -77,14 +80,17 @@ export async function listWithDefault<T>(deps: ServiceDeps, projectId: string, l
   return list();
 }
 
-function newDefaultGroup(projectId: string, now: string): SecurityGroupRow {
+function newDefaultGroup(
+  projectId: string,
+  { now, stateful }: Pick<SecurityGroupRow, "stateful"> & { readonly now: string },
+): SecurityGroupRow {
   return {
     id: randomUUID(),
     project_id: projectId,
     name: "default",
     description: "Default security group",
     tags: "[]",
-    stateful: 1,
+    stateful,
     is_default: 1,
     revision_number: 1,
     created_at: now,

@@ -37,6 +37,12 @@ export interface ReaderSpec<Row> {
 export interface StandardSpec<Row extends StandardRow> extends ReaderSpec<Row> {
   /** What it counts as. */
   readonly quota?: QuotaName;
+  /** Fills in what is not said and depends on other objects. */
+  readonly completeBodies?: (
+    trx: Trx,
+    context: RequestContext,
+    bodies: readonly Attributes[],
+  ) => Promise<readonly Attributes[]>;
   readonly newRow: (context: RequestContext, body: Attributes, now: string) => Row;
   /** The row as the client wants it; same revision. */
   readonly changedRow: (before: Row, changes: Attributes) => Row;
@@ -122,10 +128,11 @@ export class StandardService<Row extends StandardRow> implements ResourceService
     return this.#reader.show(context, id);
   }
 
-  async create(context: RequestContext, bodies: readonly Attributes[]): Promise<readonly Attributes[]> {
-    const { newRow, quota, checkCreate, afterCreate, present } = this.#spec;
+  async create(context: RequestContext, sent: readonly Attributes[]): Promise<readonly Attributes[]> {
+    const { completeBodies, newRow, quota, checkCreate, afterCreate, present } = this.#spec;
     const now = timestamp(this.#deps);
     return this.#deps.store.transaction(async (trx) => {
+      const bodies = (await completeBodies?.(trx, context, sent)) ?? sent;
       const rows = bodies.map((body) => newRow(context, body, now));
       if (quota !== undefined) {
         await takeQuota(trx, this.#deps, { resource: quota, projectIds: rows.map((row) => row.project_id) });

@@ -21,6 +21,7 @@ import { up as notifications } from "./migrations/0030-notifications.ts";
 import { up as qosNotes } from "./migrations/0031-qos-and-trunk-notes.ts";
 import { up as segmentNotes } from "./migrations/0032-segment-notes.ts";
 import { up as securityGroupNotes } from "./migrations/0033-security-group-notes.ts";
+import { up as securityGroupDefaults } from "./migrations/0034-security-group-defaults.ts";
 import type { Database } from "./schema.ts";
 
 /** By name, in order. Listed here and not found by scanning a folder, because the program is shipped as one file. */
@@ -44,6 +45,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0031-qos-and-trunk-notes": { up: qosNotes },
   "0032-segment-notes": { up: segmentNotes },
   "0033-security-group-notes": { up: securityGroupNotes },
+  "0034-security-group-defaults": { up: securityGroupDefaults },
 };
 
 export interface SchemaVersion {

@@ -13,6 +13,16 @@ export interface SecurityGroupsTable extends StandardColumns {
   is_default: Flag;
 }
 
+export interface SecurityGroupDefaultsTable {
+  id: string;
+  /** Empty: of all projects that have none of their own. */
+  project_id: string;
+  stateful: Flag;
+  revision_number: number;
+  created_at: string;
+  updated_at: string;
+}
+
 export interface RuleColumns {
   id: string;
   project_id: string;

@@ -12,6 +12,7 @@ import type {
   QosPoliciesTable,
   QosRulesTable,
   SecurityGroupRulesTable,
+  SecurityGroupDefaultsTable,
   SecurityGroupsTable,
   TrunkSubportsTable,
   TrunksTable,
@@ -377,6 +378,7 @@ export interface Database {
   subnet_pools: SubnetPoolsTable;
   address_groups: AddressGroupsTable;
   security_groups: SecurityGroupsTable;
+  security_group_defaults: SecurityGroupDefaultsTable;
   security_group_rules: SecurityGroupRulesTable;
   default_security_group_rules: DefaultSecurityGroupRulesTable;
   port_security_groups: PortSecurityGroupsTable;

@@ -77,6 +77,8 @@ export interface ResourceDeclaration {
   readonly bulk: boolean;
   /** Nobody but administrators learns that such objects exist. */
   readonly adminOnly?: true;
+  /** An administrator who sends no `project_id` on create makes one that is for all projects. */
+  readonly mayBeForAll?: true;
   /** Callers with role `service` may write them, in every project. */
   readonly serviceWrites?: true;
   /** Its service judges the rules that are about the network of an object; without this they allow nobody. */

@@ -20,10 +20,10 @@ export const securityGroupResource: ResourceDeclaration = {
     stateful: {
       ...access.settable,
       schema: boolean,
-      default: true,
       filter: "boolean",
       alias: "stateful-security-group",
-      description: "Whether answers to what was let through are let through too.",
+      description:
+        "Whether answers to what was let through are let through too; unset is the project's default, or that of all projects, or true.",
     },
     security_group_rules: {
       ...access.computed,

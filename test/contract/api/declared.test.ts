@@ -88,6 +88,10 @@ after(() => api.close());
 async function addSecurityGroups(): Promise<void> {
   const addresses = ["192.0.2.0/24", "2001:db8::1"];
   for (const name of ["b", "a"]) await api.create("address_group", { name, addresses }, {}, "address-groups");
+  const statefulness = "security_groups_default_statefulness";
+  for (const project of [{}, { project_id: "blue" }, { project_id: "green" }]) {
+    await api.create(statefulness, { ...project, stateful: true }, {}, "security-groups-default-statefulness");
+  }
   const [blocks] = await api.list("address-groups", "", {}, "address_groups");
   const group = await api.create("security_group", { name: "web", stateful: false }, {}, "security-groups");
   const wishes = [

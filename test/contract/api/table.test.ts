@@ -115,6 +115,8 @@ for (const { resource, expected, url } of served()) {
   });
 
   if (!resource.canCreate && !resource.canUpdate) continue;
+  // For managers: test/contract/api/security-group-statefulness.test.ts.
+  if (resource.mayBeForAll === true) continue;
 
   /** By an administrator, so that it is there whoever may make it. */
   const make = async (): Promise<string> => {
