@@ -364,11 +364,20 @@ export class Scene {
 
   /** Of each type, below their policy and by their own ids. */
   #qosRules(): Record<string, Example> {
-    const values = { max_kbps: 100, max_burst_kbps: 10, min_kbps: 100, max_kpps: 10, max_burst_kpps: 1, dscp_mark: 10 };
+    const values = {
+      max_kbps: 100,
+      max_burst_kbps: 10,
+      min_kbps: 100,
+      max_kpps: 10,
+      max_burst_kpps: 1,
+      min_kpps: 10,
+      dscp_mark: 10,
+    };
     const least = {
       bandwidth_limit: "max_kbps",
       minimum_bandwidth: "min_kbps",
       packet_rate_limit: "max_kpps",
+      minimum_packet_rate: "min_kpps",
       dscp_marking: "dscp_mark",
     };
     const ruleOf = (type: string, attribute: string): readonly (readonly [string, Example])[] => {

@@ -63,6 +63,12 @@ const all: readonly Nested[] = [
     createExample: "--min-kbps 1000",
     setExample: "--min-kbps 2000",
   }),
+  qosRule("minimum_packet_rate", {
+    title: "minimum packet rate",
+    columns: ["id", "min_kpps", "direction"],
+    createExample: "--min-kpps 10 --direction any",
+    setExample: "--min-kpps 20",
+  }),
   qosRule("dscp_marking", {
     title: "DSCP mark",
     columns: ["id", "dscp_mark"],

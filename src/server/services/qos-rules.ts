@@ -159,23 +159,30 @@ function ruleRow(
   };
 }
 
-/** One rule of a type and direction; and nobody promises more than it allows. */
+/** One rule of a type and direction, or one of both; and nobody promises more than it allows. */
 async function checkAgainstOthers(trx: Trx, row: QosRuleRow): Promise<void> {
   const others = await trx
     .selectFrom("qos_rules")
     .selectAll()
     .where("qos_policy_id", "=", row.qos_policy_id)
-    .where("direction", "=", row.direction)
     .where("id", "!=", row.id)
     .execute();
-  const same = others.find((other) => other.type === row.type);
+  const alike = others.filter((other) => other.direction === row.direction);
+  const same = alike.find((other) => other.type === row.type);
   if (same !== undefined) {
     throw new ApiFault(
       "QoSRulesConflict",
       `Rule ${row.type} conflicts with rule ${same.id} which already exists in QoS Policy ${row.qos_policy_id}.`,
     );
   }
-  const contrary = others.find((other) => exceeds(row, other) || exceeds(other, row));
+  const mixed = others.find((other) => other.type === row.type && (other.direction === "any" || row.direction === "any"));
+  if (mixed !== undefined) {
+    throw new ApiFault(
+      "QoSRuleParameterConflict",
+      `Unable to add the rule with value ${row.direction} to the policy ${row.qos_policy_id} as the existing rule of type ${mixed.type} has the direction ${mixed.direction}.`,
+    );
+  }
+  const contrary = alike.find((other) => exceeds(row, other) || exceeds(other, row));
   if (contrary === undefined) return;
   throw new ApiFault(
     "QoSRuleParameterConflict",

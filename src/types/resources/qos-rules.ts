@@ -3,7 +3,13 @@ import type { AttributeDeclaration, ResourceDeclaration } from "./declaration.ts
 import { access, ownership } from "./standard-attributes.ts";
 import { converted, integer, oneOf, quoted, Refusal, toInteger, uuid } from "./values.ts";
 
-export const qosRuleTypes = ["bandwidth_limit", "packet_rate_limit", "minimum_bandwidth", "dscp_marking"] as const;
+export const qosRuleTypes = [
+  "bandwidth_limit",
+  "packet_rate_limit",
+  "minimum_bandwidth",
+  "minimum_packet_rate",
+  "dscp_marking",
+] as const;
 export type QosRuleType = (typeof qosRuleTypes)[number];
 
 export interface QosRuleKind {
@@ -131,6 +137,22 @@ export const qosRuleKinds: readonly QosRuleKind[] = [
       },
     },
     { value: "min_kbps" },
+  ),
+  kind(
+    {
+      type: "minimum_packet_rate",
+      title: "QoS minimum packet rate",
+      alias: "qos-pps-minimum",
+      attributes: {
+        min_kpps: { ...numeric("qos-pps-minimum", "At least so many thousand packets per second."), required: true },
+        direction: {
+          ...direction("qos-pps-minimum"),
+          schema: oneOf(["any", "egress", "ingress"]),
+          description: "egress (from the instance), ingress (to it), or any: both together.",
+        },
+      },
+    },
+    { value: "min_kpps" },
   ),
   kind(
     {

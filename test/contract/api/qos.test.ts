@@ -61,6 +61,41 @@ forEachDatabase((_engine, openFresh) => {
     assert.equal(faultOf(await api.ask(`/v2.0/${path}/${limit.id}`, { headers: blue })).type, "QosRuleNotFound");
   });
 
+  test("a least rate of packets is for each direction, or for both together", async () => {
+    const api = await open();
+    const policy = await makePolicy(api, {});
+    const kind = "minimum_packet_rate_rule";
+    const path = `qos/policies/${policy.id}/${kind}s`;
+    const refused = async (rule: object, method = "POST", below = "") => {
+      const { status, type } = faultOf(
+        await api.ask(`/v2.0/${path}${below}`, { method, headers: blue, body: { [kind]: rule } }),
+      );
+      return `${status} ${type}`;
+    };
+    const out = await api.create(kind, { min_kpps: 10 }, blue, path);
+    assert.deepEqual(out, { id: out.id, min_kpps: 10, direction: "egress" });
+    assert.equal(await refused({ min_kpps: 5 }), "409 QoSRulesConflict");
+    assert.equal(await refused({ min_kpps: 5, direction: "any" }), "409 QoSRuleParameterConflict");
+    const into = await api.create(kind, { min_kpps: 5, direction: "ingress" }, blue, path);
+    assert.equal(await refused({ direction: "any" }, "PUT", `/${into.id}`), "409 QoSRuleParameterConflict");
+    // A rate of packets is no matter of bandwidth.
+    await api.create("bandwidth_limit_rule", { max_kbps: 1 }, blue, `qos/policies/${policy.id}/bandwidth_limit_rules`);
+
+    const alias = `/v2.0/qos/alias-minimum-packet-rate-rules/${out.id}`;
+    assert.equal((await api.ask(`/v2.0/${path}/${into.id}`, { method: "DELETE", headers: blue })).status, 204);
+    const both = { method: "PUT", headers: blue, body: { [`alias_${kind}`]: { direction: "any", min_kpps: 20 } } } as const;
+
+    assert.deepEqual((await api.ask(alias, both)).body, { [`alias_${kind}`]: { ...out, direction: "any", min_kpps: 20 } });
+    assert.equal(await refused({ min_kpps: 5, direction: "ingress" }), "409 QoSRuleParameterConflict");
+    const shown = (await api.ask(`/v2.0/qos/policies/${policy.id}`, { headers: blue })).body["policy"] as Body;
+    assert.deepEqual((shown["rules"] as readonly Body[]).map((rule) => String(rule["type"])).toSorted(), [
+      "bandwidth_limit",
+      "minimum_packet_rate",
+    ]);
+    const port = await api.create("port", { network_id: (await api.create("network", {}, blue)).id, qos_policy_id: policy.id });
+    assert.equal(port["resource_request"], null, "nobody keeps it, so nobody is asked to place it");
+  });
+
   test("what a rule cannot be is refused", async () => {
     const api = await open();
     const policy = await makePolicy(api, {});
@@ -69,6 +104,9 @@ forEachDatabase((_engine, openFresh) => {
       ["bandwidth_limit", { max_kbps: -1 }],
       ["bandwidth_limit", { max_kbps: 2_147_483_648 }],
       ["bandwidth_limit", { max_kbps: 1, direction: "both" }],
+      ["bandwidth_limit", { max_kbps: 1, direction: "any" }],
+      ["minimum_packet_rate", {}],
+      ["minimum_packet_rate", { min_kpps: 1, direction: "both" }],
       ["dscp_marking", { dscp_mark: 9 }],
       ["dscp_marking", { dscp_mark: 8, direction: "egress" }],
     ] as const;
@@ -155,7 +193,7 @@ forEachDatabase((_engine, openFresh) => {
     const all = await api.list("qos/rule-types", "?all_rules=true", {}, "rule_types");
     assert.deepEqual(
       all.map((one) => one["type"]),
-      ["bandwidth_limit", "dscp_marking", "minimum_bandwidth", "packet_rate_limit"],
+      ["bandwidth_limit", "dscp_marking", "minimum_bandwidth", "minimum_packet_rate", "packet_rate_limit"],
     );
     assert.equal((await api.ask("/v2.0/qos/rule-types/dscp_marking")).status, 200);
     assert.equal((await api.ask("/v2.0/qos/rule-types/nothing")).status, 404);
