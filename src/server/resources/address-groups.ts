@@ -1,7 +1,6 @@
 // Address groups: addresses that rules of security groups name together.
-import { randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Kysely, Selectable } from "kysely";
+import type { Selectable } from "kysely";
 import { addressKey, parseAddress } from "../../model/addresses.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import { addressesSchema, addressGroupResource } from "../../types/resources/address-groups.ts";
@@ -12,13 +11,12 @@ import { idOf, registerCollection, revisionOf } from "../api/collection-routes.t
 import { extension } from "../api/extensions.ts";
 import { described } from "../api/operation.ts";
 import { scoped } from "../api/request-scope.ts";
-import { common } from "../services/present.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
-import { projectOf, type ServiceDeps, text } from "../services/service-deps.ts";
-import { forgetSharing, readShared, sharedFilter, visibleObjects } from "../services/sharing.ts";
+import type { ServiceDeps } from "../services/service-deps.ts";
+import { forgetSharing, presentShared, sharedFilter, visibleObjects } from "../services/sharing.ts";
+import { newNamedRow, renamed } from "../services/standard-rows.ts";
 import { type Change, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import type { Trx } from "../store/database.ts";
-import type { Database } from "../store/schema.ts";
 import type { AddressGroupsTable } from "../store/schema-kept.ts";
 import { standardColumns } from "../store/list-rows.ts";
 
@@ -90,22 +88,13 @@ const spec: StandardSpec<Row> = {
     filters: { shared: sharedFilter(type) },
   },
   visible: (context) => visibleObjects(context, type),
-  present,
+  present: (db, rows, context) => presentShared(db, rows, { type, context, own: presentOwn }),
   newRow: (context, body, now) => ({
-    id: randomUUID(),
-    project_id: projectOf(context, body),
-    name: text(body["name"]) ?? "",
-    description: text(body["description"]) ?? "",
-    tags: "[]",
+    ...newNamedRow(context, body, now),
     addresses: addressesJson(listOf(body["addresses"])),
-    revision_number: 1,
-    created_at: now,
-    updated_at: now,
   }),
   changedRow: (before, changes) => ({
-    ...before,
-    name: text(changes["name"]) ?? before.name,
-    description: text(changes["description"]) ?? before.description,
+    ...renamed(before, changes),
     addresses: changedAddresses(before, changes),
   }),
   checkChange: refuseTooMany,
@@ -158,7 +147,4 @@ async function checkRemove(trx: Trx, _context: RequestContext, { id }: Row): Pro
   await forgetSharing(trx, { type, id });
 }
 
-async function present(db: Kysely<Database>, rows: readonly Row[], context: RequestContext): Promise<readonly Attributes[]> {
-  const shared = await readShared(db, context, { type, ids: rows.map((row) => row.id) });
-  return rows.map((row) => ({ ...common(row), addresses: JSON.parse(row.addresses), shared: shared.has(row.id) }));
-}
+const presentOwn = (row: Row): Attributes => ({ addresses: JSON.parse(row.addresses) });

@@ -1,18 +1,25 @@
 // Address scopes: pools in one scope do not overlap.
-import { randomUUID } from "node:crypto";
-import type { Kysely, Selectable } from "kysely";
+import type { Selectable } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import { addressScopeResource } from "../../types/resources/address-scopes.ts";
 import type { ApiPart } from "../api/api-part.ts";
 import { registerCollection } from "../api/collection-routes.ts";
 import { extension } from "../api/extensions.ts";
-import { common } from "../services/present.ts";
-import { projectOf, type ServiceDeps, text } from "../services/service-deps.ts";
-import { forgetSharing, readShared, sharedFilter, shareWithEverybody, visibleObjects } from "../services/sharing.ts";
+import type { ServiceDeps } from "../services/service-deps.ts";
+import {
+  forgetSharing,
+  presentShared,
+  readShared,
+  shareAsAsked,
+  sharedFilter,
+  shareWithEverybody,
+  visibleObjects,
+} from "../services/sharing.ts";
+import { newNamedRow, renamed } from "../services/standard-rows.ts";
 import { type Change, StandardService, type StandardSpec } from "../services/standard-service.ts";
-import type { Attributes, RequestContext } from "../services/resource-service.ts";
+import type { RequestContext } from "../services/resource-service.ts";
 import type { Trx } from "../store/database.ts";
-import type { AddressScopesTable, Database } from "../store/schema.ts";
+import type { AddressScopesTable } from "../store/schema.ts";
 import { standardColumns } from "../store/list-rows.ts";
 
 type Row = Selectable<AddressScopesTable>;
@@ -35,31 +42,18 @@ const spec: StandardSpec<Row> = {
     filters: { shared: sharedFilter(type) },
   },
   visible: (context) => visibleObjects(context, type),
-  present,
+  present: (db, rows, context) => presentShared(db, rows, { type, context, own: ({ ip_version }) => ({ ip_version }) }),
   newRow: (context, body, now) => ({
-    id: randomUUID(),
-    project_id: projectOf(context, body),
-    name: text(body["name"]) ?? "",
-    description: text(body["description"]) ?? "",
-    tags: "[]",
+    ...newNamedRow(context, body, now),
     ip_version: body["ip_version"] === 6 ? 6 : 4,
-    revision_number: 1,
-    created_at: now,
-    updated_at: now,
   }),
   changedRow: (before, changes) => ({
-    ...before,
-    name: text(changes["name"]) ?? before.name,
-    description: text(changes["description"]) ?? before.description,
+    ...renamed(before, changes),
   }),
-  async afterCreate(trx, { rows, bodies }) {
-    for (const [index, row] of rows.entries()) if (bodies[index]?.["shared"] === true) await share(trx, row);
-  },
+  afterCreate: (trx, created) => shareAsAsked(trx, type, created),
   afterChange: changeSharing,
   checkRemove: removeScope,
 };
-
-const share = (trx: Trx, { id, project_id: projectId }: Row): Promise<void> => shareWithEverybody(trx, { type, id, projectId });
 
 async function removeScope(trx: Trx, _context: RequestContext, { id }: Row): Promise<void> {
   const pool = await trx.selectFrom("subnet_pools").select("id").where("address_scope_id", "=", id).executeTakeFirst();
@@ -71,14 +65,9 @@ async function removeScope(trx: Trx, _context: RequestContext, { id }: Row): Pro
 }
 
 async function changeSharing(trx: Trx, { context, after, changes }: Change<Row>): Promise<void> {
-  if (changes["shared"] === true) await share(trx, after);
+  if (changes["shared"] === true) await shareWithEverybody(trx, { type, id: after.id, projectId: after.project_id });
   if (changes["shared"] !== false) return;
   const shared = await readShared(trx, context, { type, ids: [after.id] });
   if (shared.size === 0) return;
   throw new ApiFault("HTTPBadRequest", `Address scope ${after.id} is shared, which cannot be taken back.`);
-}
-
-async function present(db: Kysely<Database>, rows: readonly Row[], context: RequestContext): Promise<readonly Attributes[]> {
-  const shared = await readShared(db, context, { type, ids: rows.map((row) => row.id) });
-  return rows.map((row) => ({ ...common(row), ip_version: row.ip_version, shared: shared.has(row.id) }));
 }

@@ -8,7 +8,7 @@ import { type CollectionService, registerCollection } from "../api/collection-ro
 import { extension } from "../api/extensions.ts";
 import type { Attributes } from "../services/resource-service.ts";
 import { presentMatch } from "../services/security-group-present.ts";
-import { readRule, ruleFilters } from "../services/security-group-rule.ts";
+import { readRule, ruleColumns, ruleFilters } from "../services/security-group-rule.ts";
 import { checkRemotes, parentGroup } from "../services/security-group-rows.ts";
 import { forbidden, type ServiceDeps, text } from "../services/service-deps.ts";
 import { type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
@@ -46,21 +46,9 @@ const spec: StandardSpec<Row> = {
   listed: {
     table: "default_security_group_rules",
     columns: {
-      id: "id",
-      description: "description",
-      direction: "direction",
-      ethertype: "ethertype",
-      protocol: "protocol",
-      port_range_min: "port_range_min",
-      port_range_max: "port_range_max",
-      remote_group_id: "remote_group_id",
-      remote_ip_prefix: "remote_ip_prefix",
-      remote_address_group_id: "remote_address_group_id",
+      ...ruleColumns,
       used_in_default_sg: "used_in_default_sg",
       used_in_non_default_sg: "used_in_non_default_sg",
-      revision_number: "revision_number",
-      created_at: "created_at",
-      updated_at: "updated_at",
     },
     filters: ruleFilters,
   },

@@ -1,5 +1,4 @@
 // Ranges of segment ids: where the server takes them from for networks whose creator names none.
-import { randomUUID } from "node:crypto";
 import { type Kysely, type Selectable, sql } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import { networkSegmentRangeResource } from "../../types/resources/network-segment-ranges.ts";
@@ -10,7 +9,8 @@ import { carrierType } from "../services/network-carriers.ts";
 import { common } from "../services/present.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
 import { availableIn, readUse } from "../services/segment-range-use.ts";
-import { forbidden, number, projectOf, type ServiceDeps, text } from "../services/service-deps.ts";
+import { forbidden, number, type ServiceDeps, text } from "../services/service-deps.ts";
+import { newNamedRow, renamed } from "../services/standard-rows.ts";
 import { type Change, type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import type { Trx } from "../store/database.ts";
 import { flag, hasRowLocks } from "../store/rows.ts";
@@ -53,9 +53,7 @@ const spec: StandardSpec<Row> = {
   present,
   newRow,
   changedRow: (before, changes) => ({
-    ...before,
-    name: text(changes["name"]) ?? before.name,
-    description: text(changes["description"]) ?? before.description,
+    ...renamed(before, changes),
     minimum: number(changes["minimum"]) ?? before.minimum,
     maximum: number(changes["maximum"]) ?? before.maximum,
   }),
@@ -67,11 +65,8 @@ const spec: StandardSpec<Row> = {
 function newRow(context: RequestContext, body: Attributes, now: string): Row {
   const isShared = body["shared"] === true;
   return {
-    id: randomUUID(),
-    project_id: isShared ? "" : projectOf(context, body),
-    name: text(body["name"]) ?? "",
-    description: text(body["description"]) ?? "",
-    tags: "[]",
+    ...newNamedRow(context, body, now),
+    ...(isShared ? { project_id: "" } : {}),
     is_default: 0,
     shared: flag(isShared),
     network_type: text(body["network_type"]) ?? "",
@@ -79,9 +74,6 @@ function newRow(context: RequestContext, body: Attributes, now: string): Row {
     minimum: number(body["minimum"]) ?? 0,
     maximum: number(body["maximum"]) ?? 0,
     next_id: number(body["minimum"]) ?? 0,
-    revision_number: 1,
-    created_at: now,
-    updated_at: now,
   };
 }
 

@@ -1,5 +1,4 @@
 // QoS policies with their rules: kept, with who has them; nothing applies them.
-import { randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import type { Kysely } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
@@ -7,17 +6,25 @@ import { qosPolicyResource } from "../../types/resources/qos-policies.ts";
 import { qosRuleKinds } from "../../types/resources/qos-rules.ts";
 import type { ApiPart } from "../api/api-part.ts";
 import { registerCollection, registerSubCollection } from "../api/collection-routes.ts";
-import { common } from "../services/present.ts";
 import { qosHolders } from "../services/qos-holders.ts";
 import { presentQosRule, type QosPolicyRow } from "../services/qos-policy-rows.ts";
 import { QosRules } from "../services/qos-rules.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
-import { has, projectOf, type ServiceDeps, text } from "../services/service-deps.ts";
-import { forgetSharing, readShared, sharedFilter, shareWithEverybody, visibleObjects } from "../services/sharing.ts";
+import type { ServiceDeps } from "../services/service-deps.ts";
+import {
+  forgetSharing,
+  presentShared,
+  shareAsAsked,
+  sharedFilter,
+  shareWithEverybody,
+  visibleObjects,
+} from "../services/sharing.ts";
 import { findUncovered, readTargets } from "../services/shared-objects.ts";
-import { type Change, type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
+import { changedFlag, newNamedRow, renamed } from "../services/standard-rows.ts";
+import { type Change, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import type { Trx } from "../store/database.ts";
-import { flag, inChunks } from "../store/rows.ts";
+import { readBelonging } from "../store/belonging.ts";
+import { flag } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import { registerQosRuleTypes } from "./qos-rule-types.ts";
 import { standardColumns } from "../store/list-rows.ts";
@@ -54,15 +61,11 @@ const spec: StandardSpec<QosPolicyRow> = {
   present,
   newRow,
   changedRow: (before, changes) => ({
-    ...before,
-    name: text(changes["name"]) ?? before.name,
-    description: text(changes["description"]) ?? before.description,
-    is_default: has(changes, "is_default") ? flag(changes["is_default"]) : before.is_default,
+    ...renamed(before, changes),
+    is_default: changedFlag(changes, "is_default", before.is_default),
   }),
   checkCreate: (trx, { rows }) => checkDefaults(trx, rows),
-  async afterCreate(trx, { rows, bodies }: Created<QosPolicyRow>) {
-    for (const [index, row] of rows.entries()) if (bodies[index]?.["shared"] === true) await share(trx, row);
-  },
+  afterCreate: (trx, created) => shareAsAsked(trx, type, created),
   checkChange: (trx, { before, after }) => checkDefaults(trx, after.is_default === before.is_default ? [] : [after]),
   afterChange: changeSharing,
   checkRemove: removePolicy,
@@ -70,15 +73,8 @@ const spec: StandardSpec<QosPolicyRow> = {
 
 function newRow(context: RequestContext, body: Attributes, now: string): QosPolicyRow {
   return {
-    id: randomUUID(),
-    project_id: projectOf(context, body),
-    name: text(body["name"]) ?? "",
-    description: text(body["description"]) ?? "",
-    tags: "[]",
+    ...newNamedRow(context, body, now),
     is_default: flag(body["is_default"]),
-    revision_number: 1,
-    created_at: now,
-    updated_at: now,
   };
 }
 
@@ -101,13 +97,10 @@ async function checkDefaults(trx: Trx, rows: readonly QosPolicyRow[]): Promise<v
   }
 }
 
-const share = (trx: Trx, { id, project_id: projectId }: QosPolicyRow): Promise<void> =>
-  shareWithEverybody(trx, { type, id, projectId });
-
 async function changeSharing(trx: Trx, { after, changes }: Change<QosPolicyRow>): Promise<void> {
-  if (changes["shared"] === true) await share(trx, after);
-  if (changes["shared"] !== false) return;
   const { id, project_id: projectId } = after;
+  if (changes["shared"] === true) await shareWithEverybody(trx, { type, id, projectId });
+  if (changes["shared"] !== false) return;
   const access = { type, id, ownerId: projectId, action: "access_as_shared" } as const;
   const targets = (await readTargets(trx, access)).filter((target) => target !== "*");
   const [foreign] = await findUncovered(trx, access, targets);
@@ -143,19 +136,14 @@ async function present(
   context: RequestContext,
 ): Promise<readonly Attributes[]> {
   const ids = rows.map((row) => row.id);
-  const shared = await readShared(db, context, { type, ids });
-  const rules = await inChunks(ids, (piece) =>
-    db.selectFrom("qos_rules").selectAll().where("qos_policy_id", "in", piece).orderBy("id").execute(),
-  );
-  const rulesOf = Map.groupBy(rules, (rule) => rule.qos_policy_id);
-  return rows.map((row) => ({
-    ...common(row),
+  const rulesOf = await readBelonging(db, "qos_rules", { owner: "qos_policy_id", ids });
+  const own = (row: QosPolicyRow): Attributes => ({
     is_default: row.is_default === 1,
-    shared: shared.has(row.id),
     rules: (rulesOf.get(row.id) ?? []).map((rule) => ({
       ...presentQosRule(rule),
       qos_policy_id: rule.qos_policy_id,
       type: rule.type,
     })),
-  }));
+  });
+  return presentShared(db, rows, { type, context, own });
 }

@@ -9,7 +9,7 @@ import { extension } from "../api/extensions.ts";
 import { takeQuota } from "../services/quota-guard.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
 import { presentRule } from "../services/security-group-present.ts";
-import { type RuleMatch, readRule, ruleFilters } from "../services/security-group-rule.ts";
+import { type RuleMatch, readRule, ruleColumns, ruleFilters } from "../services/security-group-rule.ts";
 import {
   checkRemotes,
   insertRules,
@@ -50,22 +50,10 @@ const spec: ReaderSpec<SecurityGroupRuleRow> = {
   listed: {
     table: "security_group_rules",
     columns: {
-      id: "id",
+      ...ruleColumns,
       project_id: "project_id",
-      description: "description",
       security_group_id: "security_group_id",
-      direction: "direction",
-      ethertype: "ethertype",
-      protocol: "protocol",
-      port_range_min: "port_range_min",
-      port_range_max: "port_range_max",
-      remote_group_id: "remote_group_id",
-      remote_ip_prefix: "remote_ip_prefix",
-      remote_address_group_id: "remote_address_group_id",
       normalized_cidr: "normalized_cidr",
-      revision_number: "revision_number",
-      created_at: "created_at",
-      updated_at: "updated_at",
     },
     filters: {
       ...ruleFilters,

@@ -1,12 +1,10 @@
 // Security groups: kept with their rules and the ports that have them; nothing enforces them.
-import { randomUUID } from "node:crypto";
 import type { Kysely } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import { securityGroupResource } from "../../types/resources/security-groups.ts";
 import type { ApiPart } from "../api/api-part.ts";
 import { registerCollection } from "../api/collection-routes.ts";
 import { extension } from "../api/extensions.ts";
-import { common } from "../services/present.ts";
 import { takeQuota } from "../services/quota-guard.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "../services/resource-service.ts";
 import { presentRule } from "../services/security-group-present.ts";
@@ -20,10 +18,12 @@ import {
 } from "../services/security-group-rows.ts";
 import { readStatefulness } from "../services/security-group-statefulness.ts";
 import { has, projectOf, type ServiceDeps, text } from "../services/service-deps.ts";
-import { forgetSharing, readShared, sharedFilter, visibleObjects } from "../services/sharing.ts";
+import { forgetSharing, presentShared, sharedFilter, visibleObjects } from "../services/sharing.ts";
+import { changedFlag, newNamedRow, renamed } from "../services/standard-rows.ts";
 import { type Change, type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import type { Trx } from "../store/database.ts";
-import { flag, inChunks } from "../store/rows.ts";
+import { readBelonging } from "../store/belonging.ts";
+import { flag } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import { standardColumns } from "../store/list-rows.ts";
 
@@ -79,10 +79,8 @@ const specOf = (deps: ServiceDeps): StandardSpec<SecurityGroupRow> => ({
   completeBodies,
   newRow,
   changedRow: (before, changes) => ({
-    ...before,
-    name: text(changes["name"]) ?? before.name,
-    description: text(changes["description"]) ?? before.description,
-    stateful: has(changes, "stateful") ? flag(changes["stateful"]) : before.stateful,
+    ...renamed(before, changes),
+    stateful: changedFlag(changes, "stateful", before.stateful),
   }),
   async afterCreate(trx, { rows }: Created<SecurityGroupRow>) {
     const rules = await templateRules(trx, rows);
@@ -101,16 +99,9 @@ const specOf = (deps: ServiceDeps): StandardSpec<SecurityGroupRow> => ({
 
 function newRow(context: RequestContext, body: Attributes, now: string): SecurityGroupRow {
   return {
-    id: randomUUID(),
-    project_id: projectOf(context, body),
-    name: text(body["name"]) ?? "",
-    description: text(body["description"]) ?? "",
-    tags: "[]",
+    ...newNamedRow(context, body, now),
     stateful: flag(body["stateful"]),
     is_default: 0,
-    revision_number: 1,
-    created_at: now,
-    updated_at: now,
   };
 }
 
@@ -182,15 +173,10 @@ async function present(
   context: RequestContext,
 ): Promise<readonly Attributes[]> {
   const ids = rows.map((row) => row.id);
-  const shared = await readShared(db, context, { type, ids });
-  const rules = await inChunks(ids, (piece) =>
-    db.selectFrom("security_group_rules").selectAll().where("security_group_id", "in", piece).orderBy("id").execute(),
-  );
-  const byGroup = Map.groupBy(rules, (rule) => rule.security_group_id);
-  return rows.map((row) => ({
-    ...common(row),
+  const rulesOf = await readBelonging(db, "security_group_rules", { owner: "security_group_id", ids });
+  const own = (row: SecurityGroupRow): Attributes => ({
     stateful: row.stateful === 1,
-    shared: shared.has(row.id),
-    security_group_rules: (byGroup.get(row.id) ?? []).map((rule) => presentRule(rule, row.is_default === 1)),
-  }));
+    security_group_rules: (rulesOf.get(row.id) ?? []).map((rule) => presentRule(rule, row.is_default === 1)),
+  });
+  return presentShared(db, rows, { type, context, own });
 }

@@ -1,15 +1,13 @@
 // Subnet pools: addresses that blocks for subnets are taken from.
-import type { Kysely } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import { subnetPoolResource } from "../../types/resources/subnet-pools.ts";
 import type { ApiPart } from "../api/api-part.ts";
 import { registerCollection } from "../api/collection-routes.ts";
 import { extension } from "../api/extensions.ts";
 import { registerSubnetPoolActions } from "../api/subnet-pool-action-routes.ts";
-import { common } from "../services/present.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
 import type { ServiceDeps } from "../services/service-deps.ts";
-import { forgetSharing, readShared, sharedFilter, shareWithEverybody, visibleObjects } from "../services/sharing.ts";
+import { forgetSharing, presentShared, shareAsAsked, sharedFilter, visibleObjects } from "../services/sharing.ts";
 import { type Change, type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import { SubnetPoolActions } from "../services/subnet-pool-actions.ts";
 import { changedPoolRow, newPoolRow } from "../services/subnet-pool-rules.ts";
@@ -22,7 +20,6 @@ import {
 } from "../services/subnet-pool-scopes.ts";
 import type { Trx } from "../store/database.ts";
 import type { SubnetPoolRow } from "../store/rows.ts";
-import type { Database } from "../store/schema.ts";
 import { standardColumns } from "../store/list-rows.ts";
 
 const type = "subnetpool";
@@ -63,11 +60,11 @@ function specOf(deps: ServiceDeps): StandardSpec<SubnetPoolRow> {
       filters: { shared: sharedFilter(type) },
     },
     visible: (context) => visibleObjects(context, type),
-    present,
+    present: (db, rows, context) => presentShared(db, rows, { type, context, own: presentOwn }),
     newRow: newPoolRow,
     changedRow: changedPoolRow,
     checkCreate,
-    afterCreate: share,
+    afterCreate: (trx, created) => shareAsAsked(trx, type, created),
     lockFirst: async (trx, id, changes) =>
       changes["address_scope_id"] === undefined ? undefined : lockNetworksOfPool(trx, deps, id),
     checkChange,
@@ -111,12 +108,6 @@ async function checkDefault(trx: Trx, pool: SubnetPoolRow, beside: readonly Subn
   );
 }
 
-async function share(trx: Trx, { rows, bodies }: Created<SubnetPoolRow>): Promise<void> {
-  for (const [index, { id, project_id: projectId }] of rows.entries()) {
-    if (bodies[index]?.["shared"] === true) await shareWithEverybody(trx, { type, id, projectId });
-  }
-}
-
 async function removePool(trx: Trx, _context: RequestContext, { id }: SubnetPoolRow): Promise<void> {
   const subnet = await trx.selectFrom("subnets").select("id").where("subnetpool_id", "=", id).executeTakeFirst();
   if (subnet !== undefined) {
@@ -125,22 +116,13 @@ async function removePool(trx: Trx, _context: RequestContext, { id }: SubnetPool
   await forgetSharing(trx, { type, id });
 }
 
-async function present(
-  db: Kysely<Database>,
-  rows: readonly SubnetPoolRow[],
-  context: RequestContext,
-): Promise<readonly Attributes[]> {
-  const shared = await readShared(db, context, { type, ids: rows.map((row) => row.id) });
-  return rows.map((row) => ({
-    ...common(row),
-    prefixes: JSON.parse(row.prefixes),
-    ip_version: row.ip_version,
-    default_prefixlen: row.default_prefixlen,
-    min_prefixlen: row.min_prefixlen,
-    max_prefixlen: row.max_prefixlen,
-    default_quota: row.default_quota,
-    address_scope_id: row.address_scope_id,
-    is_default: row.is_default === 1,
-    shared: shared.has(row.id),
-  }));
-}
+const presentOwn = (row: SubnetPoolRow): Attributes => ({
+  prefixes: JSON.parse(row.prefixes),
+  ip_version: row.ip_version,
+  default_prefixlen: row.default_prefixlen,
+  min_prefixlen: row.min_prefixlen,
+  max_prefixlen: row.max_prefixlen,
+  default_quota: row.default_quota,
+  address_scope_id: row.address_scope_id,
+  is_default: row.is_default === 1,
+});

@@ -1,14 +1,13 @@
 // Floating IPs and port forwardings as the API shows them.
 import type { Kysely } from "kysely";
+import { readBelonging } from "../store/belonging.ts";
 import { type FloatingIpRow, inChunks, type PortForwardingRow, type PortRow } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import type { Attributes } from "./resource-service.ts";
 
 export async function presentFloatingIps(db: Kysely<Database>, rows: readonly FloatingIpRow[]): Promise<readonly Attributes[]> {
-  const forwardings = await inChunks(
-    rows.map((row) => row.id),
-    (piece) => db.selectFrom("port_forwardings").selectAll().where("floatingip_id", "in", piece).orderBy("id").execute(),
-  );
+  const ids = rows.map((row) => row.id);
+  const forwardingsOf = await readBelonging(db, "port_forwardings", { owner: "floatingip_id", ids });
   const ports = await inChunks(
     rows.flatMap((row) => row.fixed_port_id ?? []),
     (piece) => db.selectFrom("ports").selectAll().where("id", "in", piece).execute(),
@@ -18,7 +17,6 @@ export async function presentFloatingIps(db: Kysely<Database>, rows: readonly Fl
   );
   const policyOf = new Map(networks.map((network) => [network.id, network.qos_policy_id]));
   const byId = new Map(ports.map((port) => [port.id, port]));
-  const forwardingsOf = Map.groupBy(forwardings, (forwarding) => forwarding.floatingip_id);
   return rows.map((row) => ({
     ...present(row, byId.get(row.fixed_port_id ?? ""), forwardingsOf.get(row.id) ?? []),
     qos_policy_id: row.qos_policy_id,

@@ -1,5 +1,4 @@
 // What a network's attributes must fulfil, and its row.
-import { randomUUID } from "node:crypto";
 import { ApiFault } from "../../types/api-faults.ts";
 import { flag, type NetworkRow } from "../store/rows.ts";
 import type { Trx } from "../store/database.ts";
@@ -7,7 +6,8 @@ import type { Carrier } from "../store/network-segments.ts";
 import { checkMtuFits, computedMtu } from "./network-mtu.ts";
 import type { NetworkSettings } from "./network-settings.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
-import { has, listJson, number, projectOf, text, textOrNull } from "./service-deps.ts";
+import { has, listJson, number, text, textOrNull } from "./service-deps.ts";
+import { changedFlag, newNamedRow, renamed } from "./standard-rows.ts";
 
 function chosenMtu(asked: number | undefined, carriers: readonly Carrier[], settings: NetworkSettings): number {
   if (!asked) return computedMtu(carriers, settings);
@@ -59,16 +59,11 @@ export function newNetworkRow(
   body: Attributes,
   { now, carriers, settings }: { now: string; carriers: readonly Carrier[]; settings: NetworkSettings },
 ): NetworkRow {
+  const named = newNamedRow(context, body, now);
   return {
+    ...named,
     // The server's own networks have theirs before they are made.
-    id: text(body["id"]) ?? randomUUID(),
-    project_id: projectOf(context, body),
-    name: text(body["name"]) ?? "",
-    description: text(body["description"]) ?? "",
-    tags: "[]",
-    revision_number: 1,
-    created_at: now,
-    updated_at: now,
+    id: text(body["id"]) ?? named.id,
     admin_state_up: flag(body["admin_state_up"] ?? true),
     status: "ACTIVE",
     shared: flag(body["shared"]),
@@ -84,17 +79,14 @@ export function newNetworkRow(
 
 /** The row as the client wants it; same revision. */
 export function changedNetworkRow(before: NetworkRow, changes: Attributes, carriers: CarrierChange): NetworkRow {
-  const flagOr = (attribute: string, old: 0 | 1): 0 | 1 => (has(changes, attribute) ? flag(changes[attribute]) : old);
   return {
-    ...before,
-    name: text(changes["name"]) ?? before.name,
-    description: text(changes["description"]) ?? before.description,
-    admin_state_up: flagOr("admin_state_up", before.admin_state_up),
-    shared: flagOr("shared", before.shared),
-    is_external: flagOr("router:external", before.is_external),
+    ...renamed(before, changes),
+    admin_state_up: changedFlag(changes, "admin_state_up", before.admin_state_up),
+    shared: changedFlag(changes, "shared", before.shared),
+    is_external: changedFlag(changes, "router:external", before.is_external),
     mtu: changedMtu(before, changes, carriers),
-    port_security_enabled: flagOr("port_security_enabled", before.port_security_enabled),
+    port_security_enabled: changedFlag(changes, "port_security_enabled", before.port_security_enabled),
     dns_domain: (text(changes["dns_domain"]) ?? before.dns_domain).toLowerCase(),
-    is_default: flagOr("is_default", before.is_default),
+    is_default: changedFlag(changes, "is_default", before.is_default),
   };
 }

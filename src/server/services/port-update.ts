@@ -2,7 +2,7 @@
 import { ApiFault } from "../../types/api-faults.ts";
 import type { Trx } from "../store/database.ts";
 import { readSegments } from "../store/network-segments.ts";
-import { flag, type NetworkRow, type PortRow } from "../store/rows.ts";
+import type { NetworkRow, PortRow } from "../store/rows.ts";
 import { agentSeesChange, portItem, portModel } from "../store/stream-items.ts";
 import { checkNameLength } from "./dns-lengths.ts";
 import { changedAddresses, changedAllocation, replaceAddresses } from "./port-address-change.ts";
@@ -14,6 +14,7 @@ import { addressPairsJson, askedMac, checkMemberRights, checkPairsAllowed, dhcpO
 import { changedPolicy } from "./qos-policy-rows.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { checkRevision, forbidden, has, notFound, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { changedFlag } from "./standard-rows.ts";
 import { isGuestOn, lockNetwork, managesPorts, ownsNetwork } from "./visibility.ts";
 
 export interface LockedPort extends PortWithAddresses {
@@ -119,17 +120,16 @@ function changedPortRow(
   { mac, binding }: { mac: string; binding: Awaited<ReturnType<typeof changedBinding>> },
 ): PortRow {
   const textOr = (attribute: string, old: string): string => text(changes[attribute]) ?? old;
-  const flagOr = (attribute: string, old: 0 | 1): 0 | 1 => (has(changes, attribute) ? flag(changes[attribute]) : old);
   const row: PortRow = {
     ...before,
     name: textOr("name", before.name),
     description: textOr("description", before.description),
-    admin_state_up: flagOr("admin_state_up", before.admin_state_up),
+    admin_state_up: changedFlag(changes, "admin_state_up", before.admin_state_up),
     mac_address: mac,
     device_id: textOr("device_id", before.device_id),
     device_owner: textOr("device_owner", before.device_owner),
     ...binding,
-    port_security_enabled: flagOr("port_security_enabled", before.port_security_enabled),
+    port_security_enabled: changedFlag(changes, "port_security_enabled", before.port_security_enabled),
     allowed_address_pairs: has(changes, "allowed_address_pairs")
       ? addressPairsJson(changes["allowed_address_pairs"], mac)
       : before.allowed_address_pairs,

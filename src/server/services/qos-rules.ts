@@ -15,8 +15,9 @@ import {
   type ResourceReader,
   type ResourceService,
 } from "./resource-service.ts";
-import { number, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { number, type ServiceDeps, text } from "./service-deps.ts";
 import { visibleObjects } from "./sharing.ts";
+import { touchRows } from "./standard-rows.ts";
 import { StandardReader, type StandardService } from "./standard-service.ts";
 
 export class QosRules implements ResourceService {
@@ -110,11 +111,7 @@ export class QosRules implements ResourceService {
   }
 
   async #touch(trx: Trx, policyId: string): Promise<void> {
-    await trx
-      .updateTable("qos_policies")
-      .set((eb) => ({ revision_number: eb("revision_number", "+", 1), updated_at: timestamp(this.#deps) }))
-      .where("id", "=", policyId)
-      .execute();
+    await touchRows(trx, this.#deps, { table: "qos_policies", ids: [policyId] });
   }
 
   #notFound(id: string): ApiFault {

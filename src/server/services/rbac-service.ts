@@ -10,8 +10,9 @@ import type { RbacPoliciesTable } from "../store/schema.ts";
 import { followPolicies } from "./network-sharing.ts";
 import { takeQuota } from "./quota-guard.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
-import { missing, projectOf, type ServiceDeps, someOf, text, timestamp } from "./service-deps.ts";
+import { missing, projectOf, type ServiceDeps, someOf, text } from "./service-deps.ts";
 import { findUncovered, readTargets, type SharedAction, sharedKindOf } from "./shared-objects.ts";
+import { touchRows } from "./standard-rows.ts";
 import { StandardReader } from "./standard-service.ts";
 
 type Policy = Selectable<RbacPoliciesTable>;
@@ -126,13 +127,9 @@ export class RbacPolicies implements ResourceService {
 
   /** The object is another one than before for those who watch it. */
   async #touch(trx: Trx, { object_type: type, object_id: id }: Policy): Promise<void> {
-    const table = (sharedKindOf(type)?.table ?? "networks") as "networks";
+    const table = sharedKindOf(type)?.table ?? "networks";
     if (type === "network") await followPolicies(trx, id);
-    await trx
-      .updateTable(table)
-      .set((eb) => ({ revision_number: eb("revision_number", "+", 1), updated_at: timestamp(this.#deps) }))
-      .where("id", "=", id)
-      .execute();
+    await touchRows(trx, this.#deps, { table, ids: [id] });
   }
 }
 

@@ -1,5 +1,6 @@
 // Routers as the API shows them.
 import type { Kysely, Selectable } from "kysely";
+import { readBelonging } from "../store/belonging.ts";
 import { inChunks, type RouterRow } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import type { ConntrackHelpersTable } from "../store/schema-kept.ts";
@@ -20,10 +21,7 @@ export async function presentRouters(db: Kysely<Database>, rows: readonly Router
       .where("router_id", "in", piece)
       .execute(),
   );
-  const helpers = await inChunks(ids, (piece) =>
-    db.selectFrom("conntrack_helpers").selectAll().where("router_id", "in", piece).orderBy("id").execute(),
-  );
-  const helpersOf = Map.groupBy(helpers, (helper) => helper.router_id);
+  const helpersOf = await readBelonging(db, "conntrack_helpers", { owner: "router_id", ids });
   const zonesOf = Map.groupBy(zones, (zone) => zone.router_id);
   return rows.map((row) => {
     const names = (zonesOf.get(row.id) ?? []).map((zone) => zone.availability_zone);

@@ -1,5 +1,4 @@
 // Use cases of routers.
-import { randomUUID } from "node:crypto";
 import type { Route } from "../../model/router.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import { routerResource } from "../../types/resources/routers.ts";
@@ -26,7 +25,8 @@ import { audienceOf, lockRouter, readPortsOf, touchRouters, visibleRouters } fro
 import type { InterfaceRequest, RouterAction, RouterService, RouteRequest } from "./router-service-types.ts";
 import { readConnectedSubnets } from "./router-subnets.ts";
 import { hasFloatingIps } from "./router-uses.ts";
-import { has, listJson, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { has, listJson, type ServiceDeps, timestamp } from "./service-deps.ts";
+import { changedFlag, newNamedRow, renamed } from "./standard-rows.ts";
 import { StandardReader } from "./standard-service.ts";
 
 const listed: ListedTable = {
@@ -203,14 +203,7 @@ async function readRows(trx: Trx, rows: readonly RouterRow[]): Promise<readonly 
 
 function newRouterRow(context: RequestContext, body: Attributes, now: string): RouterRow {
   return {
-    id: randomUUID(),
-    project_id: projectOf(context, body),
-    name: text(body["name"]) ?? "",
-    description: text(body["description"]) ?? "",
-    tags: "[]",
-    revision_number: 1,
-    created_at: now,
-    updated_at: now,
+    ...newNamedRow(context, body, now),
     admin_state_up: flag(body["admin_state_up"] ?? true),
     // Nothing is asked of any host yet, so nothing fails; an agent that cannot do what it is asked says so.
     status: "ACTIVE",
@@ -227,13 +220,10 @@ function newRouterRow(context: RequestContext, body: Attributes, now: string): R
 
 /** The row as the client wants it, but for its gateway; same revision. */
 function changedRouterRow(before: RouterRow, changes: Attributes): RouterRow {
-  const flagOr = (attribute: string, old: 0 | 1): 0 | 1 => (has(changes, attribute) ? flag(changes[attribute]) : old);
   const row: RouterRow = {
-    ...before,
-    name: text(changes["name"]) ?? before.name,
-    description: text(changes["description"]) ?? before.description,
-    admin_state_up: flagOr("admin_state_up", before.admin_state_up),
-    ha: changes["ha"] === null ? before.ha : flagOr("ha", before.ha),
+    ...renamed(before, changes),
+    admin_state_up: changedFlag(changes, "admin_state_up", before.admin_state_up),
+    ha: changes["ha"] === null ? before.ha : changedFlag(changes, "ha", before.ha),
     routes: has(changes, "routes") ? listJson(changes["routes"]) : before.routes,
   };
   if (row.ha !== before.ha && (before.admin_state_up === 1 || row.admin_state_up === 1)) {

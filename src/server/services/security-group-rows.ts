@@ -12,6 +12,7 @@ import { withRemoteGroup } from "./security-group-rule.ts";
 import { readStatefulness } from "./security-group-statefulness.ts";
 import { type ServiceDeps, timestamp } from "./service-deps.ts";
 import { lockVisible, visibleObjects } from "./sharing.ts";
+import { touchRows } from "./standard-rows.ts";
 
 export type SecurityGroupRow = Selectable<SecurityGroupsTable>;
 export type SecurityGroupRuleRow = Selectable<SecurityGroupRulesTable>;
@@ -142,16 +143,8 @@ export async function lockOwnGroup(trx: Trx, context: RequestContext, id: string
 }
 
 /** A new revision: rules of the groups came or went. */
-export async function touchGroups(trx: Trx, deps: ServiceDeps, ids: readonly string[]): Promise<void> {
-  const updatedAt = timestamp(deps);
-  await inChunks([...new Set(ids)].sort(), (piece) =>
-    trx
-      .updateTable("security_groups")
-      .set((eb) => ({ revision_number: eb("revision_number", "+", 1), updated_at: updatedAt }))
-      .where("id", "in", piece)
-      .execute(),
-  );
-}
+export const touchGroups = (trx: Trx, deps: ServiceDeps, ids: readonly string[]): Promise<void> =>
+  touchRows(trx, deps, { table: "security_groups", ids });
 
 /** That rules of the caller may name what they name at the other end. */
 export async function checkRemotes(

@@ -184,6 +184,23 @@ export function prefixOf(value: string): Prefix | undefined {
   };
 }
 
+/** What rules and templates are listed by. */
+export const ruleColumns = {
+  id: "id",
+  description: "description",
+  direction: "direction",
+  ethertype: "ethertype",
+  protocol: "protocol",
+  port_range_min: "port_range_min",
+  port_range_max: "port_range_max",
+  remote_group_id: "remote_group_id",
+  remote_ip_prefix: "remote_ip_prefix",
+  remote_address_group_id: "remote_address_group_id",
+  revision_number: "revision_number",
+  created_at: "created_at",
+  updated_at: "updated_at",
+} as const;
+
 /** Filters of rules and templates find what was written in another way, too. */
 export const ruleFilters: ListedTable["filters"] = {
   ethertype: (values) =>

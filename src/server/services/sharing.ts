@@ -6,7 +6,9 @@ import type { Trx } from "../store/database.ts";
 import { anyOf, type Condition, type ListedTable } from "../store/list-rows.ts";
 import { hasRowLocks, inChunks } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
-import type { RequestContext } from "./resource-service.ts";
+import type { StandardColumns } from "../store/schema-columns.ts";
+import { common } from "./present.ts";
+import type { Attributes, RequestContext } from "./resource-service.ts";
 import { type SharedAction, sharedKindOf } from "./shared-objects.ts";
 
 const everybody = "*";
@@ -102,6 +104,35 @@ export async function shareWithEverybody(
     })
     .onConflict((conflict) => conflict.columns(["object_type", "object_id", "action", "target_project"]).doNothing())
     .execute();
+}
+
+interface Asked {
+  readonly rows: readonly { readonly id: string; readonly project_id: string }[];
+  /** Same order. */
+  readonly bodies: readonly Attributes[];
+}
+
+/** New objects whose owners want them shared. */
+export async function shareAsAsked(trx: Trx, type: SharedType, { rows, bodies }: Asked): Promise<void> {
+  for (const [index, { id, project_id: projectId }] of rows.entries()) {
+    if (bodies[index]?.["shared"] === true) await shareWithEverybody(trx, { type, id, projectId });
+  }
+}
+
+/** Objects with what all have, whether they are shared with the caller, and what `own` says. */
+export async function presentShared<Row extends Readonly<StandardColumns>>(
+  db: Kysely<Database>,
+  rows: readonly Row[],
+  { type, context, own }: SharedView<Row>,
+): Promise<readonly Attributes[]> {
+  const shared = await readShared(db, context, { type, ids: rows.map((row) => row.id) });
+  return rows.map((row) => ({ ...common(row), ...own(row), shared: shared.has(row.id) }));
+}
+
+interface SharedView<Row> {
+  readonly type: SharedType;
+  readonly context: RequestContext;
+  readonly own: (row: Row) => Attributes;
 }
 
 /** When the object goes. */

@@ -8,6 +8,7 @@ import { inChunks, type SubnetPoolRow, type SubnetRow } from "../store/rows.ts";
 import type { Attributes } from "./resource-service.ts";
 import { lockRoutersOn, touchRouters } from "./router-rows.ts";
 import { forbidden, type ServiceDeps, timestamp } from "./service-deps.ts";
+import { touchRows } from "./standard-rows.ts";
 import type { ChangeTarget, StandardService } from "./standard-service.ts";
 import { readTaken } from "./subnet-blocks.ts";
 import { askedBlocks, poolVersion, prefixesJson, storedBlocks } from "./subnet-pool-rules.ts";
@@ -99,13 +100,7 @@ export class SubnetPoolActions {
         .execute();
       return [];
     });
-    for (const networkId of new Set(subnets.map((subnet) => subnet.network_id))) {
-      await trx
-        .updateTable("networks")
-        .set((eb) => ({ revision_number: eb("revision_number", "+", 1), updated_at: updatedAt }))
-        .where("id", "=", networkId)
-        .execute();
-    }
+    await touchRows(trx, this.#deps, { table: "networks", ids: subnets.map((subnet) => subnet.network_id) });
   }
 }
 

@@ -1,12 +1,12 @@
 // A subnet pool's row from what a client sends: the rules that need nothing but the pool itself.
-import { randomUUID } from "node:crypto";
 import { bitsOf, type Cidr, formatCidr, type IpVersion, parseCidr } from "../../model/addresses.ts";
 import { compactBlocks, coversRange } from "../../model/prefixes.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import { checkedCidr } from "../ipam/subnet-rules.ts";
 import { flag, type SubnetPoolRow } from "../store/rows.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
-import { has, number, projectOf, text, textOrNull } from "./service-deps.ts";
+import { has, number, text, textOrNull } from "./service-deps.ts";
+import { changedFlag, newNamedRow, renamed } from "./standard-rows.ts";
 
 const largestBlock: Readonly<Record<IpVersion, number>> = { 4: 8, 6: 64 };
 
@@ -17,14 +17,7 @@ export function newPoolRow(context: RequestContext, body: Attributes, now: strin
   const version = blocks[0]?.version ?? 4;
   const smallest = number(body["min_prefixlen"]) ?? largestBlock[version];
   return withCheckedBounds({
-    id: randomUUID(),
-    project_id: projectOf(context, body),
-    name: text(body["name"]) ?? "",
-    description: text(body["description"]) ?? "",
-    tags: "[]",
-    revision_number: 1,
-    created_at: now,
-    updated_at: now,
+    ...newNamedRow(context, body, now),
     ip_version: version,
     prefixes: prefixesJson(version, blocks),
     min_prefixlen: smallest,
@@ -41,15 +34,13 @@ export function changedPoolRow(before: SubnetPoolRow, changes: Attributes): Subn
   const quota = changes["default_quota"];
   const scope = textOrNull(changes["address_scope_id"]);
   return withCheckedBounds({
-    ...before,
-    name: text(changes["name"]) ?? before.name,
-    description: text(changes["description"]) ?? before.description,
+    ...renamed(before, changes),
     prefixes: has(changes, "prefixes") ? grownPrefixes(before, changes["prefixes"]) : before.prefixes,
     min_prefixlen: number(changes["min_prefixlen"]) ?? before.min_prefixlen,
     max_prefixlen: number(changes["max_prefixlen"]) ?? before.max_prefixlen,
     default_prefixlen: number(changes["default_prefixlen"]) ?? before.default_prefixlen,
     default_quota: quota === undefined ? before.default_quota : (number(quota) ?? null),
-    is_default: has(changes, "is_default") ? flag(changes["is_default"]) : before.is_default,
+    is_default: changedFlag(changes, "is_default", before.is_default),
     address_scope_id: scope === undefined ? before.address_scope_id : scope,
   });
 }

@@ -5,11 +5,12 @@ import type { StreamItem } from "../../types/agent-messages.ts";
 import { isRouterOwner, makesNoAddress, storedCidr } from "../ipam/address-slots.ts";
 import { isAutoAddressed } from "../ipam/subnet-rules.ts";
 import type { Trx } from "../store/database.ts";
-import { inChunks, type SubnetRow } from "../store/rows.ts";
+import type { SubnetRow } from "../store/rows.ts";
 import { portItem } from "../store/stream-items.ts";
 import { readTouchedSegments } from "./host-segments.ts";
 import { insertFixedIps, isAutoDeleted, lockPorts, type PortWithAddresses, removeSubnetLeases } from "./port-rows.ts";
-import { someOf, type ServiceDeps, timestamp } from "./service-deps.ts";
+import { someOf, type ServiceDeps } from "./service-deps.ts";
+import { touchRows } from "./standard-rows.ts";
 
 /** A subnet whose hosts address themselves gives each port its address at once. Returns what agents must be told. */
 export async function addAutoAddresses(trx: Trx, deps: ServiceDeps, subnet: SubnetRow): Promise<StreamItem[]> {
@@ -86,21 +87,8 @@ export async function releaseSubnet(trx: Trx, deps: ServiceDeps, subnet: SubnetR
   return changed.map((port) => portItem(port.row, port.fixedIps));
 }
 
-async function bumpPorts(trx: Trx, deps: ServiceDeps, ports: readonly PortWithAddresses[]): Promise<void> {
-  const updatedAt = timestamp(deps);
-  await inChunks(ports, async (piece) => {
-    await trx
-      .updateTable("ports")
-      .set((eb) => ({ revision_number: eb("revision_number", "+", 1), updated_at: updatedAt }))
-      .where(
-        "id",
-        "in",
-        piece.map((port) => port.row.id),
-      )
-      .execute();
-    return [];
-  });
-}
+const bumpPorts = (trx: Trx, deps: ServiceDeps, ports: readonly PortWithAddresses[]): Promise<void> =>
+  touchRows(trx, deps, { table: "ports", ids: ports.map((port) => port.row.id) });
 
 function subnetInUse(id: string, ports: readonly PortWithAddresses[]): ApiFault {
   const ids = someOf(ports.map((port) => port.row.id));

@@ -1,5 +1,4 @@
 // A subnet's row from what a client sends: the rules that need nothing but the subnet itself.
-import { randomUUID } from "node:crypto";
 import { addressKey, canonicalAddress, type Cidr, formatCidr, parseAddress, parseCidr } from "../../model/addresses.ts";
 import type { HostRoute, Ipv6Mode } from "../../model/network.ts";
 import { ApiFault } from "../../types/api-faults.ts";
@@ -17,7 +16,8 @@ import {
 } from "../ipam/subnet-rules.ts";
 import { flag, type SubnetRow } from "../store/rows.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
-import { has, listJson, projectOf, text, textOrNull } from "./service-deps.ts";
+import { has, listJson, text, textOrNull } from "./service-deps.ts";
+import { changedFlag, newNamedRow, renamed } from "./standard-rows.ts";
 
 const maxNameservers = 5;
 const maxHostRoutes = 20;
@@ -32,14 +32,7 @@ export function newSubnetRow(context: RequestContext, body: Attributes, now: str
   const gatewayIp = chooseGateway(cidr, textOrNull(body["gateway_ip"]));
   const pools = choosePools(cidr, body["allocation_pools"], gatewayIp);
   return {
-    id: randomUUID(),
-    project_id: projectOf(context, body),
-    name: text(body["name"]) ?? "",
-    description: text(body["description"]) ?? "",
-    tags: "[]",
-    revision_number: 1,
-    created_at: now,
-    updated_at: now,
+    ...newNamedRow(context, body, now),
     network_id: text(body["network_id"]) ?? "",
     subnetpool_id: text(body["subnetpool_id"]) ?? null,
     ip_version: cidr.version,
@@ -70,9 +63,7 @@ export function changedSubnetRow(before: SubnetRow, changes: Attributes): Subnet
   const asked = has(changes, "allocation_pools") ? changes["allocation_pools"] : JSON.parse(before.allocation_pools);
   const pools = choosePools(cidr, asked, gatewayIp);
   return {
-    ...before,
-    name: text(changes["name"]) ?? before.name,
-    description: text(changes["description"]) ?? before.description,
+    ...renamed(before, changes),
     gateway_ip: gatewayIp,
     enable_dhcp: flag(enableDhcp),
     allocation_pools: JSON.stringify(pools),
@@ -81,9 +72,7 @@ export function changedSubnetRow(before: SubnetRow, changes: Attributes): Subnet
       : before.dns_nameservers,
     host_routes: has(changes, "host_routes") ? JSON.stringify(checkedRoutes(cidr, changes["host_routes"])) : before.host_routes,
     service_types: has(changes, "service_types") ? listJson(changes["service_types"]) : before.service_types,
-    dns_publish_fixed_ip: has(changes, "dns_publish_fixed_ip")
-      ? flag(changes["dns_publish_fixed_ip"])
-      : before.dns_publish_fixed_ip,
+    dns_publish_fixed_ip: changedFlag(changes, "dns_publish_fixed_ip", before.dns_publish_fixed_ip),
     segment_id: has(changes, "segment_id") ? (textOrNull(changes["segment_id"]) ?? null) : before.segment_id,
   };
 }

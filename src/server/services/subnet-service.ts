@@ -17,6 +17,7 @@ import { lockRoutersOn, touchRoutersOn } from "./router-rows.ts";
 import { forgetSubnet, greetSubnet } from "./router-subnet-events.ts";
 import { checkRevision, forbidden, notFound, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
 import { sharedFilter } from "./sharing.ts";
+import { touchRows } from "./standard-rows.ts";
 import { StandardReader } from "./standard-service.ts";
 import { checkBlockWish, takeBlock } from "./subnet-blocks.ts";
 import { addAutoAddresses, releaseSubnet } from "./subnet-ports.ts";
@@ -165,12 +166,7 @@ class SubnetService implements ResourceService {
   }
 
   async #bumpNetwork(trx: Trx, id: string): Promise<void> {
-    const updatedAt = timestamp(this.#deps);
-    await trx
-      .updateTable("networks")
-      .set((eb) => ({ revision_number: eb("revision_number", "+", 1), updated_at: updatedAt }))
-      .where("id", "=", id)
-      .execute();
+    await touchRows(trx, this.#deps, { table: "networks", ids: [id] });
   }
 }
 

@@ -1,5 +1,4 @@
 // Use cases of trunks: kept, with the ports that they would carry; nothing carries them, so their status stays DOWN.
-import { randomUUID } from "node:crypto";
 import { type Kysely, type SqlBool, sql } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import { trunkResource } from "../../types/resources/trunks.ts";
@@ -9,7 +8,8 @@ import { chunks, flag } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
 import { common } from "./present.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
-import { has, projectOf, type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { type ServiceDeps, text, timestamp } from "./service-deps.ts";
+import { changedFlag, newNamedRow, renamed } from "./standard-rows.ts";
 import { type ChangeTarget, type Created, StandardService, type StandardSpec } from "./standard-service.ts";
 import { presentSubport, readSubports, type SubportRow, type TrunkRow } from "./trunk-rows.ts";
 import { checkParent, isBound, lockTrunkPorts, newSubports, type SubportWish } from "./trunk-rules.ts";
@@ -33,10 +33,8 @@ const spec: StandardSpec<TrunkRow> = {
   present,
   newRow,
   changedRow: (before, changes) => ({
-    ...before,
-    name: text(changes["name"]) ?? before.name,
-    description: text(changes["description"]) ?? before.description,
-    admin_state_up: has(changes, "admin_state_up") ? flag(changes["admin_state_up"]) : before.admin_state_up,
+    ...renamed(before, changes),
+    admin_state_up: changedFlag(changes, "admin_state_up", before.admin_state_up),
   }),
   checkCreate: checkParents,
   afterCreate: addFirstSubports,
@@ -45,17 +43,10 @@ const spec: StandardSpec<TrunkRow> = {
 
 function newRow(context: RequestContext, body: Attributes, now: string): TrunkRow {
   return {
-    id: randomUUID(),
-    project_id: projectOf(context, body),
-    name: text(body["name"]) ?? "",
-    description: text(body["description"]) ?? "",
-    tags: "[]",
+    ...newNamedRow(context, body, now),
     admin_state_up: flag(body["admin_state_up"] ?? true),
     status: "DOWN",
     port_id: text(body["port_id"]) ?? "",
-    revision_number: 1,
-    created_at: now,
-    updated_at: now,
   };
 }
 
