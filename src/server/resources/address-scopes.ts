@@ -12,6 +12,7 @@ import {
   readShared,
   shareAsAsked,
   sharedFilter,
+  sharedSort,
   shareWithEverybody,
   visibleObjects,
 } from "../services/sharing.ts";
@@ -40,6 +41,7 @@ const spec: StandardSpec<Row> = {
     table: "address_scopes",
     columns: { ...standardColumns, ip_version: "ip_version" },
     filters: { shared: sharedFilter(type) },
+    sorts: { shared: sharedSort(type) },
   },
   visible: (context) => visibleObjects(context, type),
   present: (db, rows, context) => presentShared(db, rows, { type, context, own: ({ ip_version }) => ({ ip_version }) }),

@@ -7,7 +7,7 @@ import { extension } from "../api/extensions.ts";
 import { registerSubnetPoolActions } from "../api/subnet-pool-action-routes.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
 import type { ServiceDeps } from "../services/service-deps.ts";
-import { forgetSharing, presentShared, shareAsAsked, sharedFilter, visibleObjects } from "../services/sharing.ts";
+import { forgetSharing, presentShared, shareAsAsked, sharedFilter, sharedSort, visibleObjects } from "../services/sharing.ts";
 import { type Change, type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import { SubnetPoolActions } from "../services/subnet-pool-actions.ts";
 import { changedPoolRow, newPoolRow } from "../services/subnet-pool-rules.ts";
@@ -58,6 +58,7 @@ function specOf(deps: ServiceDeps): StandardSpec<SubnetPoolRow> {
         is_default: "is_default",
       },
       filters: { shared: sharedFilter(type) },
+      sorts: { shared: sharedSort(type) },
     },
     visible: (context) => visibleObjects(context, type),
     present: (db, rows, context) => presentShared(db, rows, { type, context, own: presentOwn }),

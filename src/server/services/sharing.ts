@@ -1,6 +1,6 @@
 // Objects that other projects may use (role-based access control of the Networking v2.0 API): `shared` is an entry for `*`.
 import { randomUUID } from "node:crypto";
-import { type Kysely, type SqlBool, sql } from "kysely";
+import { type Kysely, type RawBuilder, type SqlBool, sql } from "kysely";
 import type { SharedType } from "../../types/resources/rbac-policies.ts";
 import type { Trx } from "../store/database.ts";
 import { anyOf, type Condition, type ListedTable } from "../store/list-rows.ts";
@@ -61,6 +61,12 @@ export const sharedFilter =
       values.map((value) => (value === true ? sql<SqlBool>`${id} in (${shared})` : sql<SqlBool>`${id} not in (${shared})`)),
     );
   };
+
+/** The same as a sort key: what is not shared comes first. */
+export const sharedSort =
+  (type: SharedType) =>
+  (projectId: string): RawBuilder<number> =>
+    sql`case when id in (${sharedIds(type, projectId)}) then 1 else 0 end`;
 
 /** Ids of those that are shared with everybody or with the caller's project: what the attribute `shared` says. */
 export async function readShared(

@@ -14,6 +14,8 @@ export interface ListedTable {
   readonly columns: Readonly<Record<string, string>>;
   /** Filters that are more than a column in a list of values; some depend on the caller's project. Those of tags are the same everywhere. */
   readonly filters: Readonly<Record<string, (values: readonly Value[], projectId: string) => Condition>>;
+  /** Sort keys that are no column: what they are of a row, never null. Of the caller's project, too. */
+  readonly sorts?: Readonly<Record<string, (projectId: string) => RawBuilder<unknown>>>;
 }
 
 /** What tables with the columns of `StandardColumns` are listed by. */
@@ -37,7 +39,11 @@ export interface RowQuery {
 }
 
 interface Order {
+  /** What it is called in the marker's row. */
   readonly column: string;
+  readonly value: RawBuilder<unknown>;
+  /** It is there without being asked for. */
+  readonly isColumn: boolean;
   readonly ascending: boolean;
 }
 
@@ -55,12 +61,12 @@ export async function listRows<Row>(
     projectId = "",
   }: { listed: ListedTable; query: RowQuery; visible: Condition | undefined; projectId?: string },
 ): Promise<readonly Row[] | undefined> {
-  const orders = ordersOf(listed, query);
+  const orders = ordersOf(listed, query, projectId);
   const conditions = query.filters.map((filter) => condition(listed, filter, projectId));
   if (visible !== undefined) conditions.push(visible);
   if (query.changedSince !== undefined) conditions.push(sql<SqlBool>`updated_at >= ${query.changedSince}`);
   if (query.marker !== undefined) {
-    const marker = await readMarker(db, listed, { id: query.marker, visible });
+    const marker = await readMarker(db, listed, { id: query.marker, visible, orders });
     if (marker === undefined) return undefined;
     conditions.push(afterMarker(orders, marker));
   }
@@ -71,9 +77,15 @@ export async function listRows<Row>(
   return query.pageReverse ? rows.reverse() : rows;
 }
 
-function ordersOf(listed: ListedTable, query: RowQuery): readonly Order[] {
-  const asked = query.sorts.map(({ key, direction }) => ({ column: columnOf(listed, key), ascending: direction === "asc" }));
-  const total = asked.some((order) => order.column === "id") ? asked : [...asked, { column: "id", ascending: true }];
+function ordersOf(listed: ListedTable, query: RowQuery, projectId: string): readonly Order[] {
+  const asked = query.sorts.map(({ key, direction }): Order => {
+    const special = listed.sorts?.[key];
+    const column = special === undefined ? columnOf(listed, key) : `sorted_by_${key}`;
+    const value = special?.(projectId) ?? sql.ref(column);
+    return { column, value, isColumn: special === undefined, ascending: direction === "asc" };
+  });
+  const last: Order = { column: "id", value: sql.ref("id"), isColumn: true, ascending: true };
+  const total = asked.some((order) => order.column === "id") ? asked : [...asked, last];
   return query.pageReverse ? total.map((order) => ({ ...order, ascending: !order.ascending })) : total;
 }
 
@@ -120,8 +132,8 @@ function where(conditions: readonly Condition[]): RawBuilder<unknown> {
 }
 
 /** null comes first in ascending order; the engines differ if nobody says so. */
-function orderBy({ column, ascending }: Order): RawBuilder<unknown> {
-  return ascending ? sql`${sql.ref(column)} asc nulls first` : sql`${sql.ref(column)} desc nulls last`;
+function orderBy({ value, ascending }: Order): RawBuilder<unknown> {
+  return ascending ? sql`${value} asc nulls first` : sql`${value} desc nulls last`;
 }
 
 type MarkerRow = Readonly<Record<string, string | number | null>>;
@@ -129,24 +141,33 @@ type MarkerRow = Readonly<Record<string, string | number | null>>;
 async function readMarker(
   db: Kysely<Database>,
   listed: ListedTable,
-  { id, visible }: { id: string; visible: Condition | undefined },
+  { id, visible, orders }: { id: string; visible: Condition | undefined; orders: readonly Order[] },
 ): Promise<MarkerRow | undefined> {
+  const wanted = [
+    sql`*`,
+    ...orders.flatMap(({ column, value, isColumn }) => (isColumn ? [] : [sql`${value} as ${sql.ref(column)}`])),
+  ];
   const conditions = [sql<SqlBool>`id = ${id}`, ...(visible === undefined ? [] : [visible])];
-  const { rows } = await sql<MarkerRow>`select * from ${sql.table(listed.table)}${where(conditions)}`.execute(db);
+  const { rows } = await sql<MarkerRow>`select ${sql.join(wanted)} from ${sql.table(listed.table)}${where(conditions)}`.execute(
+    db,
+  );
   return rows[0];
 }
 
 /** Rows behind the marker: equal in the first n columns and behind it in the next, for every n. */
 function afterMarker(orders: readonly Order[], marker: MarkerRow): Condition {
   const cases = orders.map((order, index) => {
-    const equal = orders.slice(0, index).map(({ column }) => columnIn(column, [marker[column] ?? null]));
+    const equal = orders.slice(0, index).map((before) => equalTo(before, marker[before.column] ?? null));
     return sql<SqlBool>`(${sql.join([...equal, behind(order, marker[order.column] ?? null)], sql` and `)})`;
   });
   return anyOf(cases);
 }
 
-function behind({ column, ascending }: Order, value: string | number | null): Condition {
-  const ref = sql.ref(column);
-  if (ascending) return value === null ? sql<SqlBool>`${ref} is not null` : sql<SqlBool>`${ref} > ${value}`;
-  return value === null ? sql<SqlBool>`1 = 0` : sql<SqlBool>`(${ref} < ${value} or ${ref} is null)`;
+function equalTo({ value: own }: Order, value: string | number | null): Condition {
+  return value === null ? sql<SqlBool>`${own} is null` : sql<SqlBool>`${own} = ${value}`;
+}
+
+function behind({ value: own, ascending }: Order, value: string | number | null): Condition {
+  if (ascending) return value === null ? sql<SqlBool>`${own} is not null` : sql<SqlBool>`${own} > ${value}`;
+  return value === null ? sql<SqlBool>`1 = 0` : sql<SqlBool>`(${own} < ${value} or ${own} is null)`;
 }

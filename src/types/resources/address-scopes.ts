@@ -33,6 +33,7 @@ export const addressScopeResource: ResourceDeclaration = {
       schema: boolean,
       default: false,
       filter: "boolean",
+      sort: true,
       adminOnly: { create: true, update: true },
       alias: "address-scope",
       description: "Whether every project may use it; cannot be taken back.",

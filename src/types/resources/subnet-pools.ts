@@ -94,6 +94,7 @@ export const subnetPoolResource: ResourceDeclaration = {
       schema: boolean,
       default: false,
       filter: "boolean",
+      sort: true,
       adminOnly: { create: true },
       alias: "subnet_allocation",
       description: "Whether every project may take subnets from it.",

@@ -55,11 +55,7 @@ const flagsOf = ({ post, put, visible, filter, sort, required }: ExpectedAttribu
 const isPromised = ({ extension }: ExpectedAttribute): boolean => extension === undefined || aliases.has(extension);
 
 /** Where this server does less than the reference asks for. */
-const known: readonly string[] = [
-  // What it says depends on who asks, so no index has it.
-  ...["address_scope.shared lacks [sort]", "subnetpool.shared lacks [sort]"],
-  "binding.project_id lacks [visible]",
-];
+const known: readonly string[] = ["binding.project_id lacks [visible]"];
 
 /** Lists may be filtered and sorted by more than the reference asks for; nothing else may be more, and nothing less. */
 function declaredDifferently(attribute: AttributeDeclaration | undefined, expected: ExpectedAttribute): string | undefined {
