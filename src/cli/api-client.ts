@@ -15,42 +15,40 @@ export interface ResourceName {
   readonly handle?: string;
 }
 
+type Special = Partial<Omit<ResourceName, "singular">>;
+
+/** Most are called by their name with an `s`, in bodies and in paths. */
+const called = (singular: string, special: Special = {}): ResourceName => ({ singular, plural: `${singular}s`, ...special });
+
+/** Written out once more, and held against the declarations by a test: to load those takes longer than most commands run. */
 export const resourceNames = {
-  network: { singular: "network", plural: "networks" },
-  subnet: { singular: "subnet", plural: "subnets" },
-  port: { singular: "port", plural: "ports" },
-  agent: { singular: "agent", plural: "agents" },
-  lease: { singular: "lease", plural: "leases" },
-  router: { singular: "router", plural: "routers" },
-  floatingip: { singular: "floatingip", plural: "floatingips", handle: "floating_ip_address" },
-  "security-group": { singular: "security_group", plural: "security_groups", path: "security-groups" },
-  "security-group-rule": {
-    singular: "security_group_rule",
-    plural: "security_group_rules",
-    path: "security-group-rules",
-    handle: "id",
-  },
-  "default-security-group-rule": {
-    singular: "default_security_group_rule",
-    plural: "default_security_group_rules",
+  network: called("network"),
+  subnet: called("subnet"),
+  port: called("port"),
+  agent: called("agent"),
+  lease: called("lease"),
+  router: called("router"),
+  floatingip: called("floatingip", { handle: "floating_ip_address" }),
+  "security-group": called("security_group", { path: "security-groups" }),
+  "security-group-rule": called("security_group_rule", { path: "security-group-rules", handle: "id" }),
+  "default-security-group-rule": called("default_security_group_rule", {
     path: "default-security-group-rules",
     handle: "id",
-  },
-  "security-group-default-statefulness": {
-    singular: "security_groups_default_statefulness",
+  }),
+  "security-group-default-statefulness": called("security_groups_default_statefulness", {
     plural: "security_groups_default_statefulness",
     path: "security-groups-default-statefulness",
     handle: "id",
-  },
-  "address-group": { singular: "address_group", plural: "address_groups", path: "address-groups" },
-  subnetpool: { singular: "subnetpool", plural: "subnetpools" },
-  segment: { singular: "segment", plural: "segments" },
-  "network-segment-range": { singular: "network_segment_range", plural: "network_segment_ranges" },
-  "address-scope": { singular: "address_scope", plural: "address_scopes", path: "address-scopes" },
-  rbac: { singular: "rbac_policy", plural: "rbac_policies", path: "rbac-policies", handle: "id" },
-  "qos-policy": { singular: "policy", plural: "policies", path: "qos/policies" },
-  trunk: { singular: "trunk", plural: "trunks" },
-  portForwarding: { singular: "port_forwarding", plural: "port_forwardings" },
+  }),
+  "address-group": called("address_group", { path: "address-groups" }),
+  subnetpool: called("subnetpool"),
+  segment: called("segment"),
+  "network-segment-range": called("network_segment_range"),
+  "address-scope": called("address_scope", { path: "address-scopes" }),
+  rbac: called("rbac_policy", { plural: "rbac_policies", path: "rbac-policies", handle: "id" }),
+  "qos-policy": called("policy", { plural: "policies", path: "qos/policies" }),
+  trunk: called("trunk"),
+  portForwarding: called("port_forwarding"),
 } as const satisfies Readonly<Record<string, ResourceName>>;
 
 const pathOf = ({ path, plural }: ResourceName): string => path ?? plural;

@@ -4,7 +4,7 @@ import { isUuid } from "../../model/ids.ts";
 import { resourceNames } from "../api-client.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { addExamples, type CommandContext, contextOf } from "./context.ts";
-import { descriptions } from "./resource-kinds.ts";
+import { describe } from "./resource-kinds.ts";
 
 export function addAgentRouterCommands(agent: Command): void {
   const group = addExamples(
@@ -17,7 +17,7 @@ export function addAgentRouterCommands(agent: Command): void {
     const context = contextOf(list);
     const id = await findL3Agent(context, handle);
     const routers = await context.client.list({ ...resourceNames.router, path: `agents/${id}/l3-routers` });
-    await context.printList(routers, descriptions.router.columns);
+    await context.printList(routers, describe("router").columns);
   });
   const add = withRouter(group.command("add").description("give a router to an agent"));
   addExamples(add, "netloom agent router add node-1 edge");

@@ -4,6 +4,7 @@ import type { ResourceDeclaration } from "../../types/resources/declaration.ts";
 import { type ApiObject, type ResourceName, resourceNames } from "../api-client.ts";
 import type { AttributeOption } from "../attribute-values.ts";
 import { addExamples, type CommandContext, contextOf } from "./context.ts";
+import { anId } from "./resource-kinds.ts";
 import { addOptions, loadOptions, readAttributes, refuseNothing, type Typed } from "./resource-options.ts";
 
 interface Nested {
@@ -22,8 +23,6 @@ interface Nested {
   readonly setExample: string;
   readonly load: () => Promise<ResourceDeclaration>;
 }
-
-const anId = "0190b6a8-3c1e-4f00-8a00-5d3c2e1f0a9b";
 
 function qosRule(type: string, about: Pick<Nested, "title" | "columns" | "createExample" | "setExample">): Nested {
   const singular = `${type}_rule`;

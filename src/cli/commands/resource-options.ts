@@ -15,7 +15,10 @@ export async function loadOptions(
   hidden: readonly string[] = [],
 ): Promise<readonly AttributeOption[]> {
   const { attributeOptions } = await import("../attribute-options.ts");
-  return attributeOptions(await declaration, verb).filter((option) => !hidden.includes(option.attribute));
+  const resource = await declaration;
+  const isOffered = ({ attribute }: AttributeOption): boolean =>
+    !hidden.includes(attribute) && resource.attributes[attribute]?.withoutEffect !== true;
+  return attributeOptions(resource, verb).filter(isOffered);
 }
 
 export function addOptions(command: Command, options: readonly AttributeOption[]): void {

@@ -4,7 +4,7 @@ import type { ApiObject } from "../api-client.ts";
 import type { AttributeOption } from "../attribute-values.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { addExamples, type CommandContext, collect, contextOf } from "./context.ts";
-import { descriptions, handleOf, type Kind, kinds, loadDeclaration, resourceOf } from "./resource-kinds.ts";
+import { type Description, describe, type Kind, kinds } from "./resource-kinds.ts";
 import { addOptions, loadOptions, readAttributes, refuseNothing, type Typed } from "./resource-options.ts";
 import { addGatewayOptions, gatewayChanges } from "./router-gateway.ts";
 import { addVersionOption, subnetVersion } from "./subnet-version.ts";
@@ -14,12 +14,13 @@ export async function addResourceCommands(root: Command, argv: readonly string[]
   const words = argv.filter((word) => !word.startsWith("-"));
   const needsOptions = words.includes("create") || words.includes("set");
   for (const kind of kinds) {
-    const { about, createExample, hidden } = descriptions[kind];
+    const described = describe(kind);
+    const { about, createExample, hidden, setExample } = described;
     const group = addExamples(root.command(kind).description(about), createExample);
     const isWanted = needsOptions && words.includes(kind);
-    const load = async (verb: "post" | "put") => (isWanted ? loadOptions(loadDeclaration(kind), verb, hidden) : []);
+    const load = async (verb: "post" | "put") => (isWanted ? loadOptions(described.load(), verb, hidden) : []);
     addCreate(group, kind, await load("post"));
-    if (descriptions[kind].isFixed !== true) addSet(group, kind, await load("put"));
+    if (setExample !== undefined) addExamples(addSet(group, kind, await load("put")), setExample);
     addList(group, kind);
     addShow(group, kind);
     addDelete(group, kind);
@@ -27,7 +28,7 @@ export async function addResourceCommands(root: Command, argv: readonly string[]
 }
 
 function addCreate(group: Command, kind: Kind, options: readonly AttributeOption[]): void {
-  const { title, isNamed, createExample } = descriptions[kind];
+  const { title, isNamed, createExample, resource } = describe(kind);
   const command = group.command("create").description(`create a ${title}`);
   if (isNamed) command.argument("[name]", `name of the ${title}`);
   addOptions(
@@ -43,7 +44,7 @@ function addCreate(group: Command, kind: Kind, options: readonly AttributeOption
     const given = await readChanges(kind, { options, typed: command.opts<Typed>(), context });
     const version = kind === "subnet" ? await subnetVersion(given, command.opts<Typed>(), context) : {};
     const attributes = { ...given, ...(typeof name === "string" ? { name } : {}), ...version };
-    await context.printObject(await context.client.create(resourceOf(kind), attributes));
+    await context.printObject(await context.client.create(resource, attributes));
   });
 }
 
@@ -58,23 +59,22 @@ async function readChanges(kind: Kind, { options, typed, context }: Given): Prom
   return kind === "router" ? { ...attributes, ...(await gatewayChanges(typed, context)) } : attributes;
 }
 
-function addSet(group: Command, kind: Kind, options: readonly AttributeOption[]): void {
-  const { title, setExample } = descriptions[kind];
-  const command = group.command("set").description(`change a ${title}`).argument(`<${kind}>`, handleOf(kind));
+function addSet(group: Command, kind: Kind, options: readonly AttributeOption[]): Command {
+  const { title, resource, handle: handleWords } = describe(kind);
+  const command = group.command("set").description(`change a ${title}`).argument(`<${kind}>`, handleWords);
   addOptions(command, options);
   if (kind === "router") addGatewayOptions(command);
-  addExamples(command, setExample);
-  command.action(async (handle: string, typed: Typed) => {
+  return command.action(async (handle: string, typed: Typed) => {
     const context = contextOf(command);
     const changes = await readChanges(kind, { options, typed, context });
     refuseNothing(changes);
-    const id = await context.client.findId(resourceOf(kind), handle);
-    await context.printObject(await context.client.update(resourceOf(kind), id, changes));
+    const id = await context.client.findId(resource, handle);
+    await context.printObject(await context.client.update(resource, id, changes));
   });
 }
 
 function addList(group: Command, kind: Kind): void {
-  const { title, example, listFilters, columns } = descriptions[kind];
+  const { title, example, listFilters, columns, resource } = describe(kind);
   const command = group
     .command("list")
     .description(`list ${title}s`)
@@ -85,12 +85,12 @@ function addList(group: Command, kind: Kind): void {
   for (const other of Object.keys(listFilters)) {
     command.option(`--${other} <${other}>`, `only those of this ${other} (name or id)`);
   }
-  const attribute = resourceOf(kind).handle ?? "name";
+  const attribute = resource.handle ?? "name";
   addExamples(command, `netloom ${kind} list --filter ${attribute}=${example} --sort created_at:desc -o json`);
   command.action(async (options: ListOptions) => {
     const context = contextOf(command);
-    const query = await listQuery(kind, options, context);
-    const objects = await context.client.list(resourceOf(kind), query);
+    const query = await listQuery(listFilters, options, context);
+    const objects = await context.client.list(resource, query);
     refuseUnknownColumns(objects, options.column ?? []);
     await context.printList(objects, options.column ?? columns);
   });
@@ -120,7 +120,11 @@ interface ListOptions {
   readonly securityGroup?: string;
 }
 
-async function listQuery(kind: Kind, options: ListOptions, context: CommandContext): Promise<[string, string][]> {
+async function listQuery(
+  listFilters: Description["listFilters"],
+  options: ListOptions,
+  context: CommandContext,
+): Promise<[string, string][]> {
   const query: [string, string][] = [];
   for (const filter of options.filter ?? []) {
     const at = filter.indexOf("=");
@@ -134,33 +138,32 @@ async function listQuery(kind: Kind, options: ListOptions, context: CommandConte
   if (options.limit !== undefined) query.push(["limit", options.limit]);
   for (const other of ["network", "port", "router", "security-group"] as const) {
     const given = other === "security-group" ? options.securityGroup : options[other];
-    const [filter, handle] = [descriptions[kind].listFilters[other], given];
+    const [filter, handle] = [listFilters[other], given];
     if (filter === undefined || handle === undefined) continue;
-    query.push([filter, await context.client.findId(resourceOf(other), handle)]);
+    query.push([filter, await context.client.findId(describe(other).resource, handle)]);
   }
   return query;
 }
 
 function addShow(group: Command, kind: Kind): void {
-  const { title, example } = descriptions[kind];
-  const command = group.command("show").description(`show one ${title}`).argument(`<${kind}>`, handleOf(kind));
+  const { title, example, resource, handle: handleWords } = describe(kind);
+  const command = group.command("show").description(`show one ${title}`).argument(`<${kind}>`, handleWords);
   addExamples(command, `netloom ${kind} show ${example} -o yaml`);
   command.action(async (handle: string) => {
     const context = contextOf(command);
-    await context.printObject(await context.client.find(resourceOf(kind), handle));
+    await context.printObject(await context.client.find(resource, handle));
   });
 }
 
 function addDelete(group: Command, kind: Kind): void {
-  const { title, example, isNamed } = descriptions[kind];
-  const handles = isNamed ? "names or ids" : resourceOf(kind).handle === "id" ? "ids" : "addresses or ids";
+  const { title, example, resource, handles } = describe(kind);
   const command = group.command("delete").description(`delete ${title}s`).argument(`<${kind}...>`, handles);
   addExamples(command, `netloom ${kind} delete ${example}`);
   command.action(async (given: readonly string[]) => {
     const { client } = contextOf(command);
     // All are looked up before the first is deleted: a misspelt name changes nothing.
     const ids: string[] = [];
-    for (const handle of given) ids.push(await client.findId(resourceOf(kind), handle));
-    for (const id of ids) await client.remove(resourceOf(kind), id);
+    for (const handle of given) ids.push(await client.findId(resource, handle));
+    for (const id of ids) await client.remove(resource, id);
   });
 }

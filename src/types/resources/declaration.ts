@@ -51,6 +51,8 @@ export interface AttributeDeclaration {
   readonly rules?: readonly AttributeRule[];
   /** A second name of that attribute: the same value in answers, filters and sort keys; services only see the first name. */
   readonly aliasOf?: string;
+  /** Only the value that asks for nothing is taken: there is nothing to choose. */
+  readonly withoutEffect?: true;
   /** Alias of the API extension that brings it. */
   readonly alias: string;
   /** One line for people: OpenAPI and the help of the CLI. */

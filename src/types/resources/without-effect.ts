@@ -21,6 +21,7 @@ function declared(schema: AttributeDeclaration["schema"], words: Words, only: nu
     ...(filter === undefined ? {} : { filter }),
     ...(sort === undefined ? {} : { sort }),
     default: only,
+    withoutEffect: true,
     alias,
     description: `Always ${String(only)}: this server has no ${lacking}.`,
   };
