@@ -51,7 +51,7 @@ export const resourceNames = {
   portForwarding: called("port_forwarding"),
 } as const satisfies Readonly<Record<string, ResourceName>>;
 
-const pathOf = ({ path, plural }: ResourceName): string => path ?? plural;
+export const pathOf = ({ path, plural }: ResourceName): string => path ?? plural;
 
 export type Query = readonly [name: string, value: string][];
 

@@ -107,6 +107,48 @@ describe("commands", () => {
     const shown = await json("security-group", "show", "web");
     assert.equal((shown["security_group_rules"] as readonly Row[]).length, 3);
   });
+
+  test("every kind of object that the API gives tags to has them on the command line", async () => {
+    const ask = async (path: string, body?: object): Promise<Row> => {
+      const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+      return (await (await fetch(`${url}/${path}`, body === undefined ? {} : init)).json()) as Row;
+    };
+    const made = async (kind: string, attributes: object, path = `${kind}s`): Promise<Row> =>
+      (await ask(`v2.0/${path}`, { [kind]: { name: "marked", ...attributes } }))[kind] as Row;
+    const { paths } = await ask("openapi.json");
+    // QoS policies are below two paths there.
+    const tagged = Object.keys(paths as Row).filter((path) => path.endsWith("/tags") && !path.startsWith("/v2.0/policies/"));
+    const network = await made("network", {});
+    const outside = await made("network", { name: "outside", "router:external": true });
+    const subnet = { enable_dhcp: false, ip_version: 4 };
+    await made("subnet", { ...subnet, name: "outer", network_id: outside["id"], cidr: "203.0.113.0/24" });
+    await made("subnet", { ...subnet, network_id: network["id"], cidr: "10.7.0.0/24" });
+    await made("subnetpool", { prefixes: ["10.8.0.0/16"] });
+    const port = await made("port", { network_id: network["id"] });
+    await made("router", {});
+    await made("security_group", {}, "security-groups");
+    await made("policy", {}, "qos/policies");
+    await made("trunk", { port_id: port["id"] });
+    await made("network_segment_range", { network_type: "vxlan", shared: true, minimum: 500, maximum: 501 });
+    const floating = (await ask("v2.0/floatingips", { floatingip: { floating_network_id: outside["id"] } }))[
+      "floatingip"
+    ] as Row;
+
+    const { stdout: help } = await run("tag", "list", "--help");
+    const choices = /choices: ([^)]*)\)/.exec(help.replaceAll(/\s+/g, " "))?.[1] ?? "";
+    const kinds = choices.split(", ").map((kind) => JSON.parse(kind) as string);
+
+    assert.equal(kinds.length, tagged.length, `${kinds.join()} and ${tagged.join()}`);
+    for (const kind of kinds) {
+      const handle = kind === "floatingip" ? String(floating["floating_ip_address"]) : "marked";
+      assert.deepEqual((await json("tag", "add", kind, handle, "b", "a"))["tags"], ["b", "a"], kind);
+    }
+    for (const path of tagged) {
+      const collection = path.replace(/\/\{id\}\/tags$/, "").slice(1);
+      const [list = []] = Object.values(await ask(`${collection}?tags=a,b`)) as readonly (readonly Row[])[];
+      assert.equal(list.length, 1, collection);
+    }
+  });
 });
 
 describe("the database", () => {

@@ -1,9 +1,12 @@
 // Tags of everything that has them.
 import { Argument, type Command } from "commander";
-import { type ResourceName, resourceNames } from "../api-client.ts";
+import { pathOf, type ResourceName, resourceNames } from "../api-client.ts";
 import { addExamples, type CommandContext, contextOf } from "./context.ts";
 
-const kinds = ["network", "subnet", "port", "router", "floatingip"] as const;
+const kinds = [
+  ...(["network", "subnet", "subnetpool", "port", "router", "floatingip"] as const),
+  ...(["security-group", "qos-policy", "trunk", "network-segment-range"] as const),
+] as const;
 type Kind = (typeof kinds)[number];
 
 export function addTagCommands(root: Command): void {
@@ -43,7 +46,7 @@ interface TagWork {
 async function work({ client }: CommandContext, { verb, resource, handle, given }: TagWork): Promise<unknown> {
   const id = await client.findId(resource, handle);
   // The tags of an object are an object whose only attribute is the list, without an envelope.
-  const all = { singular: "tags", plural: "tags", path: `${resource.plural}/${id}` } as const;
+  const all = { singular: "tags", plural: "tags", path: `${pathOf(resource)}/${id}` } as const;
   if (verb === "list") return client.show(all, "tags");
   const before = verb === "set" ? [] : ((await client.show(all, "tags")) as unknown as readonly string[]);
   const after = verb === "remove" ? before.filter((tag) => !given.includes(tag)) : [...new Set([...before, ...given])];
