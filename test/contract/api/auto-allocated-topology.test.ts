@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { forEachDatabase } from "../../helpers/databases.ts";
+import { DyingStore } from "../../helpers/dying-store.ts";
 import { faultOf } from "../../helpers/fake-api.ts";
 import { type Body, RealApi } from "../../helpers/real-api.ts";
 
@@ -21,10 +22,18 @@ async function addDefaults(api: RealApi): Promise<void> {
   await api.create("subnetpool", pool);
 }
 
+/** Networks, subnets, routers, interfaces and addresses of the project. */
+async function partsOf(api: RealApi): Promise<readonly number[]> {
+  const collections = ["networks", "subnets", "routers"] as const;
+  const lists = await Promise.all(collections.map((collection) => api.list(collection, "?project_id=blue")));
+  const ports = await api.list("ports", "?device_owner=network:router_interface&device_owner=network:router_gateway");
+  return [...lists.map((list) => list.length), ports.length];
+}
+
 const topologyOf = async (api: RealApi, project: string, query = ""): Promise<Body> =>
   (await api.ask(path(project) + query, { headers: blue })).body["auto_allocated_topology"] as Body;
 
-forEachDatabase((_engine, openFresh) => {
+forEachDatabase((engine, openFresh) => {
   test("a project that asks for a network gets one with a way out, the same every time, until it is removed", async () => {
     const api = new RealApi(await openFresh());
     const fault = faultOf(await api.ask(path("None"), { headers: blue }));
@@ -58,6 +67,55 @@ forEachDatabase((_engine, openFresh) => {
     assert.equal((await api.ask(path("blue"), { method: "DELETE", headers: blue })).status, 204);
     assert.deepEqual(await api.list("routers", "", blue), []);
     assert.deepEqual(await api.list("networks", "?project_id=blue", blue), []);
+  });
+
+  test("a server that is killed while it makes or removes one leaves all of it or nothing, and the next request does the rest", async () => {
+    const store = await openFresh();
+    const api = new RealApi(store);
+    await addDefaults(api);
+    const before = await api.dump();
+    // Every one takes as long as ten other tests.
+    const step = engine === "sqlite" ? 3 : 8;
+    let statements = 0;
+    for (; ; statements += step) {
+      const dying = new DyingStore(store, statements);
+      const answer = await new RealApi(dying.store).ask(path("blue"), { headers: blue });
+      if (!dying.isDead) {
+        assert.equal(answer.status, 200, answer.text);
+        break;
+      }
+      assert.equal(answer.status, 500, answer.text);
+      assert.equal(await api.dump(), before, `killed at statement ${statements}`);
+    }
+    assert.ok(statements > 20, `${statements}`);
+    assert.deepEqual(await partsOf(api), [1, 1, 1, 2]);
+    const made = await api.dump();
+
+    for (statements = 0; ; statements += step) {
+      const dying = new DyingStore(store, statements);
+      const answer = await new RealApi(dying.store).ask(path("blue"), { method: "DELETE", headers: blue });
+      if (!dying.isDead) {
+        assert.equal(answer.status, 204, answer.text);
+        break;
+      }
+      assert.equal(await api.dump(), made, `killed at statement ${statements}`);
+    }
+    assert.ok(statements > 10, `${statements}`);
+    assert.deepEqual(await partsOf(api), [0, 0, 0, 0]);
+    await topologyOf(api, "blue");
+    assert.deepEqual(await partsOf(api), [1, 1, 1, 2]);
+  });
+
+  test("many who ask at once get the same one, with a quota for no second", async () => {
+    const api = new RealApi(await openFresh());
+    await addDefaults(api);
+    const limits = { network: 1, subnet: 1, router: 1 };
+    await api.ask("/v2.0/quotas/blue", { method: "PUT", body: { quota: limits } });
+
+    const all = await Promise.all([1, 2, 3, 4, 5].map(() => topologyOf(api, "blue")));
+
+    assert.equal(new Set(all.map((one) => one.id)).size, 1);
+    assert.deepEqual(await partsOf(api), [1, 1, 1, 2]);
   });
 
   test("how full networks are is told to administrators", async () => {
