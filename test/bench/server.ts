@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { nodeFlagsOf } from "../../src/up/node-flags.ts";
 import { syncReplySchema } from "../../src/types/agent-messages.ts";
 import { startTestNats, type TestNats } from "../helpers/nats-server.ts";
 import { startPostgres, whyNoPostgres } from "../helpers/postgres.ts";
@@ -34,7 +35,9 @@ async function startServer(nats: TestNats, stateDir: string, db: string): Promis
   const flags = ["--state-dir", stateDir, "--listen", "127.0.0.1:0", "--nats-url", nats.url, "--db", db];
   // The agents of this benchmark are there at times only; nothing is to be moved away from them.
   const patience = ["--dhcp-agent-down-ms", "3600000", "--dhcp-failover-after-ms", "7200000"];
-  const child = fork(launcher, ["server", ...flags, ...patience, ...unlimited, "--log-level", "warn"], { execArgv: [] });
+  const child = fork(launcher, ["server", ...flags, ...patience, ...unlimited, "--log-level", "warn"], {
+    execArgv: [...nodeFlagsOf("server")],
+  });
   const [{ url }] = (await once(child, "message")) as [{ readonly url: string }];
   return { child, url };
 }

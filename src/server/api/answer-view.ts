@@ -22,9 +22,14 @@ export class AnswerView {
     return pick(item, this.#columns(context, fields));
   }
 
-  many(items: readonly Attributes[], context: RequestContext, fields?: readonly string[]): readonly Attributes[] {
+  /** Of each item of a list. */
+  each(context: RequestContext, fields?: readonly string[]): (item: Attributes) => Attributes {
     const columns = this.#columns(context, fields);
-    return items.map((item) => pick(item, columns));
+    return (item) => pick(item, columns);
+  }
+
+  many(items: readonly Attributes[], context: RequestContext, fields?: readonly string[]): readonly Attributes[] {
+    return items.map(this.each(context, fields));
   }
 
   #columns(context: RequestContext, fields?: readonly string[]): readonly Column[] {

@@ -2,12 +2,13 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { ApiFault } from "../../types/api-faults.ts";
 import { attributeOf, pathOf, type ResourceDeclaration } from "../../types/resources/declaration.ts";
-import type { Attributes, RequestContext, ResourceReader, ResourceService } from "../services/resource-service.ts";
+import type { Attributes, ListQuery, RequestContext, ResourceReader, ResourceService } from "../services/resource-service.ts";
 import { AnswerView } from "./answer-view.ts";
 import { parseCreate, parseUpdate } from "./attribute-input.ts";
 import { openCreateEnvelope, openUpdateEnvelope } from "./body-envelope.ts";
 import { expectedRevision } from "./if-match.ts";
 import { pageLinks } from "./links.ts";
+import { writeList } from "./list-answer.ts";
 import { parseFields, parseListRequest } from "./list-request.ts";
 import { notFound, parseId } from "./object-id.ts";
 import type { CollectionOperation } from "./operation.ts";
@@ -97,14 +98,17 @@ function registerReading(app: FastifyInstance, { resource, serviceOf, view, path
   app.get(
     path,
     operation("list", resource),
-    scoped(async (request, _reply, context) => {
+    scoped(async (request, reply, context) => {
       const params = queryOf(request);
       const list = parseListRequest(resource, params, context, app.maxPageSize);
       const isHidden = resource.adminOnly === true && !context.isAdmin;
-      const items = isHidden || list.matchesNothing ? [] : await serviceOf(request).list(context, list.query);
-      const links = pageLinks(request, path.replace(":parentId", parentIdOf(request)), params, { list, items });
-      const answer = { [resource.collection]: view.many(items, context, list.fields) };
-      return links.length === 0 ? answer : { ...answer, [`${resource.collection}_links`]: links };
+      const found = isHidden || list.matchesNothing ? [] : await itemsOf(serviceOf(request), context, list.query);
+      const here = path.replace(":parentId", parentIdOf(request));
+      const body = writeList({
+        ...{ collection: resource.collection, items: found, view: view.each(context, list.fields) },
+        linksOf: (items) => pageLinks(request, here, params, { list, items }),
+      });
+      return reply.type("application/json; charset=utf-8").send(body);
     }),
   );
   app.get(
@@ -116,6 +120,9 @@ function registerReading(app: FastifyInstance, { resource, serviceOf, view, path
     }),
   );
 }
+
+const itemsOf = async (service: CollectionService, context: RequestContext, query: ListQuery): Promise<Iterable<Attributes>> =>
+  service.each === undefined ? service.list(context, query) : service.each(context, query);
 
 function registerCreate(app: FastifyInstance, { resource, serviceOf, view, path }: Collection): void {
   app.post(

@@ -1,6 +1,6 @@
 // Absolute links in answers. Host and scheme are the client's own words, so they are checked before they are repeated.
 import type { FastifyRequest } from "fastify";
-import type { Attributes } from "../services/resource-service.ts";
+import type { ListFacts } from "./list-answer.ts";
 import type { ListRequest } from "./list-request.ts";
 
 const hostText = /^[A-Za-z0-9.:[\]_-]{1,255}$/;
@@ -26,11 +26,11 @@ export function pageLinks(
   request: FastifyRequest,
   path: string,
   params: URLSearchParams,
-  page: { readonly list: ListRequest; readonly items: readonly Attributes[] },
+  page: { readonly list: ListRequest; readonly items: ListFacts },
 ): readonly Link[] {
   const { limit, pageReverse } = page.list.query;
   if (limit === undefined) return [];
-  const isShort = page.items.length < limit;
+  const isShort = page.items.count < limit;
   const href = (marker: unknown, reverse: boolean) => {
     const query = new URLSearchParams(params);
     query.delete("marker");
@@ -40,7 +40,7 @@ export function pageLinks(
     return `${baseUrl(request)}${path}?${query.toString()}`;
   };
   const links: Link[] = [];
-  if (!isShort || pageReverse) links.push({ rel: "next", href: href(page.items.at(-1)?.["id"], false) });
-  if (!isShort || !pageReverse) links.push({ rel: "previous", href: href(page.items.at(0)?.["id"], true) });
+  if (!isShort || pageReverse) links.push({ rel: "next", href: href(page.items.last?.["id"], false) });
+  if (!isShort || !pageReverse) links.push({ rel: "previous", href: href(page.items.first?.["id"], true) });
   return links;
 }

@@ -28,7 +28,7 @@ export function defaultSecurityGroupRulePart(deps: ServiceDeps): ApiPart {
   };
 }
 
-function templates(deps: ServiceDeps): Required<Omit<CollectionService, "update">> {
+function templates(deps: ServiceDeps): Required<Omit<CollectionService, "update" | "each">> {
   const service = new StandardService(deps, spec);
   return {
     list: (context, query) => service.list(context, query),

@@ -5,13 +5,14 @@ import { portResource } from "../../types/resources/ports.ts";
 import type { FixedIpRequest } from "../ipam/address-slots.ts";
 import type { Trx } from "../store/database.ts";
 import { always, anyOf, columnIn, type Condition, type ListedTable, standardColumns } from "../store/list-rows.ts";
+import { selectAddresses } from "../store/network-items.ts";
 import { inChunks, type NetworkRow, type PortRow } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
-import { portDeleteItem, portModel } from "../store/stream-items.ts";
+import { type AddressItemRow, portDeleteItem, portModel } from "../store/stream-items.ts";
 import { createPorts } from "./port-create.ts";
 import { PortCreator } from "./port-create-group.ts";
 import { inSecurityGroups, readPortGroups } from "./port-security-groups.ts";
-import { type PortWithAddresses, removeLeases, removePortRows, withAddresses } from "./port-rows.ts";
+import { removeLeases, removePortRows } from "./port-rows.ts";
 import { changePort, type LockedPort, lockPort, type PortChange } from "./port-update.ts";
 import {
   checkAddressesUnused,
@@ -74,6 +75,14 @@ export function createPortService(deps: ServiceDeps): ResourceService {
   return new PortService(deps);
 }
 
+/** Of a list of ports; by port, but the networks. */
+interface AroundPorts {
+  readonly networks: ReadonlyMap<string, NetworkPart>;
+  readonly addresses: ReadonlyMap<string, readonly AddressItemRow[]>;
+  readonly groups: ReadonlyMap<string, readonly string[]>;
+  readonly trunks: ReadonlyMap<string, Attributes>;
+}
+
 class PortService implements ResourceService {
   readonly #deps: ServiceDeps;
   readonly #creator: PortCreator;
@@ -92,6 +101,10 @@ class PortService implements ResourceService {
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
     return this.#reader.list(context, query);
+  }
+
+  async each(context: RequestContext, query: ListQuery): Promise<Iterable<Attributes>> {
+    return this.#reader.each(context, query);
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {
@@ -152,23 +165,29 @@ class PortService implements ResourceService {
     return presentPort(row, { ...around, domain, networkPolicyId: network.qos_policy_id });
   }
 
-  async #presentRows(db: Kysely<Database>, rows: readonly PortRow[]): Promise<readonly Attributes[]> {
-    const ports: readonly PortWithAddresses[] = await withAddresses(db, rows);
+  async #presentRows(db: Kysely<Database>, rows: readonly PortRow[]): Promise<Iterable<Attributes>> {
     const networks = await inChunks([...new Set(rows.map((row) => row.network_id))], (piece) =>
       db.selectFrom("networks").select(["id", "dns_domain", "qos_policy_id"]).where("id", "in", piece).execute(),
     );
-    const networkOf = new Map(networks.map((network) => [network.id, network]));
     const ids = rows.map((row) => row.id);
+    const addresses = await inChunks(ids, (piece) => selectAddresses(db).where("port_id", "in", piece).execute());
     const groups = await readPortGroups(db, ids);
     const trunks = await readTrunkDetails(db, ids);
-    return ports.map(({ row, fixedIps }) => {
-      const network = networkOf.get(row.network_id) ?? nowhere;
-      return this.#present(row, {
-        ...{ fixedIps, network },
+    return this.#presentEach(rows, {
+      networks: new Map(networks.map((network) => [network.id, network])),
+      ...{ addresses: Map.groupBy(addresses, ({ port_id }) => port_id), groups, trunks },
+    });
+  }
+
+  *#presentEach(rows: readonly PortRow[], { networks, addresses, groups, trunks }: AroundPorts): Iterable<Attributes> {
+    for (const row of rows) {
+      yield this.#present(row, {
+        network: networks.get(row.network_id) ?? nowhere,
+        fixedIps: addresses.get(row.id) ?? [],
         securityGroups: groups.get(row.id) ?? [],
         trunkDetails: trunks.get(row.id),
       });
-    });
+    }
   }
 }
 

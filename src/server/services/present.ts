@@ -1,7 +1,8 @@
 // Rows → attributes of the API.
 import { addressHostname } from "../../model/dns-names.ts";
 import type { Carrier } from "../store/network-segments.ts";
-import type { FixedIpRow, NetworkRow, PortRow, SubnetRow } from "../store/rows.ts";
+import type { AddressItemRow } from "../store/stream-items.ts";
+import type { NetworkRow, PortRow, SubnetRow } from "../store/rows.ts";
 import type { Attributes } from "./resource-service.ts";
 
 export interface CommonRow {
@@ -114,7 +115,7 @@ export function presentSubnet(row: SubnetRow): Attributes {
 }
 
 export interface PortSurroundings {
-  readonly fixedIps: readonly FixedIpRow[];
+  readonly fixedIps: readonly AddressItemRow[];
   /** Ids. */
   readonly securityGroups: readonly string[];
   /** Of the port's network, or the default one. */

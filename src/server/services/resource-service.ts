@@ -53,6 +53,8 @@ export const byId = (id: string): ListQuery => ({
 export interface ResourceReader {
   /** Items with every attribute; the route drops what was not asked for. */
   list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]>;
+  /** The same items, each made when it is taken, so that a long list is never there as a whole. */
+  each?(context: RequestContext, query: ListQuery): Promise<Iterable<Attributes>>;
   /** Throws the resource's NotFound fault. */
   show(context: RequestContext, id: string): Promise<Attributes>;
 }

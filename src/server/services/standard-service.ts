@@ -30,8 +30,8 @@ export interface ReaderSpec<Row> {
   readonly listed: ListedTable;
   /** `undefined`: everything. */
   readonly visible: (context: RequestContext) => Condition | undefined;
-  /** Same length and order as `rows`. */
-  readonly present: (db: Kysely<Database>, rows: readonly Row[], context: RequestContext) => Promise<readonly Attributes[]>;
+  /** Same length and order as `rows`; to be walked through once. */
+  readonly present: (db: Kysely<Database>, rows: readonly Row[], context: RequestContext) => Promise<Iterable<Attributes>>;
 }
 
 export interface StandardSpec<Row extends StandardRow> extends ReaderSpec<Row> {
@@ -93,6 +93,10 @@ export class StandardReader<Row> implements ResourceReader {
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
+    return [...(await this.each(context, query))];
+  }
+
+  async each(context: RequestContext, query: ListQuery): Promise<Iterable<Attributes>> {
     const { listed, visible, present, resource } = this.#spec;
     const { db } = this.#store;
     const rows = await translated(
@@ -141,7 +145,7 @@ export class StandardService<Row extends StandardRow> implements ResourceService
       await checkCreate?.(trx, created);
       for (const piece of chunks(rows)) await trx.insertInto(this.#table).values(anyValues(piece)).execute();
       await afterCreate?.(trx, created);
-      return present(trx, rows, context);
+      return [...(await present(trx, rows, context))];
     });
   }
 

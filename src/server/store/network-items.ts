@@ -34,7 +34,8 @@ export async function toPortItems(db: Kysely<Database>, ports: readonly PortItem
   return withAddresses(ports, addresses);
 }
 
-const selectAddresses = (db: Kysely<Database>) => db.selectFrom("fixed_ips").select(["port_id", ...addressItemColumns]);
+/** What is told of addresses, and whose they are. */
+export const selectAddresses = (db: Kysely<Database>) => db.selectFrom("fixed_ips").select(["port_id", ...addressItemColumns]);
 
 type Address = AddressItemRow & { readonly port_id: string };
 

@@ -31,7 +31,7 @@ export const locksRows = (dialect: Dialect): boolean => dialect === "postgres";
 export const hasRowLocks = (db: Kysely<Database>): boolean => db.getExecutor().adapter instanceof PostgresAdapter;
 
 // Both engines limit the parameters of a statement (SQLite 32766); the widest row has 24 columns.
-const chunkSize = 500;
+const chunkSize = 512;
 
 /** Pieces that fit into one statement. */
 export function chunks<T>(items: readonly T[]): readonly (readonly T[])[] {
@@ -40,9 +40,17 @@ export function chunks<T>(items: readonly T[]): readonly (readonly T[])[] {
   return pieces;
 }
 
-/** One query per piece of `items`, the answers joined. */
+/**
+ * One query per piece of `items`, which it looks up: a piece may name its last item several times. So there are ten lengths of
+ * pieces and as many statements, and not one, prepared and kept, for every number of items that ever comes.
+ */
 export async function inChunks<T, R>(items: readonly T[], query: (piece: readonly T[]) => Promise<readonly R[]>): Promise<R[]> {
   const answers: R[] = [];
-  for (const piece of chunks(items)) answers.push(...(await query(piece)));
+  for (const piece of chunks(items)) answers.push(...(await query(filledUp(piece))));
   return answers;
+}
+
+function filledUp<T>(piece: readonly T[]): readonly T[] {
+  const missing = 2 ** Math.ceil(Math.log2(piece.length)) - piece.length;
+  return missing === 0 ? piece : [...piece, ...piece.slice(-1).flatMap((last) => Array<T>(missing).fill(last))];
 }

@@ -133,7 +133,7 @@ function asKyselyStatement(statement: StatementSync): SqliteStatement {
   // The casts: kysely types parameters as unknown, of which only values of our tables' column types get here; rows are arrays.
   return {
     reader,
-    all: (parameters) => (statement.all(...(parameters as readonly SQLInputValue[])) as unknown as Values[]).map(toRow),
+    all: (parameters) => toRows(statement.all(...(parameters as readonly SQLInputValue[])), toRow),
     run: (parameters) => statement.run(...(parameters as readonly SQLInputValue[])),
     iterate: (parameters) => mapped(statement.iterate(...(parameters as readonly SQLInputValue[])), toRow),
   };
@@ -154,6 +154,14 @@ function rowMaker(names: readonly string[]): (values: Values) => Record<string, 
     for (const name of names) row[name] = values[at++];
     return row;
   };
+}
+
+/** In place: what was a row before is garbage at once, and not when the last one is made. */
+function toRows(rows: unknown[], toRow: (values: Values) => unknown): unknown[] {
+  rows.forEach((values, index) => {
+    rows[index] = toRow(values as Values);
+  });
+  return rows;
 }
 
 function* mapped(rows: Iterable<unknown>, toRow: (values: Values) => unknown): IterableIterator<unknown> {
