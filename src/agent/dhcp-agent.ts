@@ -2,11 +2,12 @@
 // the same: change the cache, mark networks; `reconcile` is the only way in which anything on the host changes.
 import { performance } from "node:perf_hooks";
 import type { Clock } from "../base/clock.ts";
-import { createTrace, parseTraceparent, withTrace } from "../base/trace-context.ts";
 import type { NetworkCache } from "../cache/network-cache.ts";
 import type { NetworkId } from "../model/ids.ts";
 import { runInBackground } from "../runtime/background.ts";
-import { ReconcileQueue, type Lane, type QueueStats } from "../runtime/reconcile-queue.ts";
+import { ChangeTraces } from "../runtime/change-traces.ts";
+import { HeldMarks } from "../runtime/held-marks.ts";
+import { ReconcileQueue, type QueueStats } from "../runtime/reconcile-queue.ts";
 import type { Fenced } from "../runtime/self-fence.ts";
 import type { Timers } from "../runtime/timers.ts";
 import type { StreamItem } from "../types/agent-messages.ts";
@@ -42,10 +43,8 @@ export class DhcpAgent implements StreamSink, Fenced {
   readonly #supervision: Supervision;
   /** What became of each reconcile, for people and scrapers. */
   readonly journal: ReconcileJournal;
-  /** Per dirty network, the change that made it so last. */
-  readonly #traceparents = new Map<NetworkId, string>();
-  /** Networks that a snapshot has touched: half a snapshot must not be applied to the host. `undefined` outside of one. */
-  #held: Set<NetworkId> | undefined;
+  readonly #traces = new ChangeTraces<NetworkId>();
+  readonly #marks: HeldMarks<NetworkId>;
   #hasFullView = false;
   /** Taken away from this host by the server: not served whatever the copy says, until it names them again. */
   readonly #lost = new Set<NetworkId>();
@@ -59,11 +58,12 @@ export class DhcpAgent implements StreamSink, Fenced {
     this.#cache = cache;
     this.journal = new ReconcileJournal(parts.log, clock);
     this.#ready = new ReadyPorts(cache);
+    this.#marks = new HeldMarks((id, lane) => this.#queue.mark(id, lane));
     this.#helpers = new NetworkHelpers({ ...parts, onServed: (served) => this.#onServed(served) });
     this.#supervision = new Supervision({
       ...parts,
       helpers: this.#helpers,
-      mark: (id, lane) => this.#mark(id, lane),
+      mark: (id, lane) => this.#marks.mark(id, lane),
       isDirty: (id) => this.#queue.isDirty(id),
       onCrash: (id, crash) => this.#onCrash(id, crash),
     });
@@ -153,7 +153,7 @@ export class DhcpAgent implements StreamSink, Fenced {
 
   /** Looks at these networks again, without hurry, and at what else is on this host. */
   syncState(ids: Iterable<NetworkId> = this.#cache.networkIds()): void {
-    for (const id of ids) this.#mark(id, "resync");
+    for (const id of ids) this.#marks.mark(id, "resync");
     this.#supervision.wantInventory();
   }
 
@@ -191,14 +191,14 @@ export class DhcpAgent implements StreamSink, Fenced {
   }
 
   beginSnapshot(options: { readonly isNewEpoch: boolean }): void {
-    this.#held ??= new Set();
+    this.#marks.hold();
     this.#cache.beginSnapshot(options);
   }
 
   /** What came of it is added to a copy that was whole, and may be served; before the first whole one it waits for the next. */
   abortSnapshot(): void {
     this.#cache.abortSnapshot();
-    if (this.#hasFullView) this.#releaseHeld();
+    if (this.#hasFullView) this.#marks.release();
   }
 
   /** Everything is looked at, changed or not: a snapshot is rare, and looking at what is in order costs little. */
@@ -206,7 +206,7 @@ export class DhcpAgent implements StreamSink, Fenced {
     const gone = this.#cache.endSnapshot();
     this.#setFullView();
     this.#ready.forgetAll();
-    this.#releaseHeld();
+    this.#marks.release();
     this.syncState([...gone, ...this.#cache.networkIds()]);
   }
 
@@ -227,22 +227,18 @@ export class DhcpAgent implements StreamSink, Fenced {
     const fenced = this.#fenceReason;
     const mayStop = this.#hasFullView || this.#lost.has(id) || fenced !== undefined;
     if (!mayStop && this.#cache.view(id) === undefined) return;
-    const traceparent = this.#traceparents.get(id);
-    this.#traceparents.delete(id);
-    const trace = parseTraceparent(traceparent);
     const verify = this.#supervision.verifyPlan.takeWanted(id);
     const startedAtMs = performance.now();
     try {
-      const outcome = await withTrace(trace ?? createTrace(), () =>
+      const { done: outcome, traceId } = await this.#traces.follow(id, () =>
         fenced === undefined ? this.#helpers.reconcile(id, verify) : this.#helpers.suspend(id),
       );
       const isServed = this.#helpers.served.has(id);
       if (!isServed) this.#forget(id);
       const result = { isServed, fenced, refusal: this.#helpers.refusalOf(id), ms: performance.now() - startedAtMs };
-      this.journal.addSuccess({ id, traceId: trace?.traceId, view: this.#cache.view(id), outcome, ...result });
+      this.journal.addSuccess({ id, traceId, view: this.#cache.view(id), outcome, ...result });
     } catch (thrown) {
-      // The next attempt still belongs to this change, and trusts nothing that this one may have left half done.
-      if (traceparent !== undefined && !this.#traceparents.has(id)) this.#traceparents.set(id, traceparent);
+      // The next attempt trusts nothing that this one may have left half done.
       this.#supervision.verifyPlan.want(id);
       throw thrown;
     }
@@ -259,17 +255,17 @@ export class DhcpAgent implements StreamSink, Fenced {
     const isNetworkDelete = item.op === "delete" && item.kind === "network";
     const isEcho = this.#isOfOwnPort(item);
     for (const id of this.#cache.applyItem(item)) {
-      if (item.traceparent !== undefined) this.#traceparents.set(id, item.traceparent);
+      this.#traces.note(id, item.traceparent);
       if (item.op === "upsert") this.#lost.delete(id);
       if (!isEcho) this.#giveChance(id);
-      this.#mark(id, isEcho ? "resync" : "event");
+      this.#marks.mark(id, isEcho ? "resync" : "event");
     }
     // It may be on this host though this process has not heard of it, and must not wait for the rest of a snapshot.
     if (isNetworkDelete && this.#cache.findNetwork(item.id) === undefined) this.#stopServing(item.networkId);
     // It may have left a device behind that nothing else tells of.
     if (isUnknownPort && this.#helpers.served.has(item.networkId)) {
       this.#supervision.verifyPlan.want(item.networkId);
-      this.#mark(item.networkId, "resync");
+      this.#marks.mark(item.networkId, "resync");
     }
   }
 
@@ -307,17 +303,6 @@ export class DhcpAgent implements StreamSink, Fenced {
     this.#supervision.allowRemovals();
   }
 
-  #mark(id: NetworkId, lane: Lane): void {
-    if (this.#held !== undefined) this.#held.add(id);
-    else this.#queue.mark(id, lane);
-  }
-
-  #releaseHeld(): void {
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const id of held) this.#mark(id, "event");
-  }
-
   #onServed(served: ServedNetwork): void {
     const { reporter } = this.#parts;
     this.#supervision.addServed(served.view.network.id);
@@ -327,8 +312,7 @@ export class DhcpAgent implements StreamSink, Fenced {
   }
 
   #onFailure(id: NetworkId, thrown: unknown, retry: { readonly attempt: number; readonly delayMs: number }): void {
-    const traceId = parseTraceparent(this.#traceparents.get(id))?.traceId;
-    this.journal.addFailure({ id, traceId, view: this.#cache.view(id), thrown, ...retry });
+    this.journal.addFailure({ id, traceId: this.#traces.traceIdOf(id), view: this.#cache.view(id), thrown, ...retry });
   }
 
   #onCrash(id: NetworkId, { isGivenUp, delayMs }: CrashVerdict): void {

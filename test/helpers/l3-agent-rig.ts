@@ -1,7 +1,7 @@
 // An L3 agent with everything around it fake: kernel, server, wire and time.
 import { createTestDirectory, type TestDirectory } from "./namespaces.ts";
 import { type RunningL3Agent, startL3Agent } from "../../src/l3-agent/l3-agent-program.ts";
-import type { RouterMetadata } from "../../src/l3-agent/l3-agent.ts";
+import type { RouterMetadata } from "../../src/l3-agent/router-serving.ts";
 import { type LogLine, recordingLogger, rigHost, turnLoop } from "./agent-rig.ts";
 import { FakeHub, type FakeBus } from "./fake-bus.ts";
 import { FakeClock } from "./fake-clock.ts";

@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { afterEach, test } from "node:test";
 import { NetloomError } from "../../../src/base/errors.ts";
 import { haStateFile } from "../../../src/drivers/l3-layout.ts";
-import type { RouterMetadata } from "../../../src/l3-agent/l3-agent.ts";
+import type { RouterMetadata } from "../../../src/l3-agent/router-serving.ts";
 import { goneRouter, routerItem } from "../../helpers/fake-router-server.ts";
 import { L3AgentRig, type L3RigOptions } from "../../helpers/l3-agent-rig.ts";
 import { makeRouter } from "../../helpers/router-items.ts";
