@@ -1,11 +1,12 @@
 // Where routers are on this host, as the L3 agent says it: a file for each, read when it changes. Floating IPs wait for theirs.
-import { type FSWatcher, readdirSync, readFileSync, statSync, watch } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { makeDirectories } from "../base/directories.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { readyDirectory, readyFile, type RouterReady } from "../drivers/l3-layout.ts";
 import { isErrno } from "../linux/atomic-file.ts";
+import { DirectoryWatch, type OpenWatch } from "../linux/directory-watch.ts";
 import { isUuid, portId, routerId, type RouterId } from "../model/ids.ts";
 
 const readySchema = z.object({
@@ -25,26 +26,29 @@ const readySchema = z.object({
   haState: z.enum(["primary", "backup", "unknown"]).optional(),
 }) satisfies z.ZodType<RouterReady>;
 
-/** As that of node:fs. */
-export type OpenWatch = (
-  directory: string,
-  options: { readonly persistent: boolean },
-  onEvent: (event: string, name: string | null) => void,
-) => FSWatcher;
-
 export class RouterPlaces {
   readonly #stateDir: string;
   readonly #log: Logger;
-  readonly #openWatch: OpenWatch;
+  readonly #watch: DirectoryWatch;
   readonly #places = new Map<RouterId, RouterReady>();
-  #watcher: FSWatcher | undefined;
-  #watched: string | undefined;
   #onChange: ((router: RouterId) => void) | undefined;
 
   constructor(parts: { readonly stateDir: string; readonly log: Logger; readonly openWatch?: OpenWatch | undefined }) {
     this.#stateDir = parts.stateDir;
     this.#log = parts.log;
-    this.#openWatch = parts.openWatch ?? watch;
+    this.#watch = new DirectoryWatch({
+      directory: readyDirectory(parts.stateDir),
+      onEvent: (name) => {
+        const router = routerOf(name);
+        if (router !== undefined && this.#look(router)) this.#onChange?.(router);
+      },
+      log: parts.log,
+      messages: {
+        broken: "watching routers failed, begins anew with the next sweep",
+        refused: "routers are looked for by sweeps only",
+      },
+      openWatch: parts.openWatch,
+    });
   }
 
   /** @param onChange called with each router whose place is another, or no more */
@@ -64,43 +68,14 @@ export class RouterPlaces {
 
   /** Whether all that was heard was all there was. @returns routers whose place is another, or no more */
   lookAtAll(): readonly RouterId[] {
-    this.#ensureWatch();
+    if (this.#onChange !== undefined) this.#watch.ensure();
     const present = this.#readNames().flatMap((name) => routerOf(name) ?? []);
     return [...new Set([...present, ...this.#places.keys()])].filter((router) => this.#look(router));
   }
 
   close(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    this.#watch.close();
     this.#onChange = undefined;
-  }
-
-  /** A directory that was made anew under the same name is another one. */
-  #ensureWatch(): void {
-    const directory = readyDirectory(this.#stateDir);
-    const present = statSync(directory, { throwIfNoEntry: false });
-    // Numbers of inodes are given again.
-    const identity = present && `${present.ino} ${present.birthtimeMs}`;
-    if (this.#onChange === undefined || (this.#watcher !== undefined && identity === this.#watched)) return;
-    this.#watcher?.close();
-    this.#watcher = undefined;
-    if (identity === undefined) return;
-    try {
-      const watcher = this.#openWatch(directory, { persistent: false }, (_, name) => {
-        const router = routerOf(String(name));
-        if (router !== undefined && this.#look(router)) this.#onChange?.(router);
-      });
-      watcher.on("error", (err) => {
-        this.#log.warn({ err: errorText(err) }, "watching routers failed, begins anew with the next sweep");
-        watcher.close();
-        if (this.#watcher === watcher) this.#watcher = undefined;
-      });
-      this.#watcher = watcher;
-      this.#watched = identity;
-    } catch (thrown) {
-      // Without an inotify instance each sweep looks.
-      this.#log.warn({ err: errorText(thrown) }, "routers are looked for by sweeps only");
-    }
   }
 
   #readNames(): readonly string[] {

@@ -1,12 +1,12 @@
 // Which routers of high availability forward on this host: heard from a file that the hook of the VRRP process replaces at each
-// transition, also while no agent ran. One watch for all; nothing is polled.
-import { type FSWatcher, readFileSync, watch } from "node:fs";
+// transition, also while no agent ran. One watch for all; states are read again only after a time without one.
+import { readdirSync, readFileSync } from "node:fs";
 import { makeDirectories } from "../base/directories.ts";
-import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { type HaState, haStateDirectory, haStateFile } from "../drivers/l3-layout.ts";
+import { DirectoryWatch, type OpenWatch } from "../linux/directory-watch.ts";
 import { isUuid, type RouterId, routerId } from "../model/ids.ts";
-import type { CancelTimer, Timers } from "../runtime/timers.ts";
+import { type CancelTimer, repeatEvery, type Timers } from "../runtime/timers.ts";
 
 export interface HaStateReport {
   readonly routerId: RouterId;
@@ -20,13 +20,18 @@ export interface HaStatesParts {
   readonly report: (report: HaStateReport) => void;
   /** So long a state must last before the server hears of it: one that is gone again within an advertisement is no news. */
   readonly confirmMs: number;
+  readonly openWatch?: OpenWatch | undefined;
 }
+
+/** So often it is looked whether the directory is watched. */
+const lookMs = 2_000;
 
 export class HaStates {
   readonly #parts: HaStatesParts;
   readonly #told = new Map<RouterId, HaState>();
   readonly #waiting = new Map<RouterId, CancelTimer>();
-  #watcher: FSWatcher | undefined;
+  #watch: DirectoryWatch | undefined;
+  #cancelLook: CancelTimer = () => {};
 
   constructor(parts: HaStatesParts) {
     this.#parts = parts;
@@ -34,30 +39,31 @@ export class HaStates {
 
   /** @param onChange called with each router whose state was written, changed or not */
   async start(onChange: (router: RouterId) => void): Promise<void> {
-    const directory = haStateDirectory(this.#parts.stateDir);
+    const { stateDir, timers, log, openWatch } = this.#parts;
+    const directory = haStateDirectory(stateDir);
     await makeDirectories(directory);
-    try {
-      this.#watcher = watch(directory, { persistent: false }, (_, name) => {
-        // Hidden ones are those that are being written.
-        if (isUuid(String(name))) onChange(routerId(String(name)));
-      });
-      this.#watcher.on("error", () => this.close());
-    } catch (thrown) {
-      // Without an inotify instance each look at a router says it.
-      this.#parts.log.warn({ err: errorText(thrown) }, "changes of state are seen by sweeps only");
-    }
+    const watch = new DirectoryWatch({
+      ...{ directory, log, openWatch },
+      // Hidden ones are those that are being written.
+      onEvent: (name) => isUuid(name) && onChange(routerId(name)),
+      messages: {
+        broken: "watching changes of state failed, begins anew with the next look",
+        // Each look at a router says it.
+        refused: "changes of state are seen by sweeps only",
+      },
+    });
+    this.#watch = watch;
+    watch.ensure();
+    this.#cancelLook = repeatEvery(timers, lookMs, async () => {
+      if (watch.ensure()) for (const id of this.#untold()) onChange(id);
+    });
   }
 
   close(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    this.#cancelLook();
+    this.#watch?.close();
     for (const cancel of this.#waiting.values()) cancel();
     this.#waiting.clear();
-  }
-
-  /** Routers whose state is another than what was told: for whoever missed a change. */
-  missed(): readonly RouterId[] {
-    return [...this.#told].filter(([id, told]) => this.#read(id) !== told).map(([id]) => id);
   }
 
   /** Whether a VRRP process of it has spoken here, in this process' life or before. */
@@ -86,6 +92,12 @@ export class HaStates {
   /** The server may have lost what it was told: everything is told again with the next look at each router. */
   forgetAll(): void {
     this.#told.clear();
+  }
+
+  /** Routers whose state is another than what was told. */
+  #untold(): readonly RouterId[] {
+    const names = readdirSync(haStateDirectory(this.#parts.stateDir)).filter(isUuid);
+    return names.map(routerId).filter((id) => this.#read(id) !== this.#told.get(id));
   }
 
   #confirm(id: RouterId, state: HaState): void {

@@ -98,12 +98,6 @@ export class L3Agent implements ItemSink<RouterItem>, Fenced {
     return this.#parts.driver.list();
   }
 
-  /** Looks for what was removed by hand, and at those whose turn it is. */
-  async sweep(): Promise<void> {
-    for (const id of this.#parts.haStates?.missed() ?? []) this.haChanged(id);
-    await this.#supervision.sweep();
-  }
-
   /** The state of a router of high availability was written. */
   haChanged(id: RouterId): void {
     if (this.#cache.find(id)?.isHa === true) this.#marks.mark(id, "event");

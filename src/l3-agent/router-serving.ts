@@ -22,7 +22,7 @@ export interface RouterServingParts {
   readonly driver: RouterDriver;
   readonly metadata?: RouterMetadata | undefined;
   /** Of routers of high availability. */
-  readonly haStates?: Pick<HaStates, "served" | "forget" | "forgetAll" | "missed" | "isKnown" | "isPrimary"> | undefined;
+  readonly haStates?: Pick<HaStates, "served" | "forget" | "forgetAll" | "isKnown" | "isPrimary"> | undefined;
   readonly report: (status: RouterStatus) => void;
   readonly log: Logger;
   /** Whether routers without a gateway are served. */

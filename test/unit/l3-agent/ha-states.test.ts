@@ -1,5 +1,6 @@
 // What the server hears of the states that the hook writes. Real files, time that stands still.
 import assert from "node:assert/strict";
+import { type FSWatcher, watch } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { afterEach, test } from "node:test";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { haStateDirectory, haStateFile } from "../../../src/drivers/l3-layout.ts";
 import { HaStates } from "../../../src/l3-agent/ha-states.ts";
+import type { OpenWatch } from "../../../src/linux/directory-watch.ts";
 import { makeDirectories } from "../../../src/base/directories.ts";
 import { routerId } from "../../../src/model/ids.ts";
 import { FakeClock } from "../../helpers/fake-clock.ts";
@@ -18,19 +20,21 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-async function open() {
+async function open(openWatch?: OpenWatch) {
   const stateDir = await mkdtemp(join(tmpdir(), "netloom-ha-"));
   cleanUps.push(() => rm(stateDir, { recursive: true, force: true }));
   await makeDirectories(haStateDirectory(stateDir));
   const clock = new FakeClock();
   const reports: string[] = [];
+  const warnings: string[] = [];
+  const log = { ...silentLogger, warn: (_: unknown, message: string) => warnings.push(message) };
   const states = new HaStates({
-    ...{ stateDir, timers: clock, log: silentLogger, confirmMs: 1000 },
+    ...{ stateDir, timers: clock, log, confirmMs: 1000, openWatch },
     report: ({ state }) => reports.push(state),
   });
   cleanUps.push(() => states.close());
   const write = (state: string): Promise<void> => writeFile(haStateFile(stateDir, id), `${state}\n`);
-  return { clock, reports, states, write };
+  return { clock, reports, states, warnings, write };
 }
 
 test("a state that lasts for an advertisement is told, once", async () => {
@@ -91,17 +95,50 @@ test("nothing is said of a router whose keepalived has not spoken, or of which t
   assert.deepEqual(reports, []);
 });
 
-test("a change is heard by a watch, and one that was missed is found by a look", async () => {
-  const { clock, states, write } = await open();
+test("a change is heard by a watch", async () => {
+  const { states, write } = await open();
   const heard: string[] = [];
   await states.start((router) => heard.push(router));
 
   await write("primary");
 
-  await waitFor(() => heard.includes(id), { limitMs: 3000, what: "the change" });
+  await waitFor(() => heard.includes(id), { limitMs: 10_000, what: "the change" });
+});
+
+test("a watch that failed is begun anew, and what changed meanwhile is heard of", async () => {
+  const watchers: FSWatcher[] = [];
+  const { clock, states, write } = await open((...words) => {
+    const watcher = watch(...words);
+    watchers.push(watcher);
+    return watcher;
+  });
+  const heard: string[] = [];
+  await states.start((router) => heard.push(router));
+  await write("backup");
+  await waitFor(() => heard.length > 0, { limitMs: 10_000, what: "the first state" });
   states.served(id);
   await clock.advance(1000);
-  assert.deepEqual(states.missed(), []);
+
+  watchers[0]?.emit("error", new Error("no space left"));
+  heard.length = 0;
+  await write("primary");
+  await clock.advance(2000);
+
+  assert.deepEqual([heard, watchers.length], [[id], 2]);
+  heard.length = 0;
   await write("backup");
-  assert.deepEqual(states.missed(), [id]);
+  await waitFor(() => heard.includes(id), { limitMs: 10_000, what: "a change under the second watch" });
+});
+
+test("where nothing can be watched it is tried again and again, and said once", async () => {
+  let refusals = 0;
+  const { clock, states, warnings } = await open(() => {
+    refusals += 1;
+    throw new Error("no inotify instance");
+  });
+
+  await states.start(() => {});
+  await clock.advance(6000);
+
+  assert.deepEqual([refusals, warnings], [4, ["changes of state are seen by sweeps only"]]);
 });
