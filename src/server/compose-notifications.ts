@@ -6,6 +6,7 @@ import type { NotificationStream } from "../messaging/notification-stream.ts";
 import { objectNotifySubject } from "../messaging/subjects.ts";
 import type { RequestNotice } from "./api/request-notices.ts";
 import { NotificationPublisher, type Presenter } from "./publisher/notification-publisher.ts";
+import { readNested } from "./services/nested-objects.ts";
 import type { ResourceReader } from "./services/resource-service.ts";
 import { serverContext } from "./services/service-deps.ts";
 import type { Store } from "./store/database.ts";
@@ -23,15 +24,15 @@ export interface NotificationsBase {
 
 export async function startNotifications({ readers, ...base }: NotificationsBase): Promise<NotificationPublisher> {
   const epoch = await readEpoch(base.store.db);
-  const publisher = new NotificationPublisher({ ...base, epoch, present: presenterOf(readers) });
+  const publisher = new NotificationPublisher({ ...base, epoch, present: presenterOf(base.store, readers) });
   publisher.start();
   return publisher;
 }
 
-function presenterOf(readers: ReadonlyMap<string, ResourceReader>): Presenter {
+function presenterOf({ db }: Store, readers: ReadonlyMap<string, ResourceReader>): Presenter {
   return async (resource, ids) => {
     const query = { filters: [{ attribute: "id", values: ids }], sorts: [], pageReverse: false };
-    const items = (await readers.get(resource)?.list(serverContext, query)) ?? [];
+    const items = (await readNested(db, resource, ids)) ?? (await readers.get(resource)?.list(serverContext, query)) ?? [];
     return new Map(items.map((item) => [String(item["id"]), item]));
   };
 }
