@@ -1,6 +1,6 @@
 // Absolute links in answers. Host and scheme are the client's own words, so they are checked before they are repeated.
 import type { FastifyRequest } from "fastify";
-import type { ListFacts } from "./list-answer.ts";
+import type { Attributes } from "../services/resource-service.ts";
 import type { ListRequest } from "./list-request.ts";
 
 const hostText = /^[A-Za-z0-9.:[\]_-]{1,255}$/;
@@ -19,6 +19,13 @@ export function baseUrl(request: FastifyRequest): string {
 
 export function selfLink(request: FastifyRequest, path: string): Link {
   return { rel: "self", href: `${baseUrl(request)}${path}` };
+}
+
+/** What the links to other pages are made of. */
+export interface ListFacts {
+  readonly count: number;
+  readonly first: Attributes | undefined;
+  readonly last: Attributes | undefined;
 }
 
 /** Links to the neighbouring pages; a page that is not full is the last one in its direction. */

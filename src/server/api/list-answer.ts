@@ -3,14 +3,7 @@
 import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import type { Attributes } from "../services/resource-service.ts";
-import type { Link } from "./links.ts";
-
-/** What the links to other pages are made of. */
-export interface ListFacts {
-  readonly count: number;
-  readonly first: Attributes | undefined;
-  readonly last: Attributes | undefined;
-}
+import type { Link, ListFacts } from "./links.ts";
 
 export interface ListAnswer {
   readonly collection: string;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buffer } from "node:stream/consumers";
-import { type ListFacts, writeList } from "../../../../src/server/api/list-answer.ts";
+import type { ListFacts } from "../../../../src/server/api/links.ts";
+import { writeList } from "../../../../src/server/api/list-answer.ts";
 
 const items = (count: number) => Array.from({ length: count }, (_, index) => ({ id: `id-${index}`, secret: index }));
 const link = { rel: "next", href: "http://a/?marker=1" } as const;
