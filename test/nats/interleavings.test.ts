@@ -1,9 +1,8 @@
 // Sixteen clients at real servers, in whatever order: nothing is given out twice, no more than a quota allows and no less, and
 // each change that was committed is in the agents' streams and in the notifications exactly once, also across a kill -9.
 import assert from "node:assert/strict";
-import { type ChildProcess, fork, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,181 +13,24 @@ import fc from "fast-check";
 import { silentLogger } from "../../src/base/logger.ts";
 import { openStore, type Store } from "../../src/server/store/database.ts";
 import { streamItemSchema } from "../../src/types/agent-messages.ts";
+import { assertHistories, type Change, type Histories } from "../helpers/change-histories.ts";
 import { forEachDatabase } from "../helpers/databases.ts";
+import { InterleavedRun, type Step, step } from "../helpers/interleaved-run.ts";
+import { KillableServer } from "../helpers/killable-server.ts";
 import { startTestNats, type TestNats } from "../helpers/nats-server.ts";
 import { addAgent } from "../helpers/network-services.ts";
-import { type RestAnswer, RestClient } from "../helpers/rest-client.ts";
 import { waitFor } from "../helpers/wait-for.ts";
 
-const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 const example = fileURLToPath(new URL("../../docs/examples/follow-notifications.mjs", import.meta.url));
 const clients = 16;
 const quota = { network: 4, port: 24 };
 /** Fewer than the networks that two projects may have. */
 const vlans = 6;
 
-type Step =
-  | { readonly kind: "create"; readonly mac: number | undefined; readonly host: number | undefined }
-  | { readonly kind: "rename" | "move" | "remac" | "delete" | "drop-network"; readonly pick: number }
-  | { readonly kind: "network" };
-
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constant("create" as const),
-      mac: fc.option(fc.nat({ max: 9 }), { nil: undefined, freq: 2 }),
-      host: fc.option(fc.integer({ min: 2, max: 30 }), { nil: undefined, freq: 2 }),
-    }),
-  },
-  {
-    weight: 6,
-    arbitrary: fc.record({ kind: fc.constantFrom("rename" as const, "move" as const, "remac" as const), pick: fc.nat() }),
-  },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("delete" as const, "drop-network" as const), pick: fc.nat() }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("network" as const) }) },
-);
-
-/** Answers to those who lose a race or come when nothing is left. */
-const refusals: ReadonlySet<string> = new Set([
-  ...["IpAddressGenerationFailure", "IpAddressAlreadyAllocated", "MacAddressInUse", "OverQuota", "NoNetworkAvailable"],
-  ...["PortNotFound", "NetworkNotFound"],
-]);
-
-type Row = Readonly<Record<string, unknown>> & { readonly id: string };
-
-/** A server that is started again when it was killed; clients that come in between wait. */
-class Server {
-  readonly #flags: readonly string[];
-  #child: ChildProcess | undefined;
-  #client: Promise<RestClient> | undefined;
-
-  constructor(flags: readonly string[]) {
-    this.#flags = flags;
-  }
-
-  get client(): Promise<RestClient> {
-    this.#client ??= this.#start();
-    return this.#client;
-  }
-
-  async #start(): Promise<RestClient> {
-    const child = fork(launcher, ["server", ...this.#flags], { stdio: ["ignore", "ignore", "ignore", "ipc"], execArgv: [] });
-    this.#child = child;
-    const [said] = (await once(child, "message")) as [{ readonly url?: string; readonly message?: string }];
-    assert.ok(said.url !== undefined, said.message);
-    return new RestClient(said.url, clients);
-  }
-
-  /** kill -9, and another one in its place. */
-  async replace(): Promise<void> {
-    await this.kill();
-    await this.client;
-  }
-
-  async kill(): Promise<void> {
-    // One that never came has said why already.
-    const [child, client] = [this.#child, await this.#client?.catch(() => undefined)];
-    this.#client = undefined;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      const gone = once(child, "exit");
-      child.kill("SIGKILL");
-      await gone;
-    }
-    client?.close();
-  }
-}
-
-/** What one run knows: two projects, a network of few addresses, and what became of each port. */
-class Run {
-  readonly projects = [0, 1].map(() => `p-${randomBytes(4).toString("hex")}`);
-  readonly ports: string[] = [];
-  readonly networks: string[] = [];
-  readonly gone = new Set<string>();
-  /** Nobody heard whether it went. */
-  readonly doubtful = new Set<string>();
-  readonly #servers: readonly Server[];
-  readonly networkId: string;
-  answered = 0;
-
-  constructor(servers: readonly Server[], networkId: string) {
-    this.#servers = servers;
-    this.networkId = networkId;
-  }
-
-  headersOf = (client: number): Record<string, string> => ({
-    "x-project-id": this.projects[client % 2] ?? "",
-    "x-roles": "admin",
-  });
-
-  /** `undefined`: the server died over it. */
-  async ask(client: number, method: string, path: string, body?: unknown): Promise<RestAnswer | undefined> {
-    const server = this.#servers[client % this.#servers.length];
-    assert.ok(server !== undefined);
-    const rest = await server.client;
-    try {
-      return await rest.request(method, path, body, this.headersOf(client));
-    } catch {
-      return undefined;
-    } finally {
-      this.answered += 1;
-    }
-  }
-
-  async take(client: number, one: Step): Promise<void> {
-    if (one.kind === "network")
-      return this.#keep(this.networks, await this.ask(client, "POST", "/v2.0/networks", { network: {} }));
-    if (one.kind === "create") {
-      const port = {
-        network_id: this.networkId,
-        ...(one.mac === undefined ? {} : { mac_address: `fa:16:3e:00:00:0${one.mac}` }),
-        ...(one.host === undefined ? {} : { fixed_ips: [{ ip_address: `10.0.0.${one.host}` }] }),
-      };
-      return this.#keep(this.ports, await this.ask(client, "POST", "/v2.0/ports", { port }));
-    }
-    const [list, collection] = one.kind === "drop-network" ? [this.networks, "networks"] : [this.ports, "ports"];
-    const id = list[one.pick % Math.max(list.length, 1)];
-    if (id === undefined) return;
-    const path = `/v2.0/${collection}/${id}`;
-    if (one.kind === "delete" || one.kind === "drop-network") {
-      const answer = await this.ask(client, "DELETE", path);
-      if (answer === undefined) this.doubtful.add(id);
-      else if (answer.status === 204) this.gone.add(id);
-      return this.#check(answer);
-    }
-    // Each is one that agents are told of.
-    const changes = {
-      rename: { dns_name: `n${one.pick}` },
-      move: { fixed_ips: [{ ip_address: `10.0.0.${2 + (one.pick % 29)}` }] },
-      remac: { mac_address: one.pick % 3 === 0 ? null : `fa:16:3e:00:00:0${one.pick % 10}` },
-    };
-    this.#check(await this.ask(client, "PUT", path, { port: changes[one.kind] }));
-  }
-
-  #keep(list: string[], answer: RestAnswer | undefined): void {
-    this.#check(answer);
-    if (answer?.status !== 201) return;
-    const [object] = Object.values(answer.body as Readonly<Record<string, Row>>);
-    if (object !== undefined) list.push(object.id);
-  }
-
-  #check(answer: RestAnswer | undefined): void {
-    if (answer === undefined || answer.status < 300) return;
-    const { type = "" } = (answer.body as { readonly NeutronError?: { readonly type?: string } }).NeutronError ?? {};
-    assert.ok(refusals.has(type), `${answer.status} ${JSON.stringify(answer.body)}`);
-  }
-
-  async list(collection: string, query: string): Promise<readonly Row[]> {
-    const answer = await this.ask(0, "GET", `/v2.0/${collection}?${query}`);
-    assert.ok(answer?.status === 200);
-    return (answer.body as Readonly<Record<string, readonly Row[]>>)[collection] ?? [];
-  }
-}
-
 const assertUnique = (values: readonly unknown[], what: string): void =>
   assert.equal(new Set(values.map(String)).size, values.length, `${what}: ${values.map(String).sort().join(" ")}`);
 
-async function checkRun(run: Run): Promise<void> {
+async function checkRun(run: InterleavedRun): Promise<void> {
   const ports = await run.list("ports", `network_id=${run.networkId}`);
   const addresses = ports.flatMap((port) => port["fixed_ips"] as readonly { readonly ip_address: string }[]);
   assertUnique(
@@ -213,7 +55,7 @@ async function checkRun(run: Run): Promise<void> {
 }
 
 /** Ports that there are when the next one is refused: not one of the quota was lost by whoever failed or died. */
-async function fillUp(run: Run, client: number, project: string): Promise<number> {
+async function fillUp(run: InterleavedRun, client: number, project: string): Promise<number> {
   const port = { network_id: run.networkId, fixed_ips: [] };
   for (let n = 0; n <= quota.port; n += 1) {
     const answer = await run.ask(client, "POST", "/v2.0/ports", { port });
@@ -224,37 +66,10 @@ async function fillUp(run: Run, client: number, project: string): Promise<number
   return Number.POSITIVE_INFINITY;
 }
 
-async function clear(run: Run): Promise<void> {
+async function clear(run: InterleavedRun): Promise<void> {
   for (const project of run.projects) {
     for (const { id } of await run.list("networks", `project_id=${project}`))
       await run.ask(0, "DELETE", `/v2.0/networks/${id}`);
-  }
-}
-
-interface Change {
-  readonly action: string;
-  readonly revision: number;
-}
-
-/** Object id → its changes in the order in which they were told. */
-type Histories = ReadonlyMap<string, readonly Change[]>;
-
-/** Made once, changed in steps of one, gone once or as it is in the database. */
-function assertHistories(histories: Histories, rows: ReadonlyMap<string, number>): void {
-  for (const id of rows.keys()) assert.ok(histories.has(id), `nothing was told of ${id}`);
-  for (const [id, changes] of histories) {
-    const told = changes.map(({ action, revision }) => `${action} ${revision}`).join(", ");
-    const alive = changes.filter(({ action }) => action !== "delete");
-    assert.deepEqual(
-      alive.map(({ revision }) => revision),
-      alive.map((_change, index) => index + (alive[0]?.revision ?? 0)),
-      told,
-    );
-    assert.equal(alive.filter(({ action }) => action === "create").length, 1, told);
-    assert.equal(alive[0]?.action, "create", told);
-    assert.equal(changes.length - alive.length, rows.has(id) ? 0 : 1, told);
-    if (rows.has(id)) assert.equal(alive.at(-1)?.revision, rows.get(id), told);
-    else assert.equal(changes.at(-1)?.action, "delete", told);
   }
 }
 
@@ -262,7 +77,7 @@ forEachDatabase((name, _openFresh, freshUrl) => {
   let directory = "";
   let nats: TestNats;
   let store: Store;
-  let servers: readonly Server[] = [];
+  let servers: readonly KillableServer[] = [];
   let follower: ChildProcess | undefined;
 
   before(async () => {
@@ -278,7 +93,7 @@ forEachDatabase((name, _openFresh, freshUrl) => {
       ...{ "network-vlan-ranges": `physnet:101:${100 + vlans}`, "network-tenant-types": "vlan" },
     };
     const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-    servers = Array.from({ length: name === "sqlite" ? 1 : 2 }, () => new Server(args));
+    servers = Array.from({ length: name === "sqlite" ? 1 : 2 }, () => new KillableServer(args, clients));
     for (const server of servers) await server.client;
   });
   after(async () => {
@@ -289,13 +104,13 @@ forEachDatabase((name, _openFresh, freshUrl) => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  async function open(): Promise<Run> {
+  async function open(): Promise<InterleavedRun> {
     const rest = await servers[0]?.client;
     assert.ok(rest !== undefined);
     const project_id = `base-${randomBytes(4).toString("hex")}`;
     const network = await rest.create("network", { project_id, "provider:network_type": "local" });
     await rest.create("subnet", { project_id, network_id: network.id, ip_version: 4, cidr: "10.0.0.0/27" });
-    return new Run(servers, network.id);
+    return new InterleavedRun(servers, network.id);
   }
 
   test("nothing is given out twice, and each change is told once, also when a server is killed in between", async () => {

@@ -10,7 +10,8 @@ import fc from "fast-check";
 import type { ResourceDeclaration } from "../../../src/types/resources/declaration.ts";
 import type { Answer, Ask } from "../../helpers/fake-api.ts";
 import { type Body, RealApi } from "../../helpers/real-api.ts";
-import { callers, Scene } from "../../helpers/resource-examples.ts";
+import { callers } from "../../helpers/example-scene.ts";
+import { Scene } from "../../helpers/resource-examples.ts";
 
 const directory = await mkdtemp(join(tmpdir(), "netloom-fuzz-"));
 const file = join(directory, "netloom.db");

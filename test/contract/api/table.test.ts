@@ -5,7 +5,8 @@ import { after, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import type { AttributeDeclaration, ResourceDeclaration } from "../../../src/types/resources/declaration.ts";
 import { type ExpectedAttribute, type ExpectedResource, readReference } from "../../helpers/reference-attributes.ts";
-import { type CallerName, callers, Scene, type Wish } from "../../helpers/resource-examples.ts";
+import { type CallerName, callers, type Wish } from "../../helpers/example-scene.ts";
+import { Scene } from "../../helpers/resource-examples.ts";
 
 const scene = await Scene.open();
 after(() => scene.api.close());
