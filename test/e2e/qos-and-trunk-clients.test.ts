@@ -26,11 +26,14 @@ suite("QoS and trunks of clients", { skip: skipWithoutRoot }, () => {
     const policy = await json("network", "qos", "policy", "create", "--share", "slow");
     assert.deepEqual([policy["name"], policy["shared"], policy["rules"]], ["slow", true, []]);
     const words = ["--type", "bandwidth-limit", "--max-kbps", "1000", "--max-burst-kbits", "100", "--ingress"];
-    const [limit, network] = await Promise.all([
+    const least = ["--type", "minimum-packet-rate", "--min-kpps", "10", "--any"];
+    const [limit, floor, network] = await Promise.all([
       json("network", "qos", "rule", "create", ...words, "slow"),
+      json("network", "qos", "rule", "create", ...least, "slow"),
       json("network", "create", "--qos-policy", "slow", "limited"),
     ]);
     assert.deepEqual([limit["max_kbps"], limit["max_burst_kbps"], limit["direction"]], [1000, 100, "ingress"]);
+    assert.deepEqual([floor["min_kpps"], floor["direction"]], [10, "any"]);
     assert.equal(network["qos_policy_id"], policy["id"]);
     await openstack("network", "qos", "rule", "set", "--max-kbps", "2000", "slow", String(limit["id"]));
     const [rules] = await Promise.all([
@@ -38,8 +41,11 @@ suite("QoS and trunks of clients", { skip: skipWithoutRoot }, () => {
       assert.rejects(openstack("network", "qos", "policy", "delete", "slow"), /is used by/),
     ]);
     assert.deepEqual(
-      rules.map((rule) => [rule["Type"], rule["Max Kbps"]]),
-      [["bandwidth_limit", 2000]],
+      rules.map((rule) => [rule["Type"], rule["Max Kbps"]]).toSorted((one, other) => String(one).localeCompare(String(other))),
+      [
+        ["bandwidth_limit", 2000],
+        ["minimum_packet_rate", ""],
+      ],
     );
     await openstack("network", "qos", "rule", "delete", "slow", String(limit["id"]));
   });
