@@ -1,37 +1,15 @@
-// Metadata for the instances of all networks of this host: listeners inside the networks' namespaces, one HTTP server for all
-// of them in this process. Nothing of it outlives the process, so there is nothing to adopt or to clean up at the next start.
-import type { Socket } from "node:net";
-import { type Clock, systemClock } from "../base/clock.ts";
-import { KeyedMutex } from "../base/keyed-mutex.ts";
-import type { Logger } from "../base/logger.ts";
+// Metadata for the instances of all networks of this host: listeners inside the networks' namespaces.
+import { RateLimiter } from "../base/rate-limit.ts";
 import type { DhcpDevice } from "../drivers/dhcp-driver.ts";
-import type { CommandRunner } from "../linux/command-runner.ts";
-import { hasIpv6 } from "../linux/sysctl.ts";
 import type { NetworkId } from "../model/ids.ts";
 import { type MetadataPlan, metadataRouters } from "../model/metadata-plan.ts";
 import type { NetworkView, Port } from "../model/network.ts";
-import type { HostFacts } from "./built-in/facts.ts";
-import type { ListenPlace, NamespaceSockets } from "./namespace-sockets.ts";
 import { findInstance } from "./instance.ts";
-import { MetadataFront } from "./metadata-front.ts";
-import { NetworkListeners } from "./network-listeners.ts";
-import { type RateLimit, RateLimiter } from "../base/rate-limit.ts";
-import { RequestHandler, type RequestOrigin } from "./request-handler.ts";
-import { Upstream, type UpstreamAddress } from "./upstream.ts";
+import { type ListenerMetrics, ListenerTable, type ProxyOptions } from "./listener-table.ts";
+import type { NetworkListeners } from "./network-listeners.ts";
+import type { RequestOrigin } from "./request-handler.ts";
 
-export interface MetadataProxyOptions {
-  readonly sockets: NamespaceSockets;
-  readonly runner: CommandRunner;
-  readonly log: Logger;
-  readonly clock?: Clock | undefined;
-  readonly facts: HostFacts;
-  /** A Nova-compatible metadata service; without one the built-in answers are given. */
-  readonly upstream?: UpstreamAddress | undefined;
-  /** Shared with the upstream, to sign instance ids. */
-  readonly secret?: Buffer | undefined;
-  readonly rateLimit: RateLimit;
-  /** For a whole request to arrive, and for silence in any exchange. */
-  readonly timeoutMs: number;
+export interface MetadataProxyOptions extends ProxyOptions {
   /** Networks in which a router's instances and further ports of an instance are found; those of `apply` when absent. */
   readonly views?: (() => Iterable<NetworkView>) | undefined;
 }
@@ -44,14 +22,10 @@ export interface DesiredMetadata {
   readonly plan: MetadataPlan;
 }
 
-export interface MetadataMetrics {
+export interface MetadataMetrics extends ListenerMetrics {
   readonly networks: number;
-  readonly listeners: number;
-  readonly connections: number;
   /** Listeners opened since the start. */
   readonly opened: number;
-  /** Requests by status. */
-  readonly requests: ReadonlyMap<number, number>;
 }
 
 interface Entry {
@@ -64,31 +38,16 @@ interface Entry {
 
 export class MetadataProxy {
   readonly #options: MetadataProxyOptions;
-  readonly #entries = new Map<NetworkId, Entry>();
-  readonly #mutex = new KeyedMutex<NetworkId>();
-  readonly #upstream: Upstream | undefined;
-  readonly #handler: RequestHandler;
-  readonly #front: MetadataFront;
-  readonly #hasIpv6 = hasIpv6();
+  readonly #table: ListenerTable<NetworkId, Entry>;
   #opened = 0;
 
   constructor(options: MetadataProxyOptions) {
-    const { log, clock = systemClock, facts, upstream, secret, timeoutMs } = options;
     this.#options = options;
-    this.#upstream = upstream === undefined ? undefined : new Upstream({ address: upstream, timeoutMs });
-    this.#handler = new RequestHandler({ log, clock, facts, upstream: this.#upstream, secret });
-    this.#front = new MetadataFront({ sockets: options.sockets, handler: this.#handler, log, timeoutMs });
+    this.#table = new ListenerTable(options);
   }
 
   get metrics(): MetadataMetrics {
-    const entries = [...this.#entries.values()];
-    return {
-      networks: entries.length,
-      listeners: entries.reduce((sum, { listeners }) => sum + listeners.count, 0),
-      connections: entries.reduce((sum, { listeners }) => sum + listeners.connections, 0),
-      opened: this.#opened,
-      requests: this.#handler.statuses,
-    };
+    return { ...this.#table.metrics, networks: this.#table.size, opened: this.#opened };
   }
 
   /**
@@ -99,13 +58,12 @@ export class MetadataProxy {
   async apply(desired: DesiredMetadata): Promise<void> {
     const { id } = desired.view.network;
     if (!desired.plan.v4 && !desired.plan.v6) return this.remove(id);
-    await this.#mutex.run(id, async () => {
-      const entry = this.#entries.get(id) ?? this.#newEntry(desired);
-      this.#entries.set(id, entry);
+    const wanted = { device: desired.device, v4: desired.plan.v4, v6: desired.plan.v6 };
+    await this.#table.ensure(id, wanted, (known) => {
+      const entry = known ?? this.#newEntry(desired);
       entry.desired = desired;
       this.#complain(id, entry);
-      const wanted = { device: desired.device, v4: desired.plan.v4, v6: desired.plan.v6 && this.#hasIpv6 };
-      if (!entry.listeners.fits(wanted)) await entry.listeners.ensure(wanted);
+      return entry;
     });
   }
 
@@ -114,32 +72,24 @@ export class MetadataProxy {
    * before the namespace is removed: an open listener keeps a deleted namespace and its devices alive, names included.
    */
   async remove(id: NetworkId): Promise<void> {
-    await this.#mutex.run(id, async () => {
-      const entry = this.#entries.get(id);
-      this.#entries.delete(id);
-      await entry?.listeners.close();
-    });
+    await this.#table.remove(id);
   }
 
   /** Closes everything, the way into namespaces included. */
   async close(): Promise<void> {
-    await Promise.all([...this.#entries.keys()].map(async (id) => this.remove(id)));
-    this.#front.close();
-    this.#upstream?.close();
-    await this.#options.sockets.close();
+    await this.#table.close();
   }
 
   #newEntry(desired: DesiredMetadata): Entry {
-    const { sockets, runner, log, rateLimit } = this.#options;
-    const networkId = desired.view.network.id;
-    const onConnection = (socket: Socket, place: ListenPlace): void =>
-      this.#front.accept(socket, place, (source) => this.#originOf(entry, source));
-    const onListening = (): void => {
-      this.#opened += 1;
-    };
-    const parts = { sockets, runner, log, subject: { networkId }, onConnection, onListening };
-    const listeners = new NetworkListeners(parts);
-    const entry: Entry = { listeners, limiter: new RateLimiter(rateLimit), desired, complaint: undefined };
+    const listeners = this.#table.listeners({
+      subject: { networkId: desired.view.network.id },
+      onListening: () => {
+        this.#opened += 1;
+      },
+      originOf: (source) => this.#originOf(entry, source),
+    });
+    const limiter = new RateLimiter(this.#options.rateLimit);
+    const entry: Entry = { listeners, limiter, desired, complaint: undefined };
     return entry;
   }
 
@@ -168,7 +118,7 @@ export class MetadataProxy {
   }
 
   *#views(): Generator<NetworkView> {
-    for (const { desired } of this.#entries.values()) yield desired.view;
+    for (const { desired } of this.#table.entries()) yield desired.view;
   }
 }
 

@@ -1,35 +1,17 @@
 // Metadata for the instances behind the routers of this host: a listener in each router's namespace, to which the router's rules
 // lead what is sent to the metadata address. Which router it is says the listener; whose address it is says the server, since
 // an L3 agent does not know the ports of its networks.
-import type { Socket } from "node:net";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { KeyedMutex } from "../base/keyed-mutex.ts";
-import type { Logger } from "../base/logger.ts";
+import { RateLimiter } from "../base/rate-limit.ts";
 import type { RouterPlace } from "../drivers/router-driver.ts";
-import type { CommandRunner } from "../linux/command-runner.ts";
-import { hasIpv6 } from "../linux/sysctl.ts";
 import type { RouterId } from "../model/ids.ts";
 import type { NetworkView } from "../model/network.ts";
 import type { Router } from "../model/router.ts";
-import type { HostFacts } from "./built-in/facts.ts";
 import { findInstance, type Instance } from "./instance.ts";
-import { MetadataFront } from "./metadata-front.ts";
-import type { ListenPlace, NamespaceSockets } from "./namespace-sockets.ts";
-import { NetworkListeners } from "./network-listeners.ts";
-import { type RateLimit, RateLimiter } from "../base/rate-limit.ts";
-import { RequestHandler } from "./request-handler.ts";
-import { Upstream, type UpstreamAddress } from "./upstream.ts";
+import { type ListenerMetrics, ListenerTable, type ProxyOptions } from "./listener-table.ts";
+import type { NetworkListeners } from "./network-listeners.ts";
 
-export interface RouterProxyOptions {
-  readonly sockets: NamespaceSockets;
-  readonly runner: CommandRunner;
-  readonly log: Logger;
-  readonly clock?: Clock | undefined;
-  readonly facts: HostFacts;
-  readonly upstream?: UpstreamAddress | undefined;
-  readonly secret?: Buffer | undefined;
-  readonly rateLimit: RateLimit;
-  readonly timeoutMs: number;
+export interface RouterProxyOptions extends ProxyOptions {
   /** Where the router's rules lead. */
   readonly port: number;
   /** The router's networks on which a port has the address, each with that port. Throws a retryable NetloomError. */
@@ -47,41 +29,23 @@ interface Entry {
 const knownMs = 5_000;
 const mostKnown = 1_024;
 
-export interface RouterMetadataMetrics {
+export interface RouterMetadataMetrics extends ListenerMetrics {
   readonly routers: number;
-  readonly listeners: number;
-  readonly connections: number;
-  /** Requests by status. */
-  readonly requests: ReadonlyMap<number, number>;
 }
 
 export class RouterMetadataProxy {
   readonly #options: RouterProxyOptions;
   readonly #clock: Clock;
-  readonly #entries = new Map<RouterId, Entry>();
-  readonly #mutex = new KeyedMutex<RouterId>();
-  readonly #upstream: Upstream | undefined;
-  readonly #handler: RequestHandler;
-  readonly #front: MetadataFront;
-  readonly #hasIpv6 = hasIpv6();
+  readonly #table: ListenerTable<RouterId, Entry>;
 
   constructor(options: RouterProxyOptions) {
-    const { log, clock = systemClock, facts, upstream, secret, timeoutMs, sockets } = options;
     this.#options = options;
-    this.#clock = clock;
-    this.#upstream = upstream === undefined ? undefined : new Upstream({ address: upstream, timeoutMs });
-    this.#handler = new RequestHandler({ log, clock, facts, upstream: this.#upstream, secret });
-    this.#front = new MetadataFront({ sockets, handler: this.#handler, log, timeoutMs });
+    this.#clock = options.clock ?? systemClock;
+    this.#table = new ListenerTable(options);
   }
 
   get metrics(): RouterMetadataMetrics {
-    const entries = [...this.#entries.values()];
-    return {
-      routers: entries.length,
-      listeners: entries.reduce((sum, { listeners }) => sum + listeners.count, 0),
-      connections: entries.reduce((sum, { listeners }) => sum + listeners.connections, 0),
-      requests: this.#handler.statuses,
-    };
+    return { ...this.#table.metrics, routers: this.#table.size };
   }
 
   /**
@@ -91,44 +55,32 @@ export class RouterMetadataProxy {
   async apply(router: Router, { namespace }: RouterPlace): Promise<void> {
     const versions = new Set(router.interfaces.flatMap(({ addresses }) => addresses.map(({ ipVersion }) => ipVersion)));
     if (versions.size === 0) return this.remove(router.id);
-    await this.#mutex.run(router.id, async () => {
-      const entry = this.#entries.get(router.id) ?? this.#newEntry(router.id);
-      this.#entries.set(router.id, entry);
+    const device = { namespace, interfaceName: "lo" };
+    const wanted = { device, v4: versions.has(4), v6: versions.has(6) };
+    await this.#table.ensure(router.id, wanted, (known) => {
+      const entry = known ?? this.#newEntry(router.id);
       // Its networks may be others now.
       entry.known.clear();
-      const device = { namespace, interfaceName: "lo" };
-      const wanted = { device, v4: versions.has(4), v6: versions.has(6) && this.#hasIpv6 };
-      if (!entry.listeners.fits(wanted)) await entry.listeners.ensure(wanted);
+      return entry;
     });
   }
 
   /** Absent is success. Before the namespace goes: an open listener would keep it alive. */
   async remove(id: RouterId): Promise<void> {
-    await this.#mutex.run(id, async () => {
-      const entry = this.#entries.get(id);
-      this.#entries.delete(id);
-      await entry?.listeners.close();
-    });
+    await this.#table.remove(id);
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#entries.keys()].map(async (id) => this.remove(id)));
-    this.#front.close();
-    this.#upstream?.close();
-    await this.#options.sockets.close();
+    await this.#table.close();
   }
 
   #newEntry(routerId: RouterId): Entry {
-    const { sockets, runner, log, rateLimit, port } = this.#options;
+    const { rateLimit, port } = this.#options;
     const limiter = new RateLimiter(rateLimit);
-    const onConnection = (socket: Socket, place: ListenPlace): void =>
-      this.#front.accept(socket, place, (source) => ({
-        ...{ routerId, source, limiter },
-        find: () => this.#find(routerId, entry, source),
-      }));
-    const at = { v4: "0.0.0.0", v6: "::", port };
-    const listeners = new NetworkListeners({
-      ...{ sockets, runner, log, subject: { routerId }, at, onConnection, onListening: () => {} },
+    const listeners = this.#table.listeners({
+      subject: { routerId },
+      at: { v4: "0.0.0.0", v6: "::", port },
+      originOf: (source) => ({ routerId, source, limiter, find: () => this.#find(routerId, entry, source) }),
     });
     const entry: Entry = { listeners, limiter, known: new Map() };
     return entry;

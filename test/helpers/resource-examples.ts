@@ -77,7 +77,7 @@ export class Scene implements ExampleScene {
 
   exampleOf(resource: string): Example {
     const example = this.examples[resource];
-    assert.ok(example !== undefined, `test/helpers/resource-examples.ts has no example of a ${resource}`);
+    assert.ok(example !== undefined, `test/helpers has no example of a ${resource}`);
     return example;
   }
 
@@ -87,7 +87,7 @@ export class Scene implements ExampleScene {
     const special = (action === "create" ? example.onCreate : example.onUpdate)?.[attribute];
     if (special !== undefined) return special();
     const values = { ...commonValues, ...example.values };
-    assert.ok(Object.hasOwn(values, attribute), `test/helpers/resource-examples.ts has no value for ${resource}.${attribute}`);
+    assert.ok(Object.hasOwn(values, attribute), `test/helpers has no value for ${resource}.${attribute}`);
     return { [attribute]: values[attribute] };
   }
 }
