@@ -1,11 +1,11 @@
 // The bus is a daemon that outlives the agent, as dnsmasq does: dnsmasq connects once in its life and never again.
 import { readFileSync, readlinkSync } from "node:fs";
-import { connect } from "node:net";
 import { basename, dirname } from "node:path";
 import { NetloomError } from "../base/errors.ts";
 import { ensureDirectory, readFileIfPresent, removeFile, writeFileAtomic } from "../linux/atomic-file.ts";
 import { type CommandRunner, runChecked } from "../linux/command-runner.ts";
 import { findProcesses, type ProcessState, terminate } from "../linux/process-table.ts";
+import { isAnswered } from "../linux/unix-socket.ts";
 import { formatBusConfig } from "./bus-config.ts";
 import { busConfigPath, busPidPath, busSocketPath } from "./bus-names.ts";
 
@@ -75,17 +75,6 @@ function readUsers(): ReadonlySet<string> {
       .split("\n")
       .map((line) => line.split(":", 1)[0] ?? ""),
   );
-}
-
-async function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 }
 
 function programOf(pid: number): string | undefined {

@@ -1,13 +1,14 @@
 // Where dnsmasq's script client tells about leases: a Unix socket that only root can write to, and that believes nothing
 // it is told before it is checked. No message, however wrong, does more than one line in the log.
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { errorText, NetloomError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { ensureDirectory, isErrno } from "../linux/atomic-file.ts";
+import { isAnswered } from "../linux/unix-socket.ts";
 import type { LeaseReport } from "../types/agent-messages.ts";
 import { messageLimitBytes, parseLeaseMessage } from "./lease-message.ts";
 
@@ -172,17 +173,6 @@ async function removeStaleSocket(path: string): Promise<void> {
   } catch (error) {
     throw new NetloomError("UNAVAILABLE", `stale socket ${path} cannot be removed: ${errorText(error)}`, {}, error);
   }
-}
-
-async function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 }
 
 /** The mode is right from the first moment: listen() makes the file before it returns. */

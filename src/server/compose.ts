@@ -7,7 +7,7 @@ import type { ApiPart } from "./api/api-part.ts";
 import { composeResources } from "./compose-resources.ts";
 import { composeServices } from "./compose-services.ts";
 import { lazyMetrics } from "./metrics.ts";
-import { OutboxPruner } from "./publisher/outbox-pruner.ts";
+import { outboxPruner } from "./publisher/outbox-pruner.ts";
 import { OutboxPublisher } from "./publisher/outbox-publisher.ts";
 import { agentAsker } from "./rpc/agent-asker.ts";
 import { AgentEventNotifier } from "./rpc/agent-event-notifier.ts";
@@ -32,7 +32,7 @@ import { hostedRouters, routerPlacement } from "./services/hosted-routers.ts";
 import { InstanceFinder } from "./services/instance-finder.ts";
 import { L3Status } from "./services/l3-status.ts";
 import { L3Sync } from "./services/l3-sync.ts";
-import { LeasePruner } from "./services/lease-pruner.ts";
+import { leasePruner } from "./services/lease-pruner.ts";
 import { LivenessTable } from "./services/liveness.ts";
 import { prepareHaPort } from "./services/router-ha.ts";
 import { defaultNetworkSettings, type NetworkSettings } from "./services/network-settings.ts";
@@ -93,7 +93,7 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const { enableNewAgents = true } = base;
   const recentHead = (stream: StreamKey): number | undefined => publisher.headOf(stream);
   const heartbeats = new HeartbeatService({ store, clock, log, epoch, liveness, control, enableNewAgents, recentHead });
-  const pruner = new OutboxPruner({ store, clock, log, seen: () => heartbeats.seen() });
+  const pruner = outboxPruner({ store, clock, log, seen: () => heartbeats.seen() });
   await publisher.start();
   heartbeats.start();
   pruner.start();
@@ -102,8 +102,8 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
   const sync = new AgentSync({ store, epoch, scheduler, autoSchedule, registration, ...paging });
   const claims = new DhcpPortClaims(deps);
   const notifier = new LeaseNotifier({ bus, log });
-  const leasePruner = new LeasePruner({ store, clock, log, onChanges: (changes) => notifier.add(changes) });
-  leasePruner.start();
+  const leasePruning = leasePruner({ store, clock, log, onChanges: (changes) => notifier.add(changes) });
+  leasePruning.start();
   const eventNotifier = new AgentEventNotifier({ bus, log });
   const status = new AgentStatus(store, clock, {
     onLeases: (changes) => notifier.add(changes),
@@ -132,7 +132,7 @@ export async function composeServer(base: ServerBase): Promise<ServerParts> {
     async close() {
       rpc.close();
       l3Rpc.close();
-      await leasePruner.close();
+      await leasePruning.close();
       notifier.close();
       await failover.close();
       await l3.failover.close();

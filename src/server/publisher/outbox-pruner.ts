@@ -5,44 +5,27 @@ import { PeriodicJob } from "../../base/periodic-job.ts";
 import type { Store } from "../store/database.ts";
 import { pruneOutbox, type StreamKey } from "../store/outbox.ts";
 
-export interface PrunerDeps {
+interface PrunerDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
   /** How far each agent is, by its own words. */
   readonly seen: () => readonly (StreamKey & { readonly upTo: number })[];
-  readonly everyMs?: number;
 }
 
+const everyMs = 60_000;
 const hourMs = 3_600_000;
 
-export class OutboxPruner {
-  readonly #deps: PrunerDeps;
-  readonly #job: PeriodicJob;
+export const outboxPruner = (deps: PrunerDeps): PeriodicJob => new PeriodicJob(everyMs, () => prune(deps));
 
-  constructor(deps: PrunerDeps) {
-    this.#deps = deps;
-    this.#job = new PeriodicJob(deps.everyMs ?? 60_000, () => this.prune());
-  }
-
-  start(): void {
-    this.#job.start();
-  }
-
-  async close(): Promise<void> {
-    await this.#job.close();
-  }
-
-  /** Never rejects: the next round tries again. */
-  async prune(): Promise<void> {
-    const { store, clock, log, seen } = this.#deps;
-    const now = clock.nowMs();
-    try {
-      let pruned = await pruneOutbox(store.db, new Date(now - 24 * hourMs));
-      for (const stream of seen()) pruned += await pruneOutbox(store.db, new Date(now - hourMs), stream);
-      log.debug({ outcome: pruned }, "outbox pruned");
-    } catch (err) {
-      log.warn({ err }, "outbox not pruned");
-    }
+/** Never rejects: the next round tries again. */
+async function prune({ store, clock, log, seen }: PrunerDeps): Promise<void> {
+  const now = clock.nowMs();
+  try {
+    let pruned = await pruneOutbox(store.db, new Date(now - 24 * hourMs));
+    for (const stream of seen()) pruned += await pruneOutbox(store.db, new Date(now - hourMs), stream);
+    log.debug({ outcome: pruned }, "outbox pruned");
+  } catch (err) {
+    log.warn({ err }, "outbox not pruned");
   }
 }

@@ -2,7 +2,7 @@
 // broker's permissions vouch for; what a body says about its host is only ever compared with it.
 import type { Logger } from "../../base/logger.ts";
 import type { Bus, BusMessage, BusSubscription } from "../../messaging/bus.ts";
-import { anyHost, controlSubject, type Role, serverQueue, speakerOf } from "../../messaging/subjects.ts";
+import { anyHost, controlSubject, type Role, speakerOf } from "../../messaging/subjects.ts";
 import {
   claimPortRequestSchema,
   type ControlMessage,
@@ -19,7 +19,7 @@ import type { AgentSync } from "../services/agent-sync.ts";
 import type { DhcpPortClaims } from "../services/dhcp-port-claims.ts";
 import type { HeartbeatService } from "../services/heartbeat-service.ts";
 import { Admission, admitFirst } from "./admission.ts";
-import { checkSpeaker, parseMessage, toRpcError } from "./rpc-errors.ts";
+import { checkSpeaker, parseMessage, servingOn } from "./rpc-errors.ts";
 
 export interface AgentRpcDeps {
   readonly bus: Bus;
@@ -39,14 +39,7 @@ const role = "dhcp";
 export function serveAgents(deps: AgentRpcDeps): BusSubscription {
   const { bus, sync, claims, registration } = deps;
   const admission = new Admission({ limit: deps.syncsAtOnce ?? 8, retryAfterMs: 500 });
-  const serve = (subject: string, handler: (message: BusMessage) => Promise<unknown>): BusSubscription =>
-    bus.serve(subject, serverQueue, async (message) => {
-      try {
-        return await handler(message);
-      } catch (thrown) {
-        throw toRpcError(thrown);
-      }
-    });
+  const serve = servingOn(bus);
   const subscriptions = [
     serve(anyHost.rpc(role, "sync"), ({ subject, data }) => {
       const request = parseMessage(syncRequestSchema, data, subject);

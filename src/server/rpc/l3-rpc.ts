@@ -1,6 +1,6 @@
 // What L3 agents and floating-IP agents may ask and report; who speaks is the last token of the subject, as in agent-rpc.ts.
 import type { Bus, BusMessage, BusSubscription } from "../../messaging/bus.ts";
-import { anyHost, serverQueue, speakerOf } from "../../messaging/subjects.ts";
+import { anyHost, speakerOf } from "../../messaging/subjects.ts";
 import {
   findInstanceRequestSchema,
   floatingIpStatusReportSchema,
@@ -13,7 +13,7 @@ import type { InstanceFinder } from "../services/instance-finder.ts";
 import type { L3Status } from "../services/l3-status.ts";
 import type { L3Sync } from "../services/l3-sync.ts";
 import { Admission, admitFirst } from "./admission.ts";
-import { checkSpeaker, parseMessage, toRpcError } from "./rpc-errors.ts";
+import { checkSpeaker, parseMessage, servingOn } from "./rpc-errors.ts";
 
 export interface L3RpcDeps {
   readonly bus: Bus;
@@ -29,14 +29,7 @@ export interface L3RpcDeps {
 export function serveL3Agents(deps: L3RpcDeps): BusSubscription {
   const { bus, registration, sync, status, instances, syncsAtOnce = 8 } = deps;
   const admission = new Admission({ limit: syncsAtOnce, retryAfterMs: 500 });
-  const serve = (subject: string, handler: (message: BusMessage) => Promise<unknown>): BusSubscription =>
-    bus.serve(subject, serverQueue, async (message) => {
-      try {
-        return await handler(message);
-      } catch (thrown) {
-        throw toRpcError(thrown);
-      }
-    });
+  const serve = servingOn(bus);
   const syncRequest = ({ subject, data }: BusMessage) => {
     const request = parseMessage(routerSyncRequestSchema, data, subject);
     checkSpeaker(subject, request.agent.host);

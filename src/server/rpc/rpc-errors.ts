@@ -1,7 +1,8 @@
 // Faults of the services as agents hear them.
 import type { z } from "zod";
 import { type ErrorCode, NetloomError } from "../../base/errors.ts";
-import { hostToken, speakerOf } from "../../messaging/subjects.ts";
+import type { Bus, BusMessage, BusSubscription } from "../../messaging/bus.ts";
+import { hostToken, serverQueue, speakerOf } from "../../messaging/subjects.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 
 const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
@@ -13,7 +14,21 @@ const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
   503: "UNAVAILABLE",
 };
 
-export function toRpcError(thrown: unknown): unknown {
+type Serve = (subject: string, handler: (message: BusMessage) => Promise<unknown>) => BusSubscription;
+
+/** Answers requests among all servers, one of them each. */
+export const servingOn =
+  (bus: Bus): Serve =>
+  (subject, handler) =>
+    bus.serve(subject, serverQueue, async (message) => {
+      try {
+        return await handler(message);
+      } catch (thrown) {
+        throw toRpcError(thrown);
+      }
+    });
+
+function toRpcError(thrown: unknown): unknown {
   if (!(thrown instanceof ApiFault)) return thrown;
   return new NetloomError(codeOfStatus[thrown.status] ?? "UNAVAILABLE", thrown.message, { type: thrown.type }, thrown);
 }

@@ -5,41 +5,25 @@ import { PeriodicJob } from "../../base/periodic-job.ts";
 import type { Store } from "../store/database.ts";
 import { type LeaseChange, pruneLeases } from "./lease-records.ts";
 
-export interface LeasePrunerDeps {
+interface LeasePrunerDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
   readonly onChanges: (changes: readonly LeaseChange[]) => void;
-  readonly everyMs?: number;
-  /** How long a record outlives its lease: the renewal may still be on its way. */
-  readonly graceMs?: number;
 }
 
-export class LeasePruner {
-  readonly #deps: LeasePrunerDeps;
-  readonly #job: PeriodicJob;
+const everyMs = 60_000;
+/** So long a record outlives its lease: the renewal may still be on its way. */
+const graceMs = 60_000;
 
-  constructor(deps: LeasePrunerDeps) {
-    this.#deps = deps;
-    this.#job = new PeriodicJob(deps.everyMs ?? 60_000, () => this.prune());
-  }
+export const leasePruner = (deps: LeasePrunerDeps): PeriodicJob => new PeriodicJob(everyMs, () => pruneEnded(deps));
 
-  start(): void {
-    this.#job.start();
-  }
-
-  async close(): Promise<void> {
-    await this.#job.close();
-  }
-
-  /** Never rejects: the next round tries again. Several servers may do this at once. */
-  async prune(): Promise<void> {
-    const { store, clock, log, onChanges, graceMs = 60_000 } = this.#deps;
-    try {
-      const gone = await store.transaction((trx) => pruneLeases(trx, new Date(clock.nowMs() - graceMs)));
-      if (gone.length > 0) onChanges(gone);
-    } catch (err) {
-      log.warn({ err }, "leases not pruned");
-    }
+/** Never rejects: the next round tries again. Several servers may do this at once. */
+export async function pruneEnded({ store, clock, log, onChanges }: LeasePrunerDeps): Promise<void> {
+  try {
+    const gone = await store.transaction((trx) => pruneLeases(trx, new Date(clock.nowMs() - graceMs)));
+    if (gone.length > 0) onChanges(gone);
+  } catch (err) {
+    log.warn({ err }, "leases not pruned");
   }
 }

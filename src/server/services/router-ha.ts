@@ -5,6 +5,7 @@ import { deviceOwners } from "../../model/device-names.ts";
 import { ApiFault } from "../../types/api-faults.ts";
 import { findAgentById } from "../store/agent-rows.ts";
 import type { Trx } from "../store/database.ts";
+import { readHaPortIds } from "../store/router-ha-rows.ts";
 import { hasRowLocks, type RouterRow } from "../store/rows.ts";
 import { prepareNetworks, writeNetworks } from "./network-segments.ts";
 import { createPortInTransaction } from "./port-service.ts";
@@ -62,14 +63,7 @@ export async function prepareHaPort(
   const own = await trx.selectFrom("ha_routers").selectAll().where("router_id", "=", routerId).executeTakeFirst();
   const agent = await findAgentById(trx, agentId);
   if (own === undefined || agent === undefined) return;
-  const links = await trx
-    .selectFrom("router_ports")
-    .select("port_id")
-    .where("router_id", "=", routerId)
-    .where("agent_id", "=", agentId)
-    .where("kind", "=", "ha")
-    .execute();
-  if (links.length > 0) return;
+  if ((await readHaPortIds(trx, { routerId, agentId })).length > 0) return;
   const port = await createPortInTransaction(trx, deps, {
     network_id: await ensureHaNetwork(trx, deps, own.project_id),
     name: `HA port of router ${routerId}`,

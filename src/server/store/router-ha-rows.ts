@@ -13,11 +13,12 @@ export async function readVrIds(db: Kysely<Database>, routerIds: readonly string
   return new Map(rows.map((row) => [row.router_id, row.vr_id]));
 }
 
-/** The agent does not host the router any more. */
-export async function removeHaPort(
-  trx: Trx,
-  { routerId, agentId }: { readonly routerId: string; readonly agentId: string },
-): Promise<void> {
+interface HaPlace {
+  readonly routerId: string;
+  readonly agentId: string;
+}
+
+export async function readHaPortIds(trx: Trx, { routerId, agentId }: HaPlace): Promise<readonly string[]> {
   const links = await trx
     .selectFrom("router_ports")
     .select("port_id")
@@ -25,7 +26,12 @@ export async function removeHaPort(
     .where("agent_id", "=", agentId)
     .where("kind", "=", "ha")
     .execute();
-  const ids = links.map((link) => link.port_id);
+  return links.map((link) => link.port_id);
+}
+
+/** The agent does not host the router any more. */
+export async function removeHaPort(trx: Trx, { routerId, agentId }: HaPlace): Promise<void> {
+  const ids = await readHaPortIds(trx, { routerId, agentId });
   if (ids.length === 0) return;
   await trx.deleteFrom("router_ports").where("port_id", "in", ids).execute();
   await trx.deleteFrom("ports").where("id", "in", ids).execute();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { type Kysely, sql } from "kysely";
 import { silentLogger } from "../../../src/base/logger.ts";
-import { LeasePruner } from "../../../src/server/services/lease-pruner.ts";
+import { pruneEnded } from "../../../src/server/services/lease-pruner.ts";
 import type { LeaseChange } from "../../../src/server/services/lease-records.ts";
 import type { Attributes, ListQuery } from "../../../src/server/services/resource-service.ts";
 import { up as addLeaseIds } from "../../../src/server/store/migrations/0004-leases.ts";
@@ -142,9 +142,8 @@ forEachDatabase((_name, openFresh) => {
     await agent.report({ leases: reports });
     const changes: LeaseChange[] = [];
     const parts = { store: rig.store, clock, log: silentLogger };
-    const pruner = new LeasePruner({ ...parts, onChanges: (gone) => changes.push(...gone) });
 
-    await pruner.prune();
+    await pruneEnded({ ...parts, onChanges: (gone) => changes.push(...gone) });
 
     const sorts = [{ key: "hostname", direction: "asc" }] as const;
     assert.deepEqual(names(await list(rig, { sorts })), ["web-3", "web-4", "web-5"]);
