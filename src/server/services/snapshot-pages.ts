@@ -6,12 +6,14 @@ import { NetloomError } from "../../base/errors.ts";
 import type { StreamItem } from "../../types/agent-messages.ts";
 import { readBoundNetworkIds } from "../store/agent-rows.ts";
 import { mostBytes } from "./item-bytes.ts";
-import { toPortItems } from "../store/network-items.ts";
+import { readPortItems } from "../store/network-items.ts";
 import type { Database } from "../store/schema.ts";
-import { networkItem, portItemColumns, subnetItem } from "../store/stream-items.ts";
+import { networkItem, subnetItem } from "../store/stream-items.ts";
 
 export const maxPageBytes = 512 * 1024;
-const rowsAtOnce = 500;
+const rowsAtOnce = 1000;
+/** Whose ports are read together before anything is known of how many they have. */
+const firstNetworks = 8;
 /**
  * Rows are looked up by the ids of so many networks, not by a join: SQLite would walk through the rows of all agents, and a
  * thousand agents that come back would each pay for all.
@@ -26,6 +28,8 @@ const cursorSchema = z.object({
   phase: z.enum(phases),
   networkId: z.string(),
   id: z.string(),
+  /** As it was seen last. */
+  portsPerNetwork: z.number().optional(),
 });
 /** The last object of the page before; `seq` is that of the first page. */
 export type SnapshotCursor = z.infer<typeof cursorSchema>;
@@ -87,19 +91,21 @@ interface ReadItems {
   readonly items: readonly StreamItem[];
   /** Of the networks that were asked for, the last one that was looked at; absent: all. */
   readonly upTo?: string;
+  readonly portsPerNetwork?: number;
 }
 
 async function readItems(db: Kysely<Database>, agentId: string, cursor: SnapshotCursor): Promise<FoundItems> {
   const networkIds = await readBoundNetworkIds(db, agentId, { from: cursor.networkId, limit: networksAtOnce });
-  const { items, upTo }: ReadItems =
+  const { items, upTo, ...seen }: ReadItems =
     networkIds.length === 0 ? { items: [] } : await readers[cursor.phase](db, networkIds, cursor);
+  const here = { ...cursor, ...seen };
   const last = items.at(-1);
   if (items.length >= rowsAtOnce && last !== undefined)
-    return { items, next: { ...cursor, networkId: last.networkId, id: last.id } };
+    return { items, next: { ...here, networkId: last.networkId, id: last.id } };
   const lastNetwork = upTo ?? networkIds.at(-1);
   const isLast = upTo === undefined && networkIds.length < networksAtOnce;
   if (isLast || lastNetwork === undefined) return { items, next: nextPhase(cursor) };
-  return { items, next: { ...cursor, networkId: lastNetwork, id: lastId } };
+  return { items, next: { ...here, networkId: lastNetwork, id: lastId } };
 }
 
 type Reader = (db: Kysely<Database>, networkIds: readonly string[], after: SnapshotCursor) => Promise<ReadItems>;
@@ -126,37 +132,21 @@ const readers: Readonly<Record<Phase, Reader>> = {
     return { items: rows.map(subnetItem) };
   },
 
-  async ports(db, networkIds, { networkId, id }) {
-    const ids = await networksThatFit(db, id === lastId ? networkIds.filter((one) => one !== networkId) : networkIds);
+  async ports(db, networkIds, { networkId, id, portsPerNetwork }) {
+    const open = id === lastId ? networkIds.filter((one) => one !== networkId) : networkIds;
+    const ids = open.slice(0, networksThatFit(portsPerNetwork));
     const upTo = ids.at(-1);
     if (upTo === undefined) return { items: [] };
-    const rows = await db
-      .selectFrom("ports")
-      .select(portItemColumns)
-      .where("network_id", "in", ids)
-      .where((eb) => eb(eb.refTuple("network_id", "id"), ">", eb.tuple(networkId, id)))
-      .orderBy("network_id")
-      .orderBy("id")
-      .limit(rowsAtOnce)
-      .execute();
-    return { items: await toPortItems(db, rows), ...(upTo === networkIds.at(-1) ? {} : { upTo }) };
+    const items = await readPortItems(db, ids, { after: { networkId, id }, limit: rowsAtOnce });
+    return { items, portsPerNetwork: items.length / ids.length, ...(upTo === networkIds.at(-1) ? {} : { upTo }) };
   },
 };
 
 /**
- * The first ones, with so many ports as are read at once. The engines sort what they are to give some of: of fifty networks at
- * once each row would be read and sorted five times.
+ * How many networks are likely to have as many ports as are read at once. The engines sort what they are to give some of: of fifty
+ * networks at once each row might be read and sorted many times.
  */
-async function networksThatFit(db: Kysely<Database>, networkIds: readonly string[]): Promise<readonly string[]> {
-  if (networkIds.length === 0) return [];
-  const counted = await db
-    .selectFrom("ports")
-    .select((eb) => ["network_id", eb.fn.countAll<number | string>().as("count")])
-    .where("network_id", "in", networkIds)
-    .groupBy("network_id")
-    .execute();
-  const counts = new Map(counted.map((row) => [row.network_id, Number(row.count)]));
-  let sum = 0;
-  const end = networkIds.findIndex((id, index) => (sum += counts.get(id) ?? 0) > rowsAtOnce && index > 0);
-  return end < 0 ? networkIds : networkIds.slice(0, end);
+function networksThatFit(portsPerNetwork: number | undefined): number {
+  if (portsPerNetwork === undefined) return firstNetworks;
+  return Math.max(1, Math.floor(rowsAtOnce / Math.max(1, portsPerNetwork)));
 }

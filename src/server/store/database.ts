@@ -1,6 +1,6 @@
 // Opens the database that a URL names, and runs transactions in it.
 import { setTimeout as delay } from "node:timers/promises";
-import { Kysely, PostgresDialect, type LogEvent, type Transaction } from "kysely";
+import { Kysely, type LogEvent, type Transaction } from "kysely";
 import pg from "pg";
 import { systemClock } from "../../base/clock.ts";
 import { NetloomError, errorText } from "../../base/errors.ts";
@@ -11,7 +11,7 @@ import { migrate } from "./migrate.ts";
 import type { Database } from "./schema.ts";
 import { SqlFigures } from "./sql-figures.ts";
 import { stampNotifications } from "./notifications.ts";
-import { preparingPool } from "./postgres-statements.ts";
+import { postgresDialect } from "./postgres-dialect.ts";
 import { openSqliteFile, sqliteDialect, type SqliteOptions } from "./sqlite-dialect.ts";
 
 export type Dialect = "sqlite" | "postgres";
@@ -121,7 +121,7 @@ function openPostgres(url: string, log: Logger, options: StoreOptions & { readon
   // Without a listener a connection that dies while idle would end the process; the pool opens another by itself.
   pool.on("error", (err) => log.warn({ err }, "idle database connection lost"));
   return {
-    db: new Kysely<Database>({ dialect: new PostgresDialect({ pool: preparingPool(pool) }), log: options.count }),
+    db: new Kysely<Database>({ dialect: postgresDialect(pool), log: options.count }),
     pool,
   };
 }

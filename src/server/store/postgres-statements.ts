@@ -9,6 +9,11 @@ const maxNames = 128;
 const maxTexts = 512;
 /** Bulks: they come in too many lengths. */
 const maxLength = 2000;
+/**
+ * Never prepared: after five times PostgreSQL would plan for any list whatever, and compare each row with each value where it
+ * looks values up that it knows.
+ */
+const listed = " = any(";
 
 /** The names by which all connections of a pool know the statements; a text gets one when it comes for the second time. */
 export class StatementNames {
@@ -18,7 +23,7 @@ export class StatementNames {
 
   nameOf(text: string): string | undefined {
     const known = this.#names.get(text);
-    if (known !== undefined || text.length > maxLength || this.#names.size >= maxNames) return known;
+    if (known !== undefined || text.length > maxLength || text.includes(listed) || this.#names.size >= maxNames) return known;
     if (!this.#once.delete(text)) {
       if (this.#once.size >= maxTexts) this.#once.clear();
       this.#once.add(text);

@@ -32,6 +32,7 @@ export const hasRowLocks = (db: Kysely<Database>): boolean => db.getExecutor().a
 
 // Both engines limit the parameters of a statement (SQLite 32766); the widest row has 24 columns.
 const chunkSize = 512;
+const lookedUpAtOnce = 4096;
 
 /** Pieces that fit into one statement. */
 export function chunks<T>(items: readonly T[]): readonly (readonly T[])[] {
@@ -40,17 +41,11 @@ export function chunks<T>(items: readonly T[]): readonly (readonly T[])[] {
   return pieces;
 }
 
-/**
- * One query per piece of `items`, which it looks up: a piece may name its last item several times. So there are ten lengths of
- * pieces and as many statements, and not one, prepared and kept, for every number of items that ever comes.
- */
+/** One query per piece of `items`, which it looks up with `in`: there the list is one parameter, so pieces may be long. */
 export async function inChunks<T, R>(items: readonly T[], query: (piece: readonly T[]) => Promise<readonly R[]>): Promise<R[]> {
   const answers: R[] = [];
-  for (const piece of chunks(items)) answers.push(...(await query(filledUp(piece))));
+  for (let at = 0; at < items.length; at += lookedUpAtOnce) {
+    for (const row of await query(items.slice(at, at + lookedUpAtOnce))) answers.push(row);
+  }
   return answers;
-}
-
-function filledUp<T>(piece: readonly T[]): readonly T[] {
-  const missing = 2 ** Math.ceil(Math.log2(piece.length)) - piece.length;
-  return missing === 0 ? piece : [...piece, ...piece.slice(-1).flatMap((last) => Array<T>(missing).fill(last))];
 }

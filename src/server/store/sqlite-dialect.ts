@@ -1,8 +1,16 @@
 // kysely on node:sqlite: kysely asks for the shape of better-sqlite3, this gives it that shape.
 import { closeSync, constants, openSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { type Dialect, SqliteAdapter, SqliteDriver, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import {
+  type BinaryOperationNode,
+  type Dialect,
+  SqliteAdapter,
+  SqliteDriver,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from "kysely";
 import type { SqliteDatabase, SqliteStatement } from "kysely";
+import { listOf } from "./listed-values.ts";
 
 export interface SqliteOptions {
   /** `normal` survives every crash of the program; `full` also a power cut without losing the last commits. */
@@ -47,10 +55,31 @@ export function sqliteDialect(database: DatabaseSync): Dialect {
   Object.defineProperty(adapter, "supportsTransactionalDdl", { value: true });
   return {
     createDriver: () => new SqliteDriver({ database: new CachingDatabase(database) }),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createQueryCompiler: () => new ListCompiler(),
     createAdapter: () => adapter,
     createIntrospector: (db) => new SqliteIntrospector(db),
   };
+}
+
+/** From so many values on it is faster to look up what JSON says. */
+const listedFrom = 8;
+
+/**
+ * `column in (?, ?, …)` is another statement for every number of values; each is prepared, and kept with a program as long as the
+ * list. As JSON a list is one value: https://sqlite.org/json1.html#jeach.
+ */
+class ListCompiler extends SqliteQueryCompiler {
+  protected override visitBinaryOperation(node: BinaryOperationNode): void {
+    const list = listOf(node);
+    if (list === undefined || list.length < listedFrom) {
+      super.visitBinaryOperation(node);
+      return;
+    }
+    this.visitNode(node.leftOperand);
+    this.append(" in (select value from json_each(");
+    this.appendValue(JSON.stringify(list));
+    this.append("))");
+  }
 }
 
 const statementLimit = 512;
