@@ -4,14 +4,14 @@ import type { Kysely, Selectable } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import { defaultSecurityGroupRuleResource } from "../../types/resources/security-group-rules.ts";
 import type { ApiPart } from "../api/api-part.ts";
-import { type CollectionService, registerCollection } from "../api/collection-routes.ts";
+import { registerCollection } from "../api/collection-routes.ts";
 import { extension } from "../api/extensions.ts";
 import type { Attributes } from "../services/resource-service.ts";
 import { presentMatch } from "../services/security-group-present.ts";
 import { readRule, ruleColumns, ruleFilters } from "../services/security-group-rule.ts";
 import { checkRemotes, parentGroup } from "../services/security-group-rows.ts";
-import { forbidden, type ServiceDeps, text } from "../services/service-deps.ts";
-import { type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
+import { type ServiceDeps, text } from "../services/service-deps.ts";
+import { type Created, madeByAdmins, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import type { Trx } from "../store/database.ts";
 import { flag, inChunks } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
@@ -20,24 +20,12 @@ import type { DefaultSecurityGroupRulesTable } from "../store/schema-kept.ts";
 type Row = Selectable<DefaultSecurityGroupRulesTable>;
 
 export function defaultSecurityGroupRulePart(deps: ServiceDeps): ApiPart {
-  const { list, show, create, remove } = templates(deps);
+  const templates = new StandardService(deps, spec);
+  const { list, show, create, remove } = madeByAdmins(templates, defaultSecurityGroupRuleResource);
   return {
     resources: [defaultSecurityGroupRuleResource],
     extensions: [extension("security-groups-default-rules", "Default rules", "The rules that security groups begin with.")],
     register: (app) => registerCollection(app, defaultSecurityGroupRuleResource, { list, show, create, remove }),
-  };
-}
-
-function templates(deps: ServiceDeps): Required<Omit<CollectionService, "update" | "each">> {
-  const service = new StandardService(deps, spec);
-  return {
-    list: (context, query) => service.list(context, query),
-    show: (context, id) => service.show(context, id),
-    async create(context, bodies) {
-      if (!context.isAdmin) throw forbidden("create_default_security_group_rule");
-      return service.create(context, bodies);
-    },
-    remove: (context, id, expectedRevision) => service.remove(context, id, expectedRevision),
   };
 }
 

@@ -3,15 +3,15 @@ import { type Kysely, type Selectable, sql } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import { networkSegmentRangeResource } from "../../types/resources/network-segment-ranges.ts";
 import type { ApiPart } from "../api/api-part.ts";
-import { type CollectionService, registerCollection } from "../api/collection-routes.ts";
+import { registerCollection } from "../api/collection-routes.ts";
 import { extension } from "../api/extensions.ts";
 import { carrierType } from "../services/network-carriers.ts";
 import { common } from "../services/present.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
 import { availableIn, readUse } from "../services/segment-range-use.ts";
-import { forbidden, number, type ServiceDeps, text } from "../services/service-deps.ts";
+import { number, type ServiceDeps, text } from "../services/service-deps.ts";
 import { newNamedRow, renamed } from "../services/standard-rows.ts";
-import { type Change, type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
+import { type Change, type Created, madeByAdmins, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import type { Trx } from "../store/database.ts";
 import { flag, hasRowLocks } from "../store/rows.ts";
 import type { Database, NetworkSegmentRangesTable } from "../store/schema.ts";
@@ -25,20 +25,7 @@ export function networkSegmentRangePart(deps: ServiceDeps): ApiPart {
   return {
     resources: [resource],
     extensions: [extension("network-segment-range", "Network segment ranges", "Segment ids that networks may be given.")],
-    register: (app) => registerCollection(app, resource, forAdmins(new StandardService(deps, spec))),
-  };
-}
-
-function forAdmins(service: StandardService<Row>): CollectionService {
-  return {
-    list: (context, query) => service.list(context, query),
-    show: (context, id) => service.show(context, id),
-    async create(context, bodies) {
-      if (!context.isAdmin) throw forbidden("create_network_segment_range");
-      return service.create(context, bodies);
-    },
-    update: (context, id, changes, revision) => service.update(context, id, changes, revision),
-    remove: (context, id, revision) => service.remove(context, id, revision),
+    register: (app) => registerCollection(app, resource, madeByAdmins(new StandardService(deps, spec), resource)),
   };
 }
 

@@ -209,5 +209,18 @@ export class StandardService<Row extends StandardRow> implements ResourceService
   }
 }
 
+/** Objects that are seen by those who see them, and made by administrators alone. */
+export const madeByAdmins = (service: ResourceService, { name }: ResourceDeclaration) =>
+  ({
+    list: (context, query) => service.list(context, query),
+    show: (context, id) => service.show(context, id),
+    create: async (context, bodies) => {
+      if (!context.isAdmin) throw forbidden(`create_${name}`);
+      return service.create(context, bodies);
+    },
+    update: (context, id, changes, expectedRevision) => service.update(context, id, changes, expectedRevision),
+    remove: (context, id, expectedRevision) => service.remove(context, id, expectedRevision),
+  }) satisfies ResourceService;
+
 /** The rows of `Row` belong to the spec's table; that is the spec's word, kysely cannot follow. */
 const anyValues = (values: unknown): never => values as never;
