@@ -1,5 +1,5 @@
 // Rows that belong to objects of another table: rules of policies and groups, helpers of routers, forwardings of floating IPs.
-import { type Kysely, type Selectable, sql } from "kysely";
+import type { Kysely, Selectable } from "kysely";
 import { inChunks } from "./rows.ts";
 import type { Database } from "./schema.ts";
 
@@ -14,9 +14,13 @@ export async function readBelonging<Table extends keyof Database>(
   { owner, ids }: { readonly owner: keyof Selectable<Database[Table]> & string; readonly ids: readonly string[] },
 ): Promise<ReadonlyMap<string, readonly Selectable<Database[Table]>[]>> {
   const rows = await inChunks(ids, async (piece) => {
-    const condition = sql`${sql.ref(owner)} in (${sql.join(piece)})`;
-    const query = sql<Selectable<Database[Table]>>`select * from ${sql.table(table)} where ${condition} order by id`;
-    return (await query.execute(db)).rows;
+    // The casts: kysely wants to know one table.
+    const query = db.selectFrom(table as "conntrack_helpers").selectAll();
+    const found: unknown = await query
+      .where(owner as "router_id", "in", piece)
+      .orderBy("id")
+      .execute();
+    return found as readonly Selectable<Database[Table]>[];
   });
   return Map.groupBy(rows, (row) => String(row[owner]));
 }
