@@ -9,6 +9,11 @@ export interface GroupCommitOptions<Request, Answer> {
   /** Whether a group's failure may be the fault of one of its requests: then each is tried alone, and only that one fails. */
   readonly isRefusal: (thrown: unknown) => boolean;
   readonly maxTogether: number;
+  /**
+   * After a group of several: how long, in milliseconds, to wait for as many again. Those who were just answered may ask at once,
+   * and who came meanwhile would otherwise go alone, and all others wait for it.
+   */
+  readonly lingerMs: number;
 }
 
 interface Waiting<Request, Answer> {
@@ -18,10 +23,15 @@ interface Waiting<Request, Answer> {
   readonly reject: (thrown: unknown) => void;
 }
 
+interface Queue<Request, Answer> {
+  readonly waiting: Waiting<Request, Answer>[];
+  onArrival: (() => void) | undefined;
+}
+
 export class GroupCommit<Request, Answer> {
   readonly #options: GroupCommitOptions<Request, Answer>;
-  /** By key, of those that are at work: who waits for the end of it. */
-  readonly #queues = new Map<string, Waiting<Request, Answer>[]>();
+  /** By key, of those that are at work. */
+  readonly #queues = new Map<string, Queue<Request, Answer>>();
 
   constructor(options: GroupCommitOptions<Request, Answer>) {
     this.#options = options;
@@ -33,10 +43,12 @@ export class GroupCommit<Request, Answer> {
     const waiting = { request, inContext: AsyncLocalStorage.snapshot(), resolve, reject };
     const queue = this.#queues.get(key);
     if (queue === undefined) {
-      this.#queues.set(key, [waiting]);
-      void this.#work(key);
+      const started: Queue<Request, Answer> = { waiting: [waiting], onArrival: undefined };
+      this.#queues.set(key, started);
+      void this.#work(key, started);
     } else {
-      queue.push(waiting);
+      queue.waiting.push(waiting);
+      queue.onArrival?.();
     }
     return promise;
   }
@@ -47,14 +59,31 @@ export class GroupCommit<Request, Answer> {
   }
 
   /** Never rejects. */
-  async #work(key: string): Promise<void> {
-    const queue = this.#queues.get(key) ?? [];
-    while (queue.length > 0) {
-      // What has arrived at the sockets is read first: an embedded database works without a pause in which that would happen.
-      await setImmediate();
-      await this.#commitTogether(queue.splice(0, this.#options.maxTogether));
+  async #work(key: string, queue: Queue<Request, Answer>): Promise<void> {
+    let size = 1;
+    for (;;) {
+      await this.#gather(queue, size);
+      // Not in an await's time from the look at the queue to its end: who comes then would wait for nobody.
+      if (queue.waiting.length === 0) break;
+      const group = queue.waiting.splice(0, this.#options.maxTogether);
+      size = group.length;
+      await this.#commitTogether(group);
     }
     this.#queues.delete(key);
+  }
+
+  async #gather(queue: Queue<Request, Answer>, size: number): Promise<void> {
+    // What has arrived at the sockets is read first: an embedded database works without a pause in which that would happen.
+    await setImmediate();
+    if (size === 1 || queue.waiting.length >= size) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, this.#options.lingerMs);
+    queue.onArrival = () => {
+      if (queue.waiting.length >= size) resolve();
+    };
+    await promise;
+    queue.onArrival = undefined;
+    clearTimeout(timer);
   }
 
   async #commitTogether(group: readonly Waiting<Request, Answer>[]): Promise<void> {

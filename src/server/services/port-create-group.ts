@@ -18,6 +18,8 @@ interface Asked {
 
 /** As many as one statement inserts. */
 const maxTogether = 100;
+/** Less than a transaction takes. */
+const lingerMs = 2;
 
 export class PortCreator {
   readonly #deps: ServiceDeps;
@@ -28,7 +30,7 @@ export class PortCreator {
     this.#groups = new GroupCommit({
       commit: (requests) => this.#commitGroup(requests),
       isRefusal: (thrown) => !(thrown instanceof NetloomError && thrown.retryable),
-      maxTogether,
+      ...{ maxTogether, lingerMs },
     });
   }
 

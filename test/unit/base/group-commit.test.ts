@@ -23,9 +23,14 @@ function groupsThat({
       return commit(requests);
     },
     isRefusal,
-    maxTogether,
+    ...{ maxTogether, lingerMs: 50 },
   });
   return { groups, seen };
+}
+
+/** Nothing is kept for a key that nobody asks for any more. */
+async function untilIdle(groups: GroupCommit<string, string>): Promise<void> {
+  while (groups.size > 0) await setImmediate();
 }
 
 test("what waits for the same key goes together, in order and at most so many; other keys do not wait", async () => {
@@ -44,8 +49,7 @@ test("what waits for the same key goes together, in order and at most so many; o
   first.resolve();
   assert.deepEqual(await outcomesOf([a, ...rest]), ["A", "B", "C", "D"]);
   assert.deepEqual(seen, ["a", "z", "b+c", "d"]);
-  await setImmediate();
-  assert.equal(groups.size, 0);
+  await untilIdle(groups);
 });
 
 test("requests of one turn of the event loop are one group", async () => {
@@ -64,8 +68,7 @@ test("a refused group is tried one by one, so that only the request at fault fai
   const outcomes = await outcomesOf(["a", "bad", "c"].map((one) => groups.run("net", one)));
   assert.deepEqual(outcomes, ["a", "Error: refused", "c"]);
   assert.deepEqual(seen, ["a+bad+c", "a", "bad", "c"]);
-  await setImmediate();
-  assert.equal(groups.size, 0);
+  await untilIdle(groups);
 });
 
 test("what is nobody's fault fails the whole group, once", async () => {
@@ -91,4 +94,18 @@ test("a group works in the asynchronous context of its first request, whoever wa
     context.run("third", () => groups.run("net", "c")),
   ]);
   assert.deepEqual([await one, b, c], ["first", "second", "second"]);
+});
+
+test("after a group of several as many are waited for, but not for long", async () => {
+  const { groups, seen } = groupsThat({ commit: async (requests) => requests });
+  await Promise.all(["a", "b"].map((one) => groups.run("net", one)));
+  const c = groups.run("net", "c");
+  await setImmediate();
+  await setImmediate();
+  const d = groups.run("net", "d");
+  await Promise.all([c, d]);
+  assert.deepEqual(seen, ["a+b", "c+d"]);
+  await groups.run("net", "e");
+  assert.deepEqual(seen, ["a+b", "c+d", "e"]);
+  await untilIdle(groups);
 });
