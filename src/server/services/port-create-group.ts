@@ -3,7 +3,7 @@
 import { GroupCommit } from "../../base/group-commit.ts";
 import { NetloomError } from "../../base/errors.ts";
 import { currentTrace, type TraceContext } from "../../base/trace-context.ts";
-import { stampObjects } from "../store/notifications.ts";
+import { noteAskers } from "../store/notifications.ts";
 import { createPorts, type CreatedPort } from "./port-create.ts";
 import { checkDevicesOwned } from "./port-uses.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
@@ -60,8 +60,11 @@ export class PortCreator {
     return this.#deps.store.transaction(async (trx) => {
       await checkDevicesOwned(trx, context, bodies);
       const created = await createPorts(trx, this.#deps, { context, bodies, takesQuota: true, traces });
-      // One request's are stamped with all else that the transaction notes.
-      if (traces.length > 1) await stampObjects(trx, objectsOf(created, traces), this.#deps.clock.nowMs());
+      if (traces.length > 1)
+        noteAskers(
+          trx,
+          created.map(({ row }, index) => ({ id: row.id, trace: traces[index] })),
+        );
       return created;
     });
   }
@@ -74,8 +77,4 @@ function groupKey(
 ): string {
   const named = [...roles].sort((a, b) => a.localeCompare(b));
   return JSON.stringify([body["network_id"], projectId, isAdmin, userId, named, isManager, isService, canWrite]);
-}
-
-function objectsOf(created: readonly CreatedPort[], traces: readonly (TraceContext | undefined)[]) {
-  return created.map(({ row }, index) => ({ id: row.id, trace: traces[index] }));
 }

@@ -15,36 +15,51 @@ export interface Notification {
   readonly createdAt: string | undefined;
 }
 
+/** An object, and the request that asked for it. */
+export interface Asked {
+  readonly id: string;
+  readonly trace: TraceContext | undefined;
+}
+
+/** Of transactions that do what several requests ask for. */
+const askers = new WeakMap<Kysely<Database>, readonly Asked[]>();
+
+/** Everything else in the transaction is the current request's. */
+export function noteAskers(trx: Kysely<Database>, objects: readonly Asked[]): void {
+  askers.set(trx, [...(askers.get(trx) ?? []), ...objects]);
+}
+
 /**
  * Says who asked for what this transaction changed; its last statement. Rows without a time are this transaction's own: those of
  * others are not visible before they have been stamped.
  */
 export async function stampNotifications(trx: Kysely<Database>, nowMs: number): Promise<void> {
-  const trace = currentTrace();
-  await trx
-    .updateTable("notifications")
-    .set({
-      request_id: trace?.requestId ?? null,
-      traceparent: trace === undefined ? null : formatTraceparent(trace),
-      created_at: new Date(nowMs).toISOString(),
-    })
-    .where("created_at", "is", null)
-    .execute();
+  const own = stampOf(currentTrace());
+  const created_at = new Date(nowMs).toISOString();
+  const asked = (askers.get(trx) ?? []).filter(({ trace }) => trace !== undefined);
+  if (asked.length === 0) {
+    await trx
+      .updateTable("notifications")
+      .set({ ...own, created_at })
+      .where("created_at", "is", null)
+      .execute();
+    return;
+  }
+  const rows = asked.map(({ id, trace }) => {
+    const { request_id, traceparent } = stampOf(trace);
+    return sql`(cast(${id} as text), cast(${request_id} as text), cast(${traceparent} as text))`;
+  });
+  const ofAsker = (column: string) =>
+    sql`(select ${sql.ref(column)} from asked where asked.object_id = notifications.object_id)`;
+  await sql`with asked (object_id, request_id, traceparent) as (values ${sql.join(rows)})
+    update notifications set created_at = ${created_at},
+      request_id = coalesce(${ofAsker("request_id")}, ${own.request_id}),
+      traceparent = coalesce(${ofAsker("traceparent")}, ${own.traceparent})
+    where created_at is null`.execute(trx);
 }
 
-/** The same for objects that different requests asked for in one transaction. */
-export async function stampObjects(
-  trx: Kysely<Database>,
-  objects: readonly { readonly id: string; readonly trace: TraceContext | undefined }[],
-  nowMs: number,
-): Promise<void> {
-  const rows = objects.map(({ id, trace }) => {
-    const traceparent = trace === undefined ? null : formatTraceparent(trace);
-    return sql`(cast(${id} as text), cast(${trace?.requestId ?? null} as text), cast(${traceparent} as text))`;
-  });
-  await sql`with asked (object_id, request_id, traceparent) as (values ${sql.join(rows)})
-    update notifications set request_id = asked.request_id, traceparent = asked.traceparent, created_at = ${new Date(nowMs).toISOString()}
-    from asked where notifications.object_id = asked.object_id and notifications.created_at is null`.execute(trx);
+function stampOf(trace: TraceContext | undefined) {
+  return { request_id: trace?.requestId ?? null, traceparent: trace === undefined ? null : formatTraceparent(trace) };
 }
 
 /** The oldest ones. */
