@@ -166,13 +166,16 @@ class PortService implements ResourceService {
   }
 
   async #presentRows(db: Kysely<Database>, rows: readonly PortRow[]): Promise<Iterable<Attributes>> {
-    const networks = await inChunks([...new Set(rows.map((row) => row.network_id))], (piece) =>
-      db.selectFrom("networks").select(["id", "dns_domain", "qos_policy_id"]).where("id", "in", piece).execute(),
-    );
     const ids = rows.map((row) => row.id);
-    const addresses = await inChunks(ids, (piece) => selectAddresses(db).where("port_id", "in", piece).execute());
-    const groups = await readPortGroups(db, ids);
-    const trunks = await readTrunkDetails(db, ids);
+    // At once: PostgreSQL finds some while this process reads others.
+    const [networks, addresses, groups, trunks] = await Promise.all([
+      inChunks([...new Set(rows.map((row) => row.network_id))], (piece) =>
+        db.selectFrom("networks").select(["id", "dns_domain", "qos_policy_id"]).where("id", "in", piece).execute(),
+      ),
+      inChunks(ids, (piece) => selectAddresses(db).where("port_id", "in", piece).execute()),
+      readPortGroups(db, ids),
+      readTrunkDetails(db, ids),
+    ]);
     return this.#presentEach(rows, {
       networks: new Map(networks.map((network) => [network.id, network])),
       ...{ addresses: Map.groupBy(addresses, ({ port_id }) => port_id), groups, trunks },
