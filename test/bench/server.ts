@@ -79,7 +79,7 @@ async function timed(count: number, clients: number, work: () => Promise<unknown
 async function creates(site: Site): Promise<void> {
   const { client } = site;
   const warm = await network(site, "warm");
-  await timed(300, 4, () => client.create("port", { network_id: warm }));
+  await timed(1000, 8, () => client.create("port", { network_id: warm }));
   const single = await network(site, "single");
   const at = performance.now();
   const taken = await timed(1500, 8, () => client.create("port", { network_id: single }));
@@ -210,7 +210,7 @@ const rows: Row[] = [];
 try {
   await measure("sqlite", `sqlite:${join(stateDir, "netloom.db")}`, stateDir, rows);
   if (whyNoPostgres() === undefined) {
-    const postgres = await startPostgres();
+    const postgres = await startPostgres(true);
     try {
       await measure("postgres", await postgres.createDatabase(), stateDir, rows);
     } finally {
