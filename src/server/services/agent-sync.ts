@@ -10,6 +10,7 @@ import { readHead, readOutbox } from "../store/outbox.ts";
 import type { AgentAutoSchedule } from "./agent-auto-schedule.ts";
 import { lostNetworkItems, removalsFirst } from "./agent-losses.ts";
 import type { AgentRegistration } from "./agent-registration.ts";
+import { PagesAhead } from "./pages-ahead.ts";
 import {
   firstCursor,
   formatCursor,
@@ -17,6 +18,7 @@ import {
   parseCursor,
   readSnapshotPage,
   type SnapshotCursor,
+  type SnapshotPage,
 } from "./snapshot-pages.ts";
 
 export interface AgentSyncDeps {
@@ -31,8 +33,14 @@ export interface AgentSyncDeps {
 /** Further behind than this, everything is cheaper than every change. */
 const maxDeltaRows = 2000;
 
+/** As many as may sync at once; an agent asks again at once. */
+const readAhead = { limit: 8, keptMs: 2000 };
+
+const keyOf = (agent: AgentRow, cursor: SnapshotCursor): string => `${agent.id} ${formatCursor(cursor)}`;
+
 export class AgentSync {
   readonly #deps: AgentSyncDeps;
+  readonly #ahead = new PagesAhead(readAhead);
 
   constructor(deps: AgentSyncDeps) {
     this.#deps = deps;
@@ -82,12 +90,21 @@ export class AgentSync {
   }
 
   async #page(agent: AgentRow, cursor: SnapshotCursor): Promise<SyncReply> {
-    const { store, epoch, maxPageBytes: maxBytes } = this.#deps;
+    const { epoch } = this.#deps;
     const reply = { mode: "snapshot", epoch, seq: cursor.seq } as const;
     // An agent that an administrator switched off serves nothing.
     if (!this.#deps.scheduler.serves(agent)) return { ...reply, items: [] };
-    const page = await readSnapshotPage(store.db, agent.id, { cursor, ...(maxBytes === undefined ? {} : { maxBytes }) });
+    const page = (await this.#ahead.take(keyOf(agent, cursor))) ?? (await this.#readPage(agent, cursor));
     const items = [...page.items];
-    return page.next === undefined ? { ...reply, items } : { ...reply, items, next: formatCursor(page.next) };
+    const { next } = page;
+    if (next === undefined) return { ...reply, items };
+    // Once this one is on its way. What changes until it is asked for is in the stream, as for every page.
+    setImmediate(() => this.#ahead.begin(keyOf(agent, next), () => this.#readPage(agent, next)));
+    return { ...reply, items, next: formatCursor(next) };
+  }
+
+  #readPage(agent: AgentRow, cursor: SnapshotCursor): Promise<SnapshotPage> {
+    const { store, maxPageBytes: maxBytes } = this.#deps;
+    return readSnapshotPage(store.db, agent.id, { cursor, ...(maxBytes === undefined ? {} : { maxBytes }) });
   }
 }
