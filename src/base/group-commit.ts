@@ -6,7 +6,10 @@ import { setImmediate } from "node:timers/promises";
 export interface GroupCommitOptions<Request, Answer> {
   /** All or nothing; one answer per request, same order. Runs in the asynchronous context of the first of them. */
   readonly commit: (requests: readonly Request[]) => Promise<readonly Answer[]>;
-  /** Whether a group's failure may be the fault of one of its requests: then each is tried alone, and only that one fails. */
+  /**
+   * Whether a group's failure may be the fault of one of its requests, and nothing of it was done: then each is tried alone, and
+   * only that one fails.
+   */
   readonly isRefusal: (thrown: unknown) => boolean;
   readonly maxTogether: number;
   /**

@@ -75,6 +75,7 @@ export class NotificationPublisher {
   }
 
   wake(): void {
+    if (this.#stopping.signal.aborted) return;
     this.#isWoken = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
@@ -88,6 +89,7 @@ export class NotificationPublisher {
     await this.#pruner.close();
     this.#stopping.abort();
     await this.#running;
+    this.#leasedAtMs = Number.NaN;
     await releaseJobLease(this.#deps.store.db, this.#lease).catch(() => {});
   }
 
@@ -128,7 +130,9 @@ export class NotificationPublisher {
     const { store, clock } = this.#deps;
     const nowMs = clock.nowMs();
     // A clock that was set back says nothing of how long it is ours.
-    if (nowMs >= this.#leasedAtMs && nowMs < this.#leasedAtMs + leaseMs / 3) return true;
+    const isFresh = nowMs >= this.#leasedAtMs && nowMs < this.#leasedAtMs + leaseMs / 3;
+    // To open a stream may take a while.
+    if (isFresh && this.#hasStream !== undefined) return true;
     const isTaken = await takeJobLease(store.db, this.#lease, { nowMs, forMs: leaseMs });
     this.#leasedAtMs = isTaken ? nowMs : Number.NaN;
     return isTaken;

@@ -94,8 +94,11 @@ export class AgentSync {
     const reply = { mode: "snapshot", epoch, seq: cursor.seq } as const;
     // An agent that an administrator switched off serves nothing.
     if (!this.#deps.scheduler.serves(agent)) return { ...reply, items: [] };
-    const page = (await this.#ahead.take(keyOf(agent, cursor))) ?? (await this.#readPage(agent, cursor));
-    const items = [...page.items];
+    const ahead = await this.#ahead.take(keyOf(agent, cursor));
+    const page = ahead ?? (await this.#readPage(agent, cursor));
+    // What the agent has lost since the page was read it must not be told of as its own.
+    const bound = ahead === undefined ? undefined : await this.#boundTo(agent);
+    const items = page.items.filter((item) => bound?.has(item.networkId) ?? true);
     const { next } = page;
     if (next === undefined) return { ...reply, items };
     // Once this one is on its way. What changes until it is asked for is in the stream, as for every page.

@@ -3,6 +3,7 @@
 import { GroupCommit } from "../../base/group-commit.ts";
 import { NetloomError } from "../../base/errors.ts";
 import { currentTrace, type TraceContext } from "../../base/trace-context.ts";
+import { ApiFault } from "../../types/api-faults.ts";
 import { noteAskers } from "../store/notifications.ts";
 import { createPorts, type CreatedPort } from "./port-create.ts";
 import { checkDevicesOwned } from "./port-uses.ts";
@@ -29,7 +30,7 @@ export class PortCreator {
     this.#deps = deps;
     this.#groups = new GroupCommit({
       commit: (requests) => this.#commitGroup(requests),
-      isRefusal: (thrown) => !(thrown instanceof NetloomError && thrown.retryable),
+      isRefusal,
       ...{ maxTogether, lingerMs },
     });
   }
@@ -69,6 +70,10 @@ export class PortCreator {
     });
   }
 }
+
+/** Nothing was committed for sure. Of a connection that died nobody knows, and what is tried again might then be there twice. */
+const isRefusal = (thrown: unknown): boolean =>
+  thrown instanceof ApiFault || (thrown instanceof NetloomError && thrown.code === "CONFLICT");
 
 /** The same rights, the same network. */
 function groupKey(

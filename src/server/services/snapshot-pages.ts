@@ -138,7 +138,9 @@ const readers: Readonly<Record<Phase, Reader>> = {
     const upTo = ids.at(-1);
     if (upTo === undefined) return { items: [] };
     const items = await readPortItems(db, ids, { after: { networkId, id }, limit: rowsAtOnce });
-    return { items, portsPerNetwork: items.length / ids.length, ...(upTo === networkIds.at(-1) ? {} : { upTo }) };
+    // Of a full read only the networks that it reached are known.
+    const reached = items.length < rowsAtOnce ? ids.length : new Set(items.map((item) => item.networkId)).size;
+    return { items, portsPerNetwork: items.length / reached, ...(upTo === networkIds.at(-1) ? {} : { upTo }) };
   },
 };
 

@@ -120,6 +120,8 @@ function openPostgres(url: string, log: Logger, options: StoreOptions & { readon
   const pool = new pg.Pool({ connectionString: url, max: options.poolSize ?? 10, connectionTimeoutMillis: 5000 });
   // Without a listener a connection that dies while idle would end the process; the pool opens another by itself.
   pool.on("error", (err) => log.warn({ err }, "idle database connection lost"));
+  // The pool listens to idle ones only; whoever uses this one is told by its statement, or its next one.
+  pool.on("connect", (client) => client.on("error", (err) => log.debug({ err }, "database connection lost")));
   return {
     db: new Kysely<Database>({ dialect: postgresDialect(pool), log: options.count }),
     pool,

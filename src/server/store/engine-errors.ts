@@ -18,6 +18,12 @@ const postgresContention = new Set(["40001", "40P01", "55P03"]);
 const postgresFull = new Set(["53100"]);
 const unreachable = /^(08|57P|53[23]00|25006)|^E(CONNREFUSED|CONNRESET|NOENT|HOSTUNREACH|TIMEDOUT|PIPE|AI_AGAIN)$|^ENOTFOUND$/;
 
+/**
+ * Words of the driver, which gives them no code. The last is what is left of a connection that died while COMMIT was answered: kysely
+ * takes back what failed, and what that says replaces the reason.
+ */
+const lostConnection = /Connection terminated|timeout exceeded when trying to connect|connection error and is not queryable/;
+
 /** `undefined`: not a failure that the engine reports, or one that only a programmer can mend. */
 export function classifyEngineError(thrown: unknown): EngineFailure | undefined {
   if (!(thrown instanceof Error) || thrown instanceof ApiFault || thrown instanceof NetloomError) return undefined;
@@ -29,8 +35,7 @@ export function classifyEngineError(thrown: unknown): EngineFailure | undefined 
     if (primary === sqliteFull) return "full";
     return sqliteUnusable.has(primary) ? "unreachable" : undefined;
   }
-  if (typeof code !== "string")
-    return /Connection terminated|timeout exceeded when trying to connect/.test(thrown.message) ? "unreachable" : undefined;
+  if (typeof code !== "string") return lostConnection.test(thrown.message) ? "unreachable" : undefined;
   if (postgresRaces.has(code)) return "race";
   if (postgresContention.has(code) || isOutdated(thrown)) return "contention";
   if (postgresFull.has(code)) return "full";

@@ -95,14 +95,18 @@ class CachingDatabase implements SqliteDatabase {
   readonly #statements = new Map<string, SqliteStatement>();
   /** Begun, and neither committed nor taken back by us. */
   #isBegun = false;
+  readonly #schemaVersion: StatementSync;
+  #knownVersion: unknown;
+  /** In this transaction the schema was looked at: nobody else changes it from then on. */
+  #isVersionSure = false;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#schemaVersion = database.prepare("pragma schema_version");
   }
 
   prepare(sql: string): SqliteStatement {
-    // What was prepared before knows the columns of then.
-    if (changesSchema.test(sql)) this.#statements.clear();
+    this.#forgetIfChanged(sql);
     const known = this.#statements.get(sql);
     if (known !== undefined) {
       this.#statements.delete(sql);
@@ -115,6 +119,22 @@ class CachingDatabase implements SqliteDatabase {
     this.#statements.set(sql, statement);
     if (this.#statements.size > statementLimit) this.#forgetOldest();
     return statement;
+  }
+
+  /**
+   * What was prepared before a change of the schema, by us or by another process (`netloom db upgrade`), knows the columns of then.
+   * Rows come as bare values, so they would be given the wrong names.
+   */
+  #forgetIfChanged(sql: string): void {
+    if (changesSchema.test(sql)) this.#statements.clear();
+    if (this.#isBegun && this.#isVersionSure) return;
+    this.#isVersionSure = this.#isBegun;
+    const version = this.#schemaVersion.get()?.["schema_version"];
+    if (version === this.#knownVersion) return;
+    this.#statements.clear();
+    // Only a statement that runs makes the connection read the schema anew; those prepared before it would have the old columns.
+    this.#database.exec("select 1 from sqlite_schema limit 1");
+    this.#knownVersion = version;
   }
 
   close(): void {
@@ -140,6 +160,7 @@ class CachingDatabase implements SqliteDatabase {
     if (sql === "rollback" && !this.#database.isTransaction) return { changes: 0, lastInsertRowid: 0 };
     const result = this.#inside(() => statement.run([]));
     this.#isBegun = sql === "begin";
+    this.#isVersionSure = false;
     return result;
   }
 

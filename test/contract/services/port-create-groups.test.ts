@@ -1,6 +1,7 @@
 // Ports that several ask for at the same time on one network are made in one transaction; nobody may notice.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { sql } from "kysely";
 import { readNotifications } from "../../../src/server/store/notifications.ts";
 import type { Store } from "../../../src/server/store/database.ts";
 import { forEachDatabase } from "../../helpers/databases.ts";
@@ -27,7 +28,7 @@ const portOf = (body: Readonly<Record<string, unknown>>): Body => body["port"] a
 
 const traceIdOf = (index: number): string => String(index + 1).repeat(32);
 
-forEachDatabase((_engine, openFresh) => {
+forEachDatabase((engine, openFresh) => {
   async function site() {
     const store = await openFresh();
     const api = new RealApi(store);
@@ -90,5 +91,29 @@ forEachDatabase((_engine, openFresh) => {
       answers.map(({ body }) => portOf(body)["project_id"]),
       ["blue", "red", "blue", "green"],
     );
+  });
+
+  test("a connection that dies in the commit is a 503 for all of the group, and nothing is made twice", async (t) => {
+    if (engine !== "postgres") return t.skip("an embedded database has no connections");
+    const { store, ask } = await site();
+    await ask([{}]);
+    await sql`create function die() returns trigger language plpgsql as
+      $$ begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$`.execute(store.db);
+    await sql`create constraint trigger dies after insert on ports deferrable initially deferred
+      for each row when (new.name = 'last') execute function die()`.execute(store.db);
+    let begun = 0;
+    const counted = store.transaction.bind(store);
+    store.transaction = (work) => {
+      begun += 1;
+      return counted(work);
+    };
+    const answers = await ask([{}, { attributes: { name: "last" } }, {}]);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [503, 503, 503],
+    );
+    assert.equal(begun, 1);
+    const ports = await store.db.selectFrom("ports").select("id").where("device_owner", "=", "").execute();
+    assert.equal(ports.length, 1);
   });
 });
