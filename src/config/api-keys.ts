@@ -17,6 +17,14 @@ export const serverApi = {
     .max(1_000_000)
     .default(0)
     .describe("Most objects in one page of a list, also where the client asks for all; 0: any number"),
+  linkPrefix: z
+    .string()
+    .max(255)
+    .regex(/^(https?:\/\/[A-Za-z0-9.:[\]_-]+(\/[A-Za-z0-9._~-]+)*)?$/, "is not an http or https URL without a slash at its end")
+    .default("")
+    .describe(
+      "What links in answers begin with, for an API behind a proxy (https://cloud.example.org/network); empty: what the client called it",
+    ),
   drainMs: z
     .int()
     .min(0)

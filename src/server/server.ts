@@ -32,6 +32,7 @@ export interface ServerSettings extends IdentitySettings {
     readonly rateLimit: number;
     readonly rateBurst: number;
     readonly paginationMaxLimit: number;
+    readonly linkPrefix?: string;
     readonly drainMs: number;
   };
   readonly db: string;
@@ -97,6 +98,7 @@ export async function startServer(settings: ServerSettings, log: Logger, clock: 
       readiness: () => (isStopping ? [...readiness(), stopping] : readiness()),
       rateLimit: { perSecond: settings.api?.rateLimit ?? 0, burst: settings.api?.rateBurst ?? 1 },
       maxPageSize: settings.api?.paginationMaxLimit ?? 0,
+      linkPrefix: settings.api?.linkPrefix ?? "",
       onRequest: noticeSender(bus, log),
       onAnswered: (request) => composed.requests.add(request),
     };

@@ -43,10 +43,11 @@ export class FakeApi {
   checks: readonly ReadinessCheck[] = [];
   readonly app: FastifyInstance;
 
-  constructor(metrics?: () => Promise<string>, authenticator?: Authenticator) {
+  constructor(metrics?: () => Promise<string>, authenticator?: Authenticator, linkPrefix = "") {
     const { networks, subnets, ports, routers, floatingIps, agents, leases, availabilityZones, clock } = this;
     const portForwardings = (): FakeResourceService => this.portForwardings;
     this.app = createApi({
+      linkPrefix,
       services: {
         networks,
         subnets,

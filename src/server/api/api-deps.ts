@@ -53,6 +53,8 @@ export interface ApiDeps {
   readonly rateLimit?: RateLimit;
   /** Most objects in one page of a list; 0 or absent: any number. */
   readonly maxPageSize?: number;
+  /** What links begin with, before `/v2.0`; empty or absent: scheme and host of the request. */
+  readonly linkPrefix?: string;
   /** Told of each change that somebody asks for. */
   readonly onRequest?: NoticeListener;
   /** Told of each request that was answered. */

@@ -41,6 +41,7 @@ export function createApi(deps: ApiDeps): FastifyInstance {
   installOpenApi(app, deps.version);
   app.decorate("readers", new Map());
   app.decorate("maxPageSize", deps.maxPageSize ?? 0);
+  app.decorate("linkPrefix", deps.linkPrefix ?? "");
   if (deps.onRequest !== undefined) installRequestNotices(app, deps.onRequest);
   const { networks, subnets, ports, routers, floatingIps, portForwardings, agents, l3Agents, leases } = deps.services;
   const parts = deps.parts ?? [];

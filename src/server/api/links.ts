@@ -1,17 +1,25 @@
-// Absolute links in answers. Host and scheme are the client's own words, so they are checked before they are repeated.
+// Absolute links in answers. Where no prefix is set host and scheme are the client's own words, so they are checked before they are repeated.
 import type { FastifyRequest } from "fastify";
 import type { Attributes } from "../services/resource-service.ts";
 import type { ListRequest } from "./list-request.ts";
 
 const hostText = /^[A-Za-z0-9.:[\]_-]{1,255}$/;
 
+declare module "fastify" {
+  interface FastifyInstance {
+    /** Empty: what the client called the API. */
+    readonly linkPrefix: string;
+  }
+}
+
 export interface Link {
   readonly rel: "self" | "next" | "previous";
   readonly href: string;
 }
 
-/** `http://host:port`; a proxy in front says in X-Forwarded-Proto which scheme the client used. */
+/** The prefix that is set, or `http://host:port`; a proxy in front says in X-Forwarded-Proto which scheme the client used. */
 export function baseUrl(request: FastifyRequest): string {
+  if (request.server.linkPrefix !== "") return request.server.linkPrefix;
   const scheme = request.headers["x-forwarded-proto"] === "https" ? "https" : "http";
   const host = request.headers.host ?? "";
   return `${scheme}://${hostText.test(host) ? host : "localhost"}`;

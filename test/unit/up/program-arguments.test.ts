@@ -121,6 +121,7 @@ function otherValue({ path, kind, defaultValue }: Setting): string {
     "keystone.url": "http://192.0.2.1:5000",
     "keystone.publicUrl": "https://identity.example/v3",
     "keystone.passwordFile": "/etc/password",
+    "api.linkPrefix": "https://cloud.example.org/network",
   };
   if (known[name] !== undefined) return known[name];
   if (kind === "number") return String(Number(defaultValue) + 1);

@@ -223,6 +223,16 @@ test("a scheme that is none does not reach the links", async () => {
   assert.match((answer.body["ports_links"] as Links)[0]?.href ?? "", /^http:\/\/localhost\/v2\.0\/ports\?/);
 });
 
+test("a prefix that is set is what links begin with, whatever the client called the API", async () => {
+  const behind = new FakeApi(undefined, undefined, "https://cloud.example.org/network");
+  after(() => behind.close());
+  behind.ports.items = three;
+
+  const answer = await behind.ask("/v2.0/ports?limit=1", { headers: { host: "localhost", "x-forwarded-proto": "http" } });
+
+  assert.match((answer.body["ports_links"] as Links)[0]?.href ?? "", /^https:\/\/cloud\.example\.org\/network\/v2\.0\/ports\?/);
+});
+
 test("leases are listed by what they have", async () => {
   api.leases.items = [{ id: `${id}_fd00::1`, network_id: id, ip_address: "fd00::1", expires_at: null }];
 
