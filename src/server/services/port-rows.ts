@@ -1,10 +1,12 @@
 // Reading and writing ports together with their addresses.
+import type { Insertable } from "kysely";
 import { type Cidr, contains, parseAddress } from "../../model/addresses.ts";
 import { deviceOwners } from "../../model/device-names.ts";
 import { storedCidr } from "../ipam/address-slots.ts";
 import type { AllocatedAddress } from "../ipam/allocator.ts";
 import type { Dialect, Trx } from "../store/database.ts";
 import { chunks, type FixedIpRow, hasRowLocks, inChunks, locksRows, type PortRow, type SubnetRow } from "../store/rows.ts";
+import type { PortSecurityGroupsTable } from "../store/schema-kept.ts";
 
 export interface PortWithAddresses {
   readonly row: PortRow;
@@ -27,15 +29,18 @@ export function fixedIpRows(port: PortRow, addresses: readonly AllocatedAddress[
   }));
 }
 
+type PortGroupRow = Insertable<PortSecurityGroupsTable>;
+
+export const groupRows = (portId: string, groups: readonly string[]): readonly PortGroupRow[] =>
+  groups.map((id) => ({ port_id: portId, security_group_id: id }));
+
 type PortWithGroups = PortWithAddresses & { readonly securityGroups: readonly string[] };
 
 /** With their addresses and security groups. */
 export async function insertPorts(trx: Trx, ports: readonly PortWithGroups[]): Promise<void> {
   for (const piece of chunks(ports)) {
     const addresses = piece.flatMap((port) => port.fixedIps);
-    const groups = piece.flatMap(({ row, securityGroups }) =>
-      securityGroups.map((id) => ({ port_id: row.id, security_group_id: id })),
-    );
+    const groups = piece.flatMap(({ row, securityGroups }) => groupRows(row.id, securityGroups));
     const parts = { ports: piece.map((port) => port.row), addresses, groups };
     const isSmall = piece.length <= 100 && addresses.length + groups.length <= 1000;
     await (hasRowLocks(trx) && isSmall && addresses.length > 0 ? insertAtOnce(trx, parts) : insertInTurn(trx, parts));
@@ -45,7 +50,7 @@ export async function insertPorts(trx: Trx, ports: readonly PortWithGroups[]): P
 interface PortParts {
   readonly ports: readonly PortRow[];
   readonly addresses: readonly FixedIpRow[];
-  readonly groups: readonly { readonly port_id: string; readonly security_group_id: string }[];
+  readonly groups: readonly PortGroupRow[];
 }
 
 /** One way to PostgreSQL and back instead of three, because others wait for addresses of the same subnet meanwhile. */
@@ -61,7 +66,11 @@ async function insertAtOnce(trx: Trx, { ports, addresses, groups }: PortParts): 
 async function insertInTurn(trx: Trx, { ports, addresses, groups }: PortParts): Promise<void> {
   await trx.insertInto("ports").values(ports).execute();
   await insertFixedIps(trx, addresses);
-  for (const piece of chunks(groups)) await trx.insertInto("port_security_groups").values(piece).execute();
+  await insertPortGroups(trx, groups);
+}
+
+export async function insertPortGroups(trx: Trx, rows: readonly PortGroupRow[]): Promise<void> {
+  for (const piece of chunks(rows)) await trx.insertInto("port_security_groups").values(piece).execute();
 }
 
 export async function insertFixedIps(trx: Trx, rows: readonly FixedIpRow[]): Promise<void> {

@@ -3,8 +3,9 @@ import { type Kysely, sql } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import type { Trx } from "../store/database.ts";
 import { type Condition, columnIn } from "../store/list-rows.ts";
-import { chunks, hasRowLocks, inChunks, type PortRow } from "../store/rows.ts";
+import { hasRowLocks, inChunks, type PortRow } from "../store/rows.ts";
 import type { Database } from "../store/schema.ts";
+import { groupRows, insertPortGroups } from "./port-rows.ts";
 import type { Attributes, RequestContext } from "./resource-service.ts";
 import { ensureDefaultGroups, groupNotFound } from "./security-group-rows.ts";
 import { has, type ServiceDeps } from "./service-deps.ts";
@@ -143,6 +144,5 @@ async function readTargets(trx: Trx, ids: readonly string[]): Promise<ReadonlyMa
 
 export async function replacePortGroups(trx: Trx, id: string, groups: readonly string[]): Promise<void> {
   await trx.deleteFrom("port_security_groups").where("port_id", "=", id).execute();
-  const rows = groups.map((group) => ({ port_id: id, security_group_id: group }));
-  for (const piece of chunks(rows)) await trx.insertInto("port_security_groups").values(piece).execute();
+  await insertPortGroups(trx, groupRows(id, groups));
 }

@@ -30,22 +30,22 @@ export const locksRows = (dialect: Dialect): boolean => dialect === "postgres";
 /** The same where only the connection is at hand. */
 export const hasRowLocks = (db: Kysely<Database>): boolean => db.getExecutor().adapter instanceof PostgresAdapter;
 
-// Both engines limit the parameters of a statement (SQLite 32766); the widest row has 24 columns.
+// Both engines limit the parameters of a statement (SQLite 32766); the widest row, a port, has 29 columns.
 const chunkSize = 512;
 const lookedUpAtOnce = 4096;
 
 /** Pieces that fit into one statement. */
-export function chunks<T>(items: readonly T[]): readonly (readonly T[])[] {
+export function chunks<T>(items: readonly T[], size = chunkSize): readonly (readonly T[])[] {
   const pieces: T[][] = [];
-  for (let at = 0; at < items.length; at += chunkSize) pieces.push(items.slice(at, at + chunkSize));
+  for (let at = 0; at < items.length; at += size) pieces.push(items.slice(at, at + size));
   return pieces;
 }
 
 /** One query per piece of `items`, which it looks up with `in`: there the list is one parameter, so pieces may be long. */
 export async function inChunks<T, R>(items: readonly T[], query: (piece: readonly T[]) => Promise<readonly R[]>): Promise<R[]> {
   const answers: R[] = [];
-  for (let at = 0; at < items.length; at += lookedUpAtOnce) {
-    for (const row of await query(items.slice(at, at + lookedUpAtOnce))) answers.push(row);
+  for (const piece of chunks(items, lookedUpAtOnce)) {
+    for (const row of await query(piece)) answers.push(row);
   }
   return answers;
 }

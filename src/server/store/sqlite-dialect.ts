@@ -97,7 +97,7 @@ class CachingDatabase implements SqliteDatabase {
   #isBegun = false;
   readonly #schemaVersion: StatementSync;
   #knownVersion: unknown;
-  /** In this transaction the schema was looked at: nobody else changes it from then on. */
+  /** In this transaction the schema was looked at, and only we change it from then on. */
   #isVersionSure = false;
 
   constructor(database: DatabaseSync) {
@@ -126,9 +126,9 @@ class CachingDatabase implements SqliteDatabase {
    * Rows come as bare values, so they would be given the wrong names.
    */
   #forgetIfChanged(sql: string): void {
-    if (changesSchema.test(sql)) this.#statements.clear();
-    if (this.#isBegun && this.#isVersionSure) return;
-    this.#isVersionSure = this.#isBegun;
+    const isSure = this.#isVersionSure;
+    this.#isVersionSure = this.#isBegun && !changesSchema.test(sql);
+    if (isSure) return;
     const version = this.#schemaVersion.get()?.["schema_version"];
     if (version === this.#knownVersion) return;
     this.#statements.clear();

@@ -1,15 +1,12 @@
 // Who may what, by role, on the real services: a table of wishes, and for each role the status that it is answered with.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { callers as knownCallers } from "../../helpers/example-scene.ts";
 import { type Body, RealApi } from "../../helpers/real-api.ts";
 
 /** As `auth: none` takes them; with a token they come from where the token comes from. */
 const callers = {
-  admin: { "x-project-id": "operators", "x-roles": "admin" },
-  manager: { "x-project-id": "blue", "x-roles": "manager" },
-  member: { "x-project-id": "blue", "x-roles": "member" },
-  reader: { "x-project-id": "blue", "x-roles": "reader" },
-  service: { "x-project-id": "services", "x-roles": "service" },
+  ...knownCallers,
   stranger: { "x-project-id": "red", "x-roles": "member,advsvc" },
 } as const;
 
