@@ -29,7 +29,8 @@ const never: ClientTimers = { renew: 1000, rebind: 2000 };
 /** What may follow when a client asks for the address that it has: no matter which way the answer came. */
 export const confirmations: readonly string[] = ["bound", "renew", "rebind", "reboot"];
 
-// udhcpc's event is $1, dhclient's $reason.
+// udhcpc's event is $1, dhclient's $reason. The one packet that gives a lease back may still wait for an ARP answer, and the
+// kernel drops what waits when the last address of a device goes: hence the pause.
 const script = `#!/bin/sh
 address=\${ip:-\${new_ip_address:-$new_ip6_address}}
 server=\${serverid:-\${new_dhcp_server_identifier:-$new_dhcp6_server_id}}
@@ -44,7 +45,10 @@ case "$1$reason" in
     fi ;;
   DEPREF6) ;;
   EXPIRE6|STOP6|RELEASE6) ip -6 addr flush dev "$interface" scope global ;;
-  deconfig|nak|EXPIRE|FAIL|STOP|RELEASE) ip -4 addr flush dev "$interface" ;;
+  deconfig|RELEASE)
+    sleep 0.2
+    ip -4 addr flush dev "$interface" ;;
+  nak|EXPIRE|FAIL|STOP) ip -4 addr flush dev "$interface" ;;
 esac
 echo "$1$reason \${address:--} \${server:--}" >> "$NETLOOM_TEST_EVENTS"
 exit 0
@@ -105,11 +109,20 @@ export class LivingClient {
         const event = events[at];
         if (event === undefined)
           throw new Error(`${this.kind} told ${events.map((one) => `${one.what} ${one.address}`).join(", ")}`);
+        if (confirmations.includes(event.what) && !(await this.#remembers(event.address)))
+          throw new Error(`${this.kind} has not written down its lease of ${event.address}`);
         this.#seen = at + 1;
         return event;
       },
       { limitMs, what: `${names.join(" or ")} from ${this.kind}` },
     );
+  }
+
+  /** dhclient writes its lease down after its script has ended: one that is killed between the two has never had it. */
+  async #remembers(address: string): Promise<boolean> {
+    if (this.kind === "udhcpc") return true;
+    const leases = await readFile(this.#path("leases"), "utf8");
+    return leases.includes(this.kind === "dhclient6" ? `iaaddr ${address} ` : `fixed-address ${address};`);
   }
 
   async events(): Promise<readonly ClientEvent[]> {
