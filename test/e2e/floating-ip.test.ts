@@ -5,7 +5,7 @@ import { routerNamespaceName } from "../../src/model/device-names.ts";
 import { routerId as asRouterId } from "../../src/model/ids.ts";
 import { FloatingSite, type SiteInstance, type SiteNetwork } from "../helpers/floating-site.ts";
 import { sh, skipWithoutRoot } from "../helpers/namespaces.ts";
-import { ask, listen, type Listener, talk } from "../helpers/packets.ts";
+import { ask, listen, type Listener, silenceS, talk } from "../helpers/packets.ts";
 import { waitFor } from "../helpers/wait-for.ts";
 
 describe("floating IPs", { skip: skipWithoutRoot }, () => {
@@ -62,7 +62,7 @@ describe("floating IPs", { skip: skipWithoutRoot }, () => {
     assert.equal(await flow.say(), `80 ${outsideAddress}`);
 
     await site.lead(moved, two.portId);
-    assert.equal(await flow.say(), "nothing");
+    assert.equal(await flow.say(silenceS), "nothing");
     const later = talk(site.outside.namespace, moved.address, 80);
     const kept = await site.floatingIp(one.portId);
     const untouched = talk(site.outside.namespace, kept.address, 80);
@@ -70,8 +70,8 @@ describe("floating IPs", { skip: skipWithoutRoot }, () => {
     assert.deepEqual([await later.say(), await untouched.say()], [`80 ${outsideAddress}`, `80 ${outsideAddress}`]);
 
     await site.lead(moved, null);
-    assert.deepEqual([await later.say(), await untouched.say()], ["nothing", `80 ${outsideAddress}`]);
-    assert.equal(await ask(site.outside.namespace, "tcp", moved.address, 80), "nothing");
+    assert.deepEqual([await later.say(silenceS), await untouched.say()], ["nothing", `80 ${outsideAddress}`]);
+    assert.equal(await ask(site.outside.namespace, "tcp", moved.address, 80, silenceS), "nothing");
     for (const { id } of [moved, kept]) await site.client.remove("floatingip", id);
   });
 

@@ -11,8 +11,7 @@ export interface Listener {
 // One process per namespace and its ports: says what it heard from whom.
 const echo = `
 import socket, sys, threading
-def tcp(port):
-    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("", port)); s.listen()
+def tcp(s, port):
     while True:
         c, a = s.accept()
         def serve(c=c, a=a):
@@ -24,14 +23,19 @@ def tcp(port):
             except OSError: pass
             c.close()
         threading.Thread(target=serve, daemon=True).start()
-def udp(port):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", port))
+def udp(s, port):
     while True:
         data, a = s.recvfrom(100)
         s.sendto(f"{port} {a[0]}".encode(), a)
+def bound(kind, port):
+    s = socket.socket(socket.AF_INET, {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}[kind])
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("", port))
+    if kind == "tcp": s.listen()
+    return s
 for word in sys.argv[1:]:
     kind, port = word.split(":")
-    threading.Thread(target={"tcp": tcp, "udp": udp}[kind], args=(int(port),), daemon=True).start()
+    s = bound(kind, int(port))
+    threading.Thread(target={"tcp": tcp, "udp": udp}[kind], args=(s, int(port)), daemon=True).start()
 print("up", flush=True)
 sys.stdin.read()
 `;
@@ -54,30 +58,35 @@ async function end(child: ChildProcess): Promise<void> {
 
 const question = `
 import socket, sys
-kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+kind, address, port, limit = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
-s.settimeout(1)
+s.settimeout(limit)
 try:
     s.connect((address, port)); s.send(b"x"); print(s.recv(100).decode(), end="")
 except OSError: print("nothing", end="")
 `;
 
-/** What the listener answers, or `nothing` within a second. */
-export const ask = (namespace: string, kind: "tcp" | "udp", address: string, port: number): Promise<string> =>
-  sh("ip", "netns", "exec", namespace, "python3", "-c", question, kind, address, String(port));
+/** Seconds to wait where an answer is expected, and where none is: only the second are waited for in a good run. */
+const answerS = 5;
+export const silenceS = 1;
+
+/** What the listener answers, or `nothing` when none came within `limitS` seconds. */
+export const ask = (namespace: string, kind: "tcp" | "udp", address: string, port: number, limitS = answerS): Promise<string> =>
+  sh("ip", "netns", "exec", namespace, "python3", "-c", question, kind, address, String(port), String(limitS));
 
 const conversation = `
 import socket, sys
-s = socket.socket(); s.settimeout(1); s.connect((sys.argv[1], int(sys.argv[2])))
+s = socket.socket(); s.settimeout(5); s.connect((sys.argv[1], int(sys.argv[2])))
 for line in sys.stdin:
+    s.settimeout(float(line))
     try:
         s.send(b"x"); print(s.recv(100).decode() or "closed", flush=True)
     except OSError: print("nothing", flush=True)
 `;
 
 export interface Conversation {
-  /** The next answer on the same TCP connection, or `nothing` within a second. */
-  say(): Promise<string>;
+  /** The next answer on the same TCP connection, or `nothing` when none came within `limitS` seconds. */
+  say(limitS?: number): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -86,9 +95,9 @@ export function talk(namespace: string, address: string, port: number): Conversa
   const child = spawn("ip", words, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout });
   return {
-    say: async () => {
+    say: async (limitS = answerS) => {
       const answer = once(lines, "line");
-      child.stdin.write("go\n");
+      child.stdin.write(`${limitS}\n`);
       return String((await answer)[0]);
     },
     close: () => end(child),

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { floatingIpItem, forwardingItem, goneItem } from "../../helpers/floating-ip-items.ts";
 import { FloatingIpHost } from "../../helpers/floating-ip-host.ts";
 import { skipWithoutRoot } from "../../helpers/namespaces.ts";
-import { ask, keepPinging, listen, type Listener, type Pinging } from "../../helpers/packets.ts";
+import { ask, keepPinging, listen, type Listener, type Pinging, silenceS } from "../../helpers/packets.ts";
 import { waitFor } from "../../helpers/wait-for.ts";
 
 describe("netloom floating-ip-agent", { skip: skipWithoutRoot }, () => {
@@ -100,7 +100,7 @@ describe("netloom floating-ip-agent", { skip: skipWithoutRoot }, () => {
     const [ofOne, ofTwo] = ["80 203.0.113.254", "81 203.0.113.254"];
     listeners.push(await listen(one, "udp:80"), await listen(two, "udp:81"));
     const answers = async (): Promise<readonly string[]> =>
-      Promise.all([80, 81].map((port) => ask(rig.outside, "udp", address, port)));
+      Promise.all([80, 81].map((port) => ask(rig.outside, "udp", address, port, silenceS)));
     const waitForAnswers = (...wanted: readonly string[]): Promise<unknown> =>
       waitFor(async () => (await answers()).join() === wanted.join(), { limitMs: 30_000, what: wanted.join(" and ") });
     await host.untell(routerId);

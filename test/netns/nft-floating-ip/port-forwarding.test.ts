@@ -7,7 +7,7 @@ import { NftShellPool } from "../../../src/linux/nft-shell-pool.ts";
 import { changesOf, floatingAddress, portForwarding } from "../../helpers/floating-addresses.ts";
 import { createFloatingIpRig, type FloatingIpRig } from "../../helpers/floating-ip-rig.ts";
 import { skipWithoutRoot } from "../../helpers/namespaces.ts";
-import { ask, listen, type Listener, talk } from "../../helpers/packets.ts";
+import { ask, listen, type Listener, silenceS, talk } from "../../helpers/packets.ts";
 
 describe("port forwardings in a router", { skip: skipWithoutRoot }, () => {
   let rig: FloatingIpRig;
@@ -47,12 +47,12 @@ describe("port forwardings in a router", { skip: skipWithoutRoot }, () => {
     await forward(portForwarding("tcp", 8080, one, 80));
     assert.deepEqual(await rig.readRoutes(), [`${address} qg`]);
     assert.equal(await ask(rig.outside, "tcp", address, 8080), `80 ${source}`);
-    assert.equal(await ask(rig.outside, "tcp", address, 80), "nothing");
+    assert.equal(await ask(rig.outside, "tcp", address, 80, silenceS), "nothing");
 
     await forward();
     assert.deepEqual(await rig.readRoutes(), []);
     assert.deepEqual(await rig.readElements(), []);
-    assert.equal(await ask(rig.outside, "tcp", address, 8080), "nothing");
+    assert.equal(await ask(rig.outside, "tcp", address, 8080, silenceS), "nothing");
   });
 
   test("L3-64: another port, protocol or instance replaces the rule, and flows of the old one end", async () => {
@@ -64,15 +64,15 @@ describe("port forwardings in a router", { skip: skipWithoutRoot }, () => {
     assert.equal(await flow.say(), `80 ${source}`);
 
     await forward(portForwarding("tcp", 8080, one, 81));
-    assert.equal(await flow.say(), "nothing");
+    assert.equal(await flow.say(silenceS), "nothing");
     assert.equal(await ask(rig.outside, "tcp", address, 8080), `81 ${source}`);
 
     await forward(portForwarding("tcp", 8081, two, 80));
-    assert.equal(await ask(rig.outside, "tcp", address, 8080), "nothing");
+    assert.equal(await ask(rig.outside, "tcp", address, 8080, silenceS), "nothing");
     assert.equal(await ask(rig.outside, "tcp", address, 8081), `80 ${source}`);
 
     await forward(portForwarding("udp", 8081, one, 80));
-    assert.equal(await ask(rig.outside, "tcp", address, 8081), "nothing");
+    assert.equal(await ask(rig.outside, "tcp", address, 8081, silenceS), "nothing");
     assert.equal(await ask(rig.outside, "udp", address, 8081), `80 ${source}`);
   });
 
@@ -86,7 +86,7 @@ describe("port forwardings in a router", { skip: skipWithoutRoot }, () => {
 
     await forward(kept);
 
-    assert.deepEqual([await stays.say(), await ends.say()], [`80 ${source}`, "nothing"]);
+    assert.deepEqual([await stays.say(), await ends.say(silenceS)], [`80 ${source}`, "nothing"]);
   });
 
   test("L3-65: a range that is shifted leads port by port to the shifted one", async () => {
@@ -94,7 +94,7 @@ describe("port forwardings in a router", { skip: skipWithoutRoot }, () => {
     await forward(portForwarding("tcp", [8000, 8009], one, [180, 189]));
 
     for (const port of [0, 4, 9]) assert.equal(await ask(rig.outside, "tcp", address, 8000 + port), `${180 + port} ${source}`);
-    assert.equal(await ask(rig.outside, "tcp", address, 8010), "nothing");
+    assert.equal(await ask(rig.outside, "tcp", address, 8010, silenceS), "nothing");
 
     await forward(portForwarding("tcp", [8000, 8009], one, [175, 184]));
     assert.equal(await ask(rig.outside, "tcp", address, 8005), `180 ${source}`);

@@ -8,7 +8,7 @@ import { gatewayDeviceName, routerDeviceName, tapName } from "../../../../src/mo
 import { subnetId } from "../../../../src/model/ids.ts";
 import type { Router } from "../../../../src/model/router.ts";
 import { randomId, sh, skipWithoutRoot } from "../../../helpers/namespaces.ts";
-import { ask, listen, type Listener, talk } from "../../../helpers/packets.ts";
+import { ask, listen, type Listener, silenceS, talk } from "../../../helpers/packets.ts";
 import { makeAddress, makeGateway, makeInterface, makeRouter } from "../../../helpers/router-items.ts";
 import { type Guest, RouterScene } from "../../../helpers/router-scene.ts";
 import { waitFor } from "../../../helpers/wait-for.ts";
@@ -80,7 +80,7 @@ describe("the gateway of a router", { skip: skipWithoutRoot }, () => {
     assert.equal(readyOf(router).epoch, epoch);
     assert.equal(await scene.indexOf(router, device), index);
     assert.deepEqual(await scene.addressesOf(router, device), ["203.0.113.11/24"]);
-    assert.equal(await flow.say(), "nothing");
+    assert.equal(await flow.say(silenceS), "nothing");
     // One source and identifier: to the connection table it is one flow, which must not stick to the old address.
     assert.deepEqual(await sourceOutside(), ["203.0.113.11"]);
     await waitFor(async () => (await scene.sourcesSeen(scene.outside, () => scene.ping(one.namespace, outside))).size > 0, {
