@@ -20,7 +20,7 @@ describe("floating IPs", { skip: skipWithoutRoot }, () => {
     listeners.push(await listen(namespace, ...ports));
   };
   const eventually = (wish: string, read: () => Promise<string>): Promise<unknown> =>
-    waitFor(async () => (await read()) === wish, { limitMs: 5000, what: wish });
+    waitFor(async () => (await read()) === wish, { limitMs: 10_000, what: wish });
 
   before(async () => {
     site = await FloatingSite.create();

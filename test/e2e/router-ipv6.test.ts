@@ -120,7 +120,7 @@ describe("IPv6 through a router", { skip: skipWithoutRoot }, () => {
   });
 
   test("dhcpv6-stateless: the DHCP agent gives name servers and no address, beside the router's advertisements", async () => {
-    const asked = { kind: "dhclient6", flags: ["-S"], limitMs: 5000 } as const;
+    const asked = { kind: "dhclient6", flags: ["-S"], limitMs: 10_000 } as const;
     const answer = await waitFor(() => runDhcpClient(two.namespace, "eth0", asked), limits("an answer by DHCPv6"));
 
     assert.deepEqual(answer.dnsServers, ["2001:db8:2::53"]);

@@ -72,7 +72,7 @@ suite("a router", { skip: skipWithoutRoot }, () => {
     await waitFor(() => ping(one.guest.namespace, outside.address), { limitMs: 10_000, what: "a ping to the outside" });
     await ping(two.guest.namespace, outside.address);
     await waitFor(async () => (await client.show("router", router.id))["status"] === "ACTIVE", {
-      ...{ limitMs: 5000, what: "router ACTIVE" },
+      ...{ limitMs: 10_000, what: "router ACTIVE" },
     });
     const ports = await client.list("port", `?device_id=${router.id}`);
     assert.deepEqual(new Set(ports.map((port) => port["status"])), new Set(["ACTIVE"]));

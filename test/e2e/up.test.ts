@@ -18,7 +18,7 @@ async function createUp(context: TestContext): Promise<NetloomUp> {
 async function killAndWait(pid: number | undefined): Promise<void> {
   assert.ok(pid !== undefined, "the program does not run");
   process.kill(pid, "SIGKILL");
-  await waitFor(() => !existsSync(`/proc/${pid}`), { limitMs: 5000, what: `process ${pid} to be gone` });
+  await waitFor(() => !existsSync(`/proc/${pid}`), { limitMs: 10_000, what: `process ${pid} to be gone` });
 }
 
 suite("netloom up", { skip: skipWithoutRoot }, () => {
@@ -103,7 +103,7 @@ suite("netloom up", { skip: skipWithoutRoot }, () => {
 
     await up.signal("SIGKILL");
     await waitFor(async () => (await findProcessesOf(up.stateDir)).length === daemons.length, {
-      limitMs: 6000,
+      limitMs: 10_000,
       what: "all programs to end with their parent",
     });
     assert.deepEqual(await findProcessesOf(up.stateDir), daemons);

@@ -44,7 +44,7 @@ export class PingWatch {
   async stop(): Promise<PingCount> {
     const before = this.#answered.size;
     await waitFor(() => this.#answered.size > before, {
-      limitMs: 5000,
+      limitMs: 10_000,
       what: `one more answer of ${this.#address}`,
       everyMs: 2,
     });

@@ -89,7 +89,7 @@ export class RawL3Agent<R extends "l3" | "fip"> {
 
   /** The first item from `from` on that `matches`. */
   heard(matches: (item: L3Items[R]) => boolean, what: string, from = 0): Promise<L3Items[R]> {
-    return waitFor(() => this.items.slice(from).find(matches), { limitMs: 3000, what });
+    return waitFor(() => this.items.slice(from).find(matches), { limitMs: 10_000, what });
   }
 
   report(report: object): Promise<unknown> {

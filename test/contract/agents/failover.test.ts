@@ -14,7 +14,7 @@ import type { RawAgent } from "../../helpers/raw-agent.ts";
 import { ServerRig } from "../../helpers/server-rig.ts";
 import { waitFor } from "../../helpers/wait-for.ts";
 
-const limit = { limitMs: 3000 };
+const limit = { limitMs: 10_000 };
 const nowhere = { epoch: "", seq: 0 };
 
 async function claim(agent: RawAgent, networkId: string, subnetIds: readonly string[]): Promise<Port> {

@@ -37,7 +37,7 @@ forEachDatabase((_name, openFresh) => {
     await fip.sync();
     l3.beat({ epoch, seq });
     const phase = async (): Promise<string | undefined> => (await findAgent(server.rig.store.db, "l3", name))?.phase;
-    await waitFor(async () => (await phase()) === "ready", { limitMs: 3000, what: "the word that it is ready" });
+    await waitFor(async () => (await phase()) === "ready", { limitMs: 10_000, what: "the word that it is ready" });
     return { l3, fip, epoch };
   }
 
@@ -76,7 +76,7 @@ forEachDatabase((_name, openFresh) => {
 
     await clock.advance(1000);
     one.l3.beat(seen);
-    await waitFor(() => one.l3.controls.length > 0, { limitMs: 3000, what: "a word to the agent that is back" });
+    await waitFor(() => one.l3.controls.length > 0, { limitMs: 10_000, what: "a word to the agent that is back" });
     assert.deepEqual(one.l3.controls[0], { action: "resync", reason: "revived", lostRouterIds: [routerId] });
     const delta = await one.l3.sync({ epoch: one.epoch, since: seen.seq });
     assert.deepEqual(

@@ -16,7 +16,7 @@ import type { RawAgent } from "../../helpers/raw-agent.ts";
 import { ServerRig } from "../../helpers/server-rig.ts";
 import { waitFor } from "../../helpers/wait-for.ts";
 
-const limit = { limitMs: 5000 };
+const limit = { limitMs: 10_000 };
 
 /** The whole agent but for the host below it, which is fake. */
 async function startRealAgent(rig: ServerRig, host: string): Promise<() => Promise<void>> {

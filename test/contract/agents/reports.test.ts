@@ -6,7 +6,7 @@ import { addressesOf, admin, everything, idOf } from "../../helpers/network-serv
 import { ServerRig } from "../../helpers/server-rig.ts";
 import { waitFor } from "../../helpers/wait-for.ts";
 
-const limit = { limitMs: 3000 };
+const limit = { limitMs: 10_000 };
 
 forEachDatabase((_name, openFresh) => {
   const rigs: ServerRig[] = [];

@@ -229,8 +229,8 @@ for (const { name, start } of implementations) {
       assert.throws(() => left.publish("t.echo", 1), hasCode("UNAVAILABLE"));
       await assert.rejects(left.request("t.echo", 1, { timeoutMs: 60_000 }), hasCode("UNAVAILABLE"));
       await broker.comeBack();
-      await waitFor(() => left.isConnected && right.isConnected, { limitMs: 5000, what: "both to be back" });
-      assert.equal(await waitFor(() => left.request("t.echo", 7, { timeoutMs: 500 }), { limitMs: 5000, what: "an echo" }), 7);
+      await waitFor(() => left.isConnected && right.isConnected, { limitMs: 10_000, what: "both to be back" });
+      assert.equal(await waitFor(() => left.request("t.echo", 7, { timeoutMs: 500 }), { limitMs: 10_000, what: "an echo" }), 7);
       assert.deepEqual(events, ["lost", "back"]);
     });
   });

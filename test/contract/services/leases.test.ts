@@ -108,7 +108,7 @@ forEachDatabase((_name, openFresh) => {
   test("changes are told in batches, each once; what is only seen again is not", async () => {
     const { agent, networkId, notices } = await start();
     const told = async (...expected: readonly string[]): Promise<void> => {
-      await waitFor(() => notices.length >= expected.length, { limitMs: 3000, what: expected.join(", ") });
+      await waitFor(() => notices.length >= expected.length, { limitMs: 10_000, what: expected.join(", ") });
       assert.deepEqual(
         notices.map(({ action, leases }) => `${action} ${leases.length}`),
         expected,

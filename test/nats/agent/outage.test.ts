@@ -123,10 +123,10 @@ test("the agent syncs, serves, reports and beats with the permissions that it ha
     observedAtMs: 1,
   });
 
-  await waitFor(() => server.readyPorts.get(testPortId(5)) === 1, { limitMs: 5000, what: "the report of the port" });
-  await waitFor(() => server.leases.length === 1, { limitMs: 5000, what: "the report of the lease" });
+  await waitFor(() => server.readyPorts.get(testPortId(5)) === 1, { limitMs: 10_000, what: "the report of the port" });
+  await waitFor(() => server.leases.length === 1, { limitMs: 10_000, what: "the report of the lease" });
   await waitFor(() => server.heartbeats.some(({ phase, seen }) => phase === "ready" && seen.seq === server.head), {
-    limitMs: 5000,
+    limitMs: 10_000,
     what: "a heartbeat that has seen everything",
   });
 });

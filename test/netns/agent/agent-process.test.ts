@@ -179,7 +179,10 @@ test(
     const [kept, gone] = [networks.network(1), networks.network(2)];
     server.commit([...networks.items(1), ...networks.items(2), networks.port(1, 5)]);
     const first = await bench.startReady();
-    await waitFor(async () => (await bench.file(kept, "host")).includes("10.1.0.5"), { limitMs: 5000, what: "the first port" });
+    await waitFor(async () => (await bench.file(kept, "host")).includes("10.1.0.5"), {
+      limitMs: 10_000,
+      what: "the first port",
+    });
     const before = await bench.dnsmasq(kept);
     const doomed = await bench.dnsmasq(gone);
     await end(first, "SIGKILL");
@@ -191,13 +194,13 @@ test(
     const second = await bench.startReady();
 
     const isReported = (): boolean => server.readyPorts.has(networks.port(1, 6).id) && server.readyPorts.size >= 3;
-    await waitFor(isReported, { limitMs: 5000, what: "both ports and our own to be reported" });
+    await waitFor(isReported, { limitMs: 10_000, what: "both ports and our own to be reported" });
     assert.deepEqual(await bench.dnsmasq(kept), before, "not restarted");
     const isRemoved = (): boolean =>
       !isAlive(doomed) &&
       !isNamespace(dhcpNamespaceName(bench.prefix, gone)) &&
       !existsSync(join(bench.stateDir, "dhcp", gone));
-    await waitFor(isRemoved, { limitMs: 5000, what: "the network that is gone to be removed" });
+    await waitFor(isRemoved, { limitMs: 10_000, what: "the network that is gone to be removed" });
     assert.equal(await end(second, "SIGTERM"), 0);
     assert.ok(isAlive(before));
   },

@@ -93,7 +93,7 @@ describe("a lease of a real client", { skip: skipWithoutRoot, concurrency: 3 }, 
       assert.ok((await leases(scene)).includes(` ${address} `));
 
       await client.release();
-      await waitFor(async () => !(await leases(scene)).includes(` ${address} `), { limitMs: 5000, what: "the lease to go" });
+      await waitFor(async () => !(await leases(scene)).includes(` ${address} `), { limitMs: 10_000, what: "the lease to go" });
       assert.deepEqual(await client.addresses(), []);
       await client.forget();
       await client.start();

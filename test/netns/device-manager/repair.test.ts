@@ -74,7 +74,7 @@ describe("a network whose devices were damaged by hand", { skip: skipWithoutRoot
       await damage();
 
       // A namespace's devices go some time after it.
-      const found = await waitFor(() => manager.findDamaged().includes(network.id), { limitMs: 3000, what: "the damage" });
+      const found = await waitFor(() => manager.findDamaged().includes(network.id), { limitMs: 10_000, what: "the damage" });
       assert.equal(found, true);
       assert.deepEqual(manager.findDamaged(), [], "until somebody has tried to repair it");
       await setup(true);

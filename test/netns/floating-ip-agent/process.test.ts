@@ -30,14 +30,14 @@ describe("netloom floating-ip-agent", { skip: skipWithoutRoot }, () => {
     await host.start();
     await host.waitForTruth(rig);
     assert.equal(await rig.pings(rig.outside, "203.0.113.11"), true);
-    await waitFor(() => host.server.statuses["fip 11"] === "ACTIVE 1", { limitMs: 2000, what: "ACTIVE" });
+    await waitFor(() => host.server.statuses["fip 11"] === "ACTIVE 1", { limitMs: 10_000, what: "ACTIVE" });
 
     const forwarding = forwardingItem(12, 2, { floatingIp: "203.0.113.12", routerId, internalIp: "10.0.0.11" });
     host.server.commit([floatingIpItem(12, 1, { routerId, fixedIp: null, portId: null }), forwarding]);
     await host.waitForTruth(rig);
     host.server.commit([goneItem(item, 2), goneItem(forwarding, 3)]);
     await host.waitForTruth(rig);
-    await waitFor(() => host.server.statuses["fip 11"] === "DOWN 2", { limitMs: 2000, what: "DOWN" });
+    await waitFor(() => host.server.statuses["fip 11"] === "DOWN 2", { limitMs: 10_000, what: "DOWN" });
 
     const beat = host.server.heartbeats.at(-1);
     assert.deepEqual([beat?.agent.agentType, beat?.agent.host], ["Floating IP agent", host.host]);
@@ -88,7 +88,7 @@ describe("netloom floating-ip-agent", { skip: skipWithoutRoot }, () => {
     await host.tell(place);
 
     await host.waitForTruth(rig);
-    await waitFor(() => host.server.statuses["fip 11"] === "ACTIVE 1", { limitMs: 2000, what: "ACTIVE" });
+    await waitFor(() => host.server.statuses["fip 11"] === "ACTIVE 1", { limitMs: 10_000, what: "ACTIVE" });
   });
 
   test("L3-46, L3-51, L3-52: packets follow an address to its next owner, end with the way out, and begin with the router", async () => {

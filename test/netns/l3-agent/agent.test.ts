@@ -60,7 +60,7 @@ describe("the L3 agent on a host", { skip: skipWithoutRoot }, () => {
 
       await breakIt();
 
-      await waitFor(() => site.journal.foreignChanges > 0, { limitMs: 8_000, what: "the repair" });
+      await waitFor(() => site.journal.foreignChanges > 0, { limitMs: 10_000, what: "the repair" });
       await waitFor(works(one, outside), soon);
       const sources = await scene.sourcesSeen(scene.outside, () => scene.ping(two.namespace, outside));
       assert.deepEqual([...sources], ["203.0.113.10"]);
@@ -96,11 +96,11 @@ describe("the L3 agent on a host", { skip: skipWithoutRoot }, () => {
 
     await site.commit([routerItem(stray)]);
     await waitFor(() => site.server.statusOf(stray)?.startsWith("ERROR 1 no bridge is mapped to physical network elsewhere"), {
-      ...{ limitMs: 5000, what: "the ERROR" },
+      ...{ limitMs: 10_000, what: "the ERROR" },
     });
     await site.commit([routerItem({ ...router, revision: 2 })]);
 
-    await waitFor(() => site.server.statusOf(router) === "ACTIVE 2", { limitMs: 5000, what: "the router to be ACTIVE" });
+    await waitFor(() => site.server.statusOf(router) === "ACTIVE 2", { limitMs: 10_000, what: "the router to be ACTIVE" });
     await waitFor(works(one, outside), soon);
   });
 

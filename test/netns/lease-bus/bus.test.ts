@@ -38,11 +38,11 @@ describe("leases over the bus", { skip: skipWithoutRoot }, () => {
   };
   const reported = async (event: string, ipAddress: string): Promise<LeaseReport> =>
     waitFor(() => reports.find((one) => one.event === event && one.ipAddress === ipAddress), {
-      limitMs: 6000,
+      limitMs: 10_000,
       what: `a lease event ${event} of ${ipAddress}`,
     });
   const onBus = async (): Promise<unknown> =>
-    waitFor(() => bus.reachable.has(bench.network.id), { limitMs: 3000, what: "dnsmasq on the bus" });
+    waitFor(() => bus.reachable.has(bench.network.id), { limitMs: 10_000, what: "dnsmasq on the bus" });
 
   beforeEach(async () => {
     bench = await DhcpBench.create({
@@ -104,11 +104,11 @@ describe("leases over the bus", { skip: skipWithoutRoot }, () => {
     const dnsmasq = await bench.pid();
     const killed = findBusProcess(bench.stateDir);
     assert.ok(killed !== undefined && sendSignal(killed, "SIGKILL"));
-    await waitFor(() => !bus.reachable.has(bench.network.id), { limitMs: 3000, what: "the loss to be noticed" });
+    await waitFor(() => !bus.reachable.has(bench.network.id), { limitMs: 10_000, what: "the loss to be noticed" });
 
     const answer = await runDhcpClient(await bench.plug(second.macAddress), "eth0");
     await reported("add", "10.20.0.6");
-    await waitFor(() => bus.isConnected, { limitMs: 8000, what: "a new bus" });
+    await waitFor(() => bus.isConnected, { limitMs: 10_000, what: "a new bus" });
     const outcome = await bench.apply([first, second, third]);
     await bench.apply([second, third]);
     await reported("del", "10.20.0.5");
@@ -153,7 +153,7 @@ describe("leases over the bus", { skip: skipWithoutRoot }, () => {
     const answer = await runDhcpClient(await bench.plug(next.macAddress), "eth0");
     assert.equal(answer?.ipAddress, "10.20.0.5");
     const owner = (): boolean => reports.some((one) => one.event !== "del" && one.macAddress === next.macAddress);
-    await waitFor(owner, { limitMs: 6000, what: "the new owner's lease" });
+    await waitFor(owner, { limitMs: 10_000, what: "the new owner's lease" });
   });
 
   test("a renewal, of which dnsmasq sends no signal, is told with its new expiry", async () => {
@@ -163,7 +163,7 @@ describe("leases over the bus", { skip: skipWithoutRoot }, () => {
     await runDhcpClient(namespace, "eth0");
     const first = await reported("add", "10.20.0.5");
     // A lease is written in whole seconds.
-    await waitFor(() => Date.now() > first.observedAtMs + 3000, { limitMs: 6000, what: "the clock to go on" });
+    await waitFor(() => Date.now() > first.observedAtMs + 3000, { limitMs: 10_000, what: "the clock to go on" });
 
     await runDhcpClient(namespace, "eth0");
     const renewed = await reported("old", "10.20.0.5");

@@ -31,7 +31,7 @@ describe("the lease relay behind a real dnsmasq", { skip: skipWithoutRoot }, () 
     await leases.start();
   };
   const reported = async (event: string): Promise<LeaseReport> =>
-    waitFor(() => reports.find((report) => report.event === event), { limitMs: 5000, what: `a lease event ${event}` });
+    waitFor(() => reports.find((report) => report.event === event), { limitMs: 10_000, what: `a lease event ${event}` });
 
   afterEach(async () => {
     await leases?.close();

@@ -172,7 +172,7 @@ describe("the worker inside namespaces", { skip: skipWithoutRoot }, () => {
 
     await sh("ip", "netns", "del", name);
 
-    await waitFor(() => !hasDevice(tap), { limitMs: 5000, what: "the kernel to take the pair down" });
+    await waitFor(() => !hasDevice(tap), { limitMs: 10_000, what: "the kernel to take the pair down" });
   });
 
   test("words that could be lines are refused before anything is started", async () => {

@@ -93,7 +93,7 @@ describe("nft as a coprocess", { skip: skipWithoutRoot }, () => {
     await shell.run("add table ip u");
 
     assert.notEqual(shell.pid, pid);
-    await waitFor(() => !isRunning(pid), { limitMs: 5_000, what: "the end of the first nft" });
+    await waitFor(() => !isRunning(pid), { limitMs: 10_000, what: "the end of the first nft" });
   });
 
   test("who does not answer in time is killed, and the next line gets another nft", async () => {
@@ -214,7 +214,7 @@ describe("a pool of nft shells", { skip: skipWithoutRoot }, () => {
     const pool = openPool({ idleMs: 100 });
     await pool.run(a, "list tables");
 
-    await waitFor(() => pool.size === 0, { limitMs: 5_000, what: "the end of the idle shell" });
+    await waitFor(() => pool.size === 0, { limitMs: 10_000, what: "the end of the idle shell" });
   });
 
   test("a namespace that is removed is not kept alive by its shell", async () => {
@@ -230,7 +230,7 @@ describe("a pool of nft shells", { skip: skipWithoutRoot }, () => {
 
     // The kernel takes the pair away with the namespace, once nobody is inside.
     await waitFor(async () => !(await sh("ip", "-o", "link")).includes(`${device}@`), {
-      limitMs: 5_000,
+      limitMs: 10_000,
       what: "the device of the removed namespace to go",
     });
   });

@@ -109,7 +109,7 @@ for (const sockets of ["setns", "child"] as const) {
       await proxy.remove(bench.network.id);
 
       assert.equal(proxy.metrics.networks, 0);
-      await waitFor(async () => !(await deviceNames()).has(tap), { limitMs: 5000, what: `${tap} to go` });
+      await waitFor(async () => !(await deviceNames()).has(tap), { limitMs: 10_000, what: `${tap} to go` });
     });
 
     test("without its address or its namespace it fails, and the next apply heals", async () => {

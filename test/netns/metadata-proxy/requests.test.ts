@@ -216,7 +216,7 @@ describe("requests to the metadata address", { skip: skipWithoutRoot }, () => {
     const answer = await sh("nsenter", `--net=/run/netns/${guest}`, "sh", "-c", talk);
 
     assert.match(answer, /^HTTP\/1.1 408 /);
-    await waitFor(() => proxy?.metrics.connections === 0, { limitMs: 3000, what: "the connection to end" });
+    await waitFor(() => proxy?.metrics.connections === 0, { limitMs: 10_000, what: "the connection to end" });
   });
 
   test("one guest holds at most 32 connections, so that there are some left for the others", async () => {
@@ -229,11 +229,11 @@ describe("requests to the metadata address", { skip: skipWithoutRoot }, () => {
     try {
       await once(child.stdout, "data");
 
-      await waitFor(() => proxy?.metrics.connections === 32, { limitMs: 5000, what: "32 connections and no more" });
+      await waitFor(() => proxy?.metrics.connections === 32, { limitMs: 10_000, what: "32 connections and no more" });
     } finally {
       child.kill("SIGKILL");
     }
-    await waitFor(() => proxy?.metrics.connections === 0, { limitMs: 5000, what: "the end of the connections" });
+    await waitFor(() => proxy?.metrics.connections === 0, { limitMs: 10_000, what: "the end of the connections" });
     assert.equal((await ask(guest, "/")).status, 200);
   });
 
@@ -246,7 +246,7 @@ describe("requests to the metadata address", { skip: skipWithoutRoot }, () => {
     assert.equal(statuses.filter((status) => status === "200").length >= 3, true);
     assert.ok(statuses.includes("429"));
     assert.equal((await ask(guest, "/", "--interface", "10.20.0.10")).status, 200, "another address has its own measure");
-    await waitFor(async () => (await ask(guest, "/")).status === 200, { limitMs: 3000, what: "to be let in again" });
+    await waitFor(async () => (await ask(guest, "/")).status === 200, { limitMs: 10_000, what: "to be let in again" });
   });
 
   test("without a service EC2 and OpenStack readers find the instance, and 404 for what it has not", async () => {

@@ -106,7 +106,7 @@ describe("metadata through a router", { skip: skipWithoutRoot }, () => {
       await waitFor(
         async () => !(await sh("ip", "-n", two.namespace, "-6", "addr", "show", "dev", "eth0")).includes("tentative"),
         {
-          ...{ limitMs: 5000, what: "the instance's link-local address" },
+          ...{ limitMs: 10_000, what: "the instance's link-local address" },
         },
       );
       const [address = ""] =
@@ -210,7 +210,7 @@ describe("metadata through a router", { skip: skipWithoutRoot }, () => {
 
     await proxy.apply(router, driver.placeOf(router.id));
     await waitFor(async () => (await curl(one, `${metadataUrl}/latest/meta-data/`)).status === 200, {
-      ...{ limitMs: 5000, what: "metadata" },
+      ...{ limitMs: 10_000, what: "metadata" },
     });
     await proxy.remove(router.id);
 

@@ -60,7 +60,7 @@ describe("floating IPs in a router", { skip: skipWithoutRoot }, () => {
     await waitFor(
       async () => (await sh("ip", "-n", rig.outside, "neigh", "show", first)).includes(rig.place.gatewayMac ?? "-"),
       {
-        limitMs: 3_000,
+        limitMs: 10_000,
         what: "the neighbour to learn the router's MAC",
       },
     );

@@ -48,7 +48,7 @@ describe("LeaseBus", () => {
 
   test("without a bus it starts all the same, says so once, goes on trying, and reaches nobody", async () => {
     await bus.start();
-    await waitFor(() => started.length >= 3, { limitMs: 5000, what: "further tries" });
+    await waitFor(() => started.length >= 3, { limitMs: 10_000, what: "further tries" });
 
     assert.equal(bus.isConnected, false);
     assert.equal(warnings.length, 1);
@@ -79,7 +79,7 @@ describe("LeaseBus", () => {
     await new Promise<void>((resolve) => server?.listen(busSocketPath(stateDir), resolve));
 
     await bus.start();
-    await waitFor(() => connections >= 4, { limitMs: 5000, what: "further tries" });
+    await waitFor(() => connections >= 4, { limitMs: 10_000, what: "further tries" });
 
     assert.equal(bus.isConnected, false);
     assert.deepEqual(started, []);

@@ -28,7 +28,7 @@ describe("the lease script", () => {
   };
   const told = async (count: number): Promise<unknown> =>
     waitFor(() => lines.length === count && lines.map((line) => JSON.parse(line) as unknown), {
-      limitMs: 3000,
+      limitMs: 10_000,
       what: `${count} messages`,
     });
 

@@ -27,7 +27,7 @@ describe("places of routers", () => {
     await rename(`${file}.new`, file);
   };
   const heard = (count: number): Promise<unknown> =>
-    waitFor(() => changed.length >= count, { limitMs: 3000, what: `${count} changes` });
+    waitFor(() => changed.length >= count, { limitMs: 10_000, what: `${count} changes` });
 
   beforeEach(async () => {
     directory = await createTestDirectory();

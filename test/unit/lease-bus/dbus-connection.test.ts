@@ -77,7 +77,7 @@ describe("DBusConnection", () => {
     onMessage = (socket, serial) => held.push(() => socket.write(answerTo(serial)));
 
     const calls = [1, 2, 3].map(() => connection.call({ ...busDriver, member: "Ping" }, 3000));
-    await waitFor(() => held.length === 3, { limitMs: 3000, what: "three calls" });
+    await waitFor(() => held.length === 3, { limitMs: 10_000, what: "three calls" });
     for (const answer of held.toReversed()) answer();
 
     assert.deepEqual(await Promise.all(calls), [[], [], []]);

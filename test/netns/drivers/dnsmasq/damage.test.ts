@@ -48,7 +48,7 @@ describe("a damaged network", { skip: skipWithoutRoot }, () => {
     const { bench, ports } = await served();
     const stopped = readProcess(await bench.pid());
     assert.ok(stopped !== undefined);
-    await waitFor(() => lookAtProcess(stopped.pid)?.state === "S", { limitMs: 5000, what: "the server to rest" });
+    await waitFor(() => lookAtProcess(stopped.pid)?.state === "S", { limitMs: 10_000, what: "the server to rest" });
     assert.match(readWaitPlace(stopped.pid), /^$|poll/, "where no resting server is taken for one that hangs");
     process.kill(stopped.pid, "SIGSTOP");
 

@@ -40,7 +40,7 @@ describe("options over IPv6", { skip: skipWithoutRoot }, () => {
         const shown = await sh("ip", "-n", instance, "-6", "addr", "show", "dev", "eth0");
         return shown.includes("fe80") && !shown.includes("tentative");
       },
-      { limitMs: 5000, what: "the instance's link-local address" },
+      { limitMs: 10_000, what: "the instance's link-local address" },
     );
     return instance;
   }

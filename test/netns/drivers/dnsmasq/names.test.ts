@@ -27,7 +27,7 @@ describe("names in the network's DNS", { skip: skipWithoutRoot }, () => {
   const resolvesTo = async (kind: "A" | "PTR", name: string, expected: unknown): Promise<void> => {
     const wanted = JSON.stringify(expected);
     await waitFor(async () => JSON.stringify(await resolve(kind, name)) === wanted, {
-      limitMs: 5000,
+      limitMs: 10_000,
       what: `${name} → ${wanted}`,
     });
   };

@@ -42,9 +42,9 @@ describe("an older dnsmasq", { skip: skipWithoutRoot }, () => {
         (
           await sh("nsenter", `--net=/run/netns/${instance}`, "dig", "+short", "+time=1", "+tries=1", name, "@10.20.0.2")
         ).trim();
-      await waitFor(async () => (await find("db.openstacklocal")) === "10.20.0.6", { limitMs: 5000, what: "the name" });
+      await waitFor(async () => (await find("db.openstacklocal")) === "10.20.0.6", { limitMs: 10_000, what: "the name" });
       assert.equal(await bench.apply([db]), gone);
-      await waitFor(async () => (await find("web.openstacklocal")) === "", { limitMs: 5000, what: "the other name to go" });
+      await waitFor(async () => (await find("web.openstacklocal")) === "", { limitMs: 10_000, what: "the other name to go" });
       assert.equal(await bench.apply([db]), "unchanged");
     });
   }

@@ -91,7 +91,7 @@ describe("what an operator chooses", { skip: skipWithoutRoot }, () => {
         await sh("nsenter", `--net=/run/netns/${instance}`, "dig", "+short", "+time=1", "+tries=1", "TXT", name, "@10.20.0.2")
       ).trim();
 
-    await waitFor(async () => (await dig("about.cloud")) === '"made with care"', { limitMs: 5000, what: "the TXT record" });
+    await waitFor(async () => (await dig("about.cloud")) === '"made with care"', { limitMs: 10_000, what: "the TXT record" });
     assert.equal(await dig("from.file"), '"yes"');
   });
 
@@ -222,7 +222,7 @@ describe("what an operator chooses", { skip: skipWithoutRoot }, () => {
     await bench.apply(first);
     const file = join(baseLogDirectory, network.id, "dhcp_dns_log");
     await waitFor(async () => /read \S+\/opts/.test(await readFile(file, "utf8")), {
-      limitMs: 5000,
+      limitMs: 10_000,
       what: "dnsmasq to read its files",
     });
 

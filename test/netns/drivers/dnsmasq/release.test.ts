@@ -176,7 +176,10 @@ for (const mode of leaseModes)
       const instance = await bench.plug(port.macAddress);
       const areTentative = async (namespace: string): Promise<boolean> =>
         (await sh("ip", "-n", namespace, "-6", "addr", "show")).includes("tentative");
-      await waitFor(async () => !(await areTentative(instance)), { limitMs: 5000, what: "the instance's link-local address" });
+      await waitFor(async () => !(await areTentative(instance)), {
+        limitMs: 10_000,
+        what: "the instance's link-local address",
+      });
       const six = await runDhcpClient(instance, "eth0", { kind: "dhclient6", limitMs: 12_000 });
       assert.equal(six?.ipAddress, "2001:db8:5::a");
       assert.match(await leases(), /2001:db8:5::a /);

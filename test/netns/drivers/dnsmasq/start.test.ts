@@ -89,7 +89,7 @@ describe("a start of dnsmasq", { skip: skipWithoutRoot }, () => {
     const four = await runDhcpClient(instance, "eth0");
     // The client speaks from its link-local address, which the kernel first checks for duplicates.
     await waitFor(async () => !(await sh("ip", "-n", instance, "-6", "addr", "show", "dev", "eth0")).includes("tentative"), {
-      limitMs: 5000,
+      limitMs: 10_000,
       what: "the instance's link-local address",
     });
     const six = await runDhcpClient(instance, "eth0", { kind: "dhclient6", limitMs: 12_000 });

@@ -50,7 +50,7 @@ class Pair {
     const server = readProcess(await this.first.pid());
     assert.ok(server !== undefined);
     process.kill(server.pid, "SIGKILL");
-    await waitFor(() => !isAlive(server), { limitMs: 5000, what: "the first server's end" });
+    await waitFor(() => !isAlive(server), { limitMs: 10_000, what: "the first server's end" });
   }
 
   /** A probe that can hear what is sent to these addresses. */

@@ -248,7 +248,7 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
     const frames = (): readonly string[] => heard.split("\n").filter((line) => line.includes("Request who-has"));
     const told = (): number => new Set(frames().map((line) => /who-has (\S+)/.exec(line)?.[1])).size;
     try {
-      await waitFor(() => told() === floatingIps + 1, { limitMs: 5000, what: "all announcements" });
+      await waitFor(() => told() === floatingIps + 1, { limitMs: 10_000, what: "all announcements" });
     } finally {
       const ended = once(listener, "close");
       listener.kill("SIGINT");

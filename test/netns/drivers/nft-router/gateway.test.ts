@@ -84,7 +84,7 @@ describe("the gateway of a router", { skip: skipWithoutRoot }, () => {
     // One source and identifier: to the connection table it is one flow, which must not stick to the old address.
     assert.deepEqual(await sourceOutside(), ["203.0.113.11"]);
     await waitFor(async () => (await scene.sourcesSeen(scene.outside, () => scene.ping(one.namespace, outside))).size > 0, {
-      ...{ limitMs: 3000, what: "pings" },
+      ...{ limitMs: 10_000, what: "pings" },
     });
     const { sent, lost } = await pings.stop();
     assert.ok(lost < sent / 2, `${lost} of ${sent} pings were lost: the flow did not begin anew`);
@@ -153,7 +153,7 @@ describe("the gateway of a router", { skip: skipWithoutRoot }, () => {
 
     await scene.ping(one.namespace, outside);
     // The first neighbour solicitation on a new link may be lost; the kernel repeats it after a second.
-    const pinged = { limitMs: 8000, what: "a ping by IPv6" };
+    const pinged = { limitMs: 10_000, what: "a ping by IPv6" };
     await waitFor(() => scene.ping(guest.namespace, "2001:db8:2::1"), pinged);
     const sources = await scene.sourcesSeen(scene.outside, () => scene.ping(guest.namespace, "2001:db8:2::1"));
     assert.deepEqual([...sources], ["2001:db8:1::5"]);

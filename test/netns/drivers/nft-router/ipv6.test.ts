@@ -38,7 +38,7 @@ describe("router advertisements", { skip: skipWithoutRoot }, () => {
     const all = await findProcessesOf(scene.directory.path, "radvd");
     return all.filter((pid) => !all.includes(parentOf(pid)));
   };
-  const allGone = { limitMs: 3000, what: "radvd and its helper to be gone" };
+  const allGone = { limitMs: 10_000, what: "radvd and its helper to be gone" };
   const assertNoRadvd = (): Promise<unknown> =>
     waitFor(async () => (await findProcessesOf(scene.directory.path, "radvd")).length === 0, allGone);
   const withAddresses = (...addresses: readonly RouterAddress[]) => ({ ...router, interfaces: [{ ...red, addresses }] });
@@ -143,7 +143,7 @@ describe("router advertisements", { skip: skipWithoutRoot }, () => {
     assert.deepEqual(await radvds(), [first]);
 
     process.kill(first, "SIGKILL");
-    await waitFor(async () => (await driver.findBroken()).length === 1, { limitMs: 3000, what: "the death to be seen" });
+    await waitFor(async () => (await driver.findBroken()).length === 1, { limitMs: 10_000, what: "the death to be seen" });
     const result = await driver.apply(router, { verify: true });
 
     assert.equal(result.foreignChanges, 1);

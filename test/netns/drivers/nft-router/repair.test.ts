@@ -35,7 +35,7 @@ describe("a router that is tampered with", { skip: skipWithoutRoot }, () => {
     sh("ip", "netns", "exec", scene.namespaceOf(router), "nft", ...line.split(" "));
   const assertWorks = async (): Promise<void> => {
     // A bridge hears a moment later that a link is up again.
-    const soon = { limitMs: 5000, what: "a ping through the router" };
+    const soon = { limitMs: 10_000, what: "a ping through the router" };
     await waitFor(() => scene.ping(one.namespace, two.address), soon);
     await waitFor(() => scene.ping(two.namespace, outside), soon);
     const sources = await scene.sourcesSeen(scene.outside, () => scene.ping(two.namespace, outside));

@@ -39,7 +39,7 @@ describe("spare namespaces", { skip: skipWithoutRoot }, () => {
     assert.equal(result.outcome, "created");
     assert.ok(inodes.has(namespaceInode(scene.namespaceOf(router))), "it was not taken");
     assert.equal(scene.nft.starts, starts, "an nft was started");
-    await waitFor(() => scene.ping(guest.namespace, outside), { limitMs: 5000, what: "a ping" });
+    await waitFor(() => scene.ping(guest.namespace, outside), { limitMs: 10_000, what: "a ping" });
     const looked = await driver.apply(router, { verify: true });
     assert.deepEqual([looked.outcome, looked.foreignChanges], ["unchanged", 0]);
     await driver.prepared();
@@ -75,7 +75,7 @@ describe("spare namespaces", { skip: skipWithoutRoot }, () => {
     for (let n = 0; n < 2; n += 1) {
       const one = makeRouter({ interfaces: [makeInterface([makeAddress(`10.${n + 5}.0.1`, `10.${n + 5}.0.0/24`)])] });
       await waitFor(async () => (await driver.apply(one, { verify: n > 0 })) !== undefined, {
-        limitMs: 5000,
+        limitMs: 10_000,
         what: "the router",
       });
       const looked = await driver.apply(one, { verify: true });

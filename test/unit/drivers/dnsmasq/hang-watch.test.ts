@@ -147,13 +147,13 @@ test("the kernel tells what is asked of it: a sleeper's place, a runner's time, 
     return child.pid ?? 0;
   };
   const sleeper = start("sleep", "60");
-  await waitFor(() => lookAtProcess(sleeper)?.state === "S", { limitMs: 5000, what: "sleep to sleep" });
+  await waitFor(() => lookAtProcess(sleeper)?.state === "S", { limitMs: 10_000, what: "sleep to sleep" });
   assert.match(readWaitPlace(sleeper), /^$|sleep/);
   const before = readProcessProgress(sleeper);
   assert.equal(readProcessProgress(sleeper)?.cpuMs, before?.cpuMs);
 
   process.kill(sleeper, "SIGSTOP");
-  await waitFor(() => lookAtProcess(sleeper)?.state === "T", { limitMs: 5000, what: "it to be stopped" });
+  await waitFor(() => lookAtProcess(sleeper)?.state === "T", { limitMs: 10_000, what: "it to be stopped" });
   assert.notEqual(readStartTime(sleeper), undefined, "it is alive all the same");
 
   const runner = start("sh", "-c", "while :; do :; done");

@@ -57,7 +57,7 @@ class LossyBus implements Bus {
 }
 
 const network = "00000000-0000-4000-8000-000000000001";
-const limit = { limitMs: 3000 };
+const limit = { limitMs: 10_000 };
 
 describe("outbox publisher", () => {
   let store: Store;
