@@ -3,8 +3,9 @@ import type { Command } from "commander";
 import type { ResourceDeclaration } from "../../types/resources/declaration.ts";
 import { type ApiObject, type ResourceName, resourceNames } from "../api-client.ts";
 import type { AttributeOption } from "../attribute-values.ts";
+import { aOrAn, pluralOf } from "../words.ts";
 import { addExamples, type CommandContext, contextOf } from "./context.ts";
-import { anId } from "./resource-kinds.ts";
+import { anId, describe } from "./resource-kinds.ts";
 import { addOptions, loadOptions, readAttributes, refuseNothing, type Typed } from "./resource-options.ts";
 
 interface Nested {
@@ -111,7 +112,7 @@ export async function addNestedCommands(root: Command, argv: readonly string[]):
     if (above === undefined) throw new Error(`the command ${parent} comes first`);
     const isWanted = needsOptions && argv.includes(name);
     const options = async (verb: "post" | "put") => (isWanted ? loadOptions(load(), verb, ["project_id"]) : []);
-    const group = above.command(name).description(`${title}s of a ${parent}`);
+    const group = above.command(name).description(`${pluralOf(title)} of ${aOrAn(describe(parent).title)}`);
     addCreate(group, nested, await options("post"));
     addSet(group, nested, await options("put"));
     addList(group, nested);
@@ -135,7 +136,7 @@ async function inside({ client }: CommandContext, { parent, resource }: Nested, 
 }
 
 function addCreate(group: Command, nested: Nested, options: readonly AttributeOption[]): void {
-  const command = named(group.command("create").description(`create a ${nested.title}`), nested);
+  const command = named(group.command("create").description(`create ${aOrAn(nested.title)}`), nested);
   addOptions(command, options);
   example(command, nested, "create", nested.createExample);
   command.action(async (handle: string, typed: Typed) => {
@@ -147,7 +148,7 @@ function addCreate(group: Command, nested: Nested, options: readonly AttributeOp
 }
 
 function addSet(group: Command, nested: Nested, options: readonly AttributeOption[]): void {
-  const command = one(group.command("set").description(`change a ${nested.title}`), nested);
+  const command = one(group.command("set").description(`change ${aOrAn(nested.title)}`), nested);
   addOptions(command, options);
   example(command, nested, "set", `${nested.keyExample} ${nested.setExample}`);
   command.action(async (handle: string, key: string, typed: Typed) => {
@@ -159,7 +160,7 @@ function addSet(group: Command, nested: Nested, options: readonly AttributeOptio
 }
 
 function addList(group: Command, nested: Nested): void {
-  const command = named(group.command("list").description(`list ${nested.title}s`), nested);
+  const command = named(group.command("list").description(`list ${pluralOf(nested.title)}`), nested);
   example(command, nested, "list", "-o json");
   command.action(async (handle: string) => {
     const context = contextOf(command);
@@ -177,7 +178,7 @@ function addShow(group: Command, nested: Nested): void {
 }
 
 function addDelete(group: Command, nested: Nested): void {
-  const command = named(group.command("delete").description(`delete ${nested.title}s`), nested);
+  const command = named(group.command("delete").description(`delete ${pluralOf(nested.title)}`), nested);
   command.argument(`<${nested.key}...>`, "of them");
   example(command, nested, "delete", nested.keyExample);
   command.action(async (handle: string, keys: readonly string[]) => {

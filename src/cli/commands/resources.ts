@@ -6,6 +6,7 @@ import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { addExamples, type CommandContext, collect, contextOf } from "./context.ts";
 import { type Description, describe, type Kind, kinds } from "./resource-kinds.ts";
 import { addOptions, loadOptions, readAttributes, refuseNothing, type Typed } from "./resource-options.ts";
+import { aOrAn, pluralOf } from "../words.ts";
 import { addGatewayOptions, gatewayChanges } from "./router-gateway.ts";
 import { addVersionOption, subnetVersion } from "./subnet-version.ts";
 
@@ -29,7 +30,7 @@ export async function addResourceCommands(root: Command, argv: readonly string[]
 
 function addCreate(group: Command, kind: Kind, options: readonly AttributeOption[]): void {
   const { title, isNamed, createExample, resource } = describe(kind);
-  const command = group.command("create").description(`create a ${title}`);
+  const command = group.command("create").description(`create ${aOrAn(title)}`);
   if (isNamed) command.argument("[name]", `name of the ${title}`);
   addOptions(
     command,
@@ -61,7 +62,10 @@ async function readChanges(kind: Kind, { options, typed, context }: Given): Prom
 
 function addSet(group: Command, kind: Kind, options: readonly AttributeOption[]): Command {
   const { title, resource, handle: handleWords } = describe(kind);
-  const command = group.command("set").description(`change a ${title}`).argument(`<${kind}>`, handleWords);
+  const command = group
+    .command("set")
+    .description(`change ${aOrAn(title)}`)
+    .argument(`<${kind}>`, handleWords);
   addOptions(command, options);
   if (kind === "router") addGatewayOptions(command);
   return command.action(async (handle: string, typed: Typed) => {
@@ -77,7 +81,7 @@ function addList(group: Command, kind: Kind): void {
   const { title, example, listFilters, columns, resource } = describe(kind);
   const command = group
     .command("list")
-    .description(`list ${title}s`)
+    .description(`list ${pluralOf(title)}`)
     .option("--filter <attribute=value>", "only those with this value; may be repeated", collect)
     .option("--sort <attribute>", "sort by it; attribute:desc for the other way round", collect)
     .addOption(new Option("--limit <count>", "at most so many").argParser(readCount))
@@ -157,7 +161,10 @@ function addShow(group: Command, kind: Kind): void {
 
 function addDelete(group: Command, kind: Kind): void {
   const { title, example, resource, handles } = describe(kind);
-  const command = group.command("delete").description(`delete ${title}s`).argument(`<${kind}...>`, handles);
+  const command = group
+    .command("delete")
+    .description(`delete ${pluralOf(title)}`)
+    .argument(`<${kind}...>`, handles);
   addExamples(command, `netloom ${kind} delete ${example}`);
   command.action(async (given: readonly string[]) => {
     const { client } = contextOf(command);

@@ -128,6 +128,8 @@ async function removePolicy(trx: Trx, _context: RequestContext, { id }: QosPolic
     throw new ApiFault("QosPolicyInUse", `QoS Policy ${id} is used by ${qosHolders[table]} ${holder.id}.`);
   }
   await forgetSharing(trx, { type, id });
+  // Before the policy, so that notes of them can say whose they were.
+  await trx.deleteFrom("qos_rules").where("qos_policy_id", "=", id).execute();
 }
 
 async function present(

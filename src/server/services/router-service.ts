@@ -122,6 +122,8 @@ class Routers implements RouterService {
       const bare = { ...router, routes: "[]" };
       if (gateway !== undefined) await removeGateway(trx, this.#deps, { router: bare, gateway });
       if (router.ha === 1) await tearDownHa(trx, router);
+      // Before it, so that notes of them can say whose they were.
+      await trx.deleteFrom("conntrack_helpers").where("router_id", "=", id).execute();
       await trx.deleteFrom("routers").where("id", "=", id).execute();
     });
   }

@@ -12,22 +12,24 @@ import { waitFor } from "../../helpers/wait-for.ts";
 
 type Message = Readonly<Record<string, unknown>>;
 
+const project = "0190b6a83c1e7f008a005d3c2e1f0a9b";
+
 /** Every kind of object that is inside another one, each with what it is in. */
 async function makeNested(api: RealApi): Promise<ReadonlyMap<string, Body>> {
   const outside = await api.create("network", { "router:external": true });
   await api.create("subnet", { network_id: outside.id, ip_version: 4, cidr: "203.0.113.0/24", enable_dhcp: false });
   const inside = await api.create("network", {});
   const subnet = await api.create("subnet", { network_id: inside.id, ip_version: 4, cidr: "10.0.0.0/24" });
-  const router = await api.create("router", { external_gateway_info: { network_id: outside.id } });
+  const router = await api.create("router", { project_id: project, external_gateway_info: { network_id: outside.id } });
   const join = { method: "PUT", body: { subnet_id: subnet.id } } as const;
   assert.equal((await api.ask(`/v2.0/routers/${router.id}/add_router_interface`, join)).status, 200);
   const port = await api.create("port", { network_id: inside.id });
-  const floating = await api.create("floatingip", { floating_network_id: outside.id });
+  const floating = await api.create("floatingip", { project_id: project, floating_network_id: outside.id });
   const [address] = port["fixed_ips"] as readonly { readonly ip_address: string }[];
   const target = { internal_port_id: port.id, internal_ip_address: address?.ip_address, internal_port: 80 };
   const wish = { ...target, external_port: 8080, protocol: "tcp" };
   const forwarding = await api.create("port_forwarding", wish, {}, `floatingips/${floating.id}/port_forwardings`);
-  const policy = await api.create("policy", { name: "slow" }, {}, "qos/policies");
+  const policy = await api.create("policy", { name: "slow", project_id: project }, {}, "qos/policies");
   const limits = `qos/policies/${policy.id}/bandwidth_limit_rules`;
   const limit = await api.create("bandwidth_limit_rule", { max_kbps: 1000 }, {}, limits);
   const tftp = { protocol: "udp", port: 69, helper: "tftp" };
@@ -67,6 +69,7 @@ forEachDatabase((_engine, openFresh) => {
     for (const [resource, object] of nested) {
       const created = heard.find(({ event }) => event === `${resource}.create.end`);
       assert.deepEqual([created?.["id"], created?.[resource]], [object.id, object]);
+      assert.equal(created?.["project_id"], project, `a note of a ${resource} says whose it is`);
     }
     const empty = heard
       .filter(({ event }) => !String(event).includes(".delete."))
@@ -81,5 +84,31 @@ forEachDatabase((_engine, openFresh) => {
     assert.equal(gone.status, 204);
     const deleted = (await heardOf(api, store, 1)).find(({ event }) => event === "port_forwarding.delete.end");
     assert.deepEqual([deleted?.["id"], Object.hasOwn(deleted ?? {}, "port_forwarding")], [id, false]);
+  });
+
+  test("objects that go with what they are inside of are told as gone, with their project", async () => {
+    const store = await openFresh();
+    const api = new RealApi(store);
+    const nested = await makeNested(api);
+    const inside = (resource: string, attribute: string): string => String(nested.get(resource)?.[attribute]);
+    const router = inside("conntrack_helper", "router_id");
+    const [joined] = await api.list("ports", `?device_id=${router}&device_owner=network:router_interface`);
+    await heardOf(api, store, nested.size);
+
+    const leave = { method: "PUT", body: { port_id: joined?.id } } as const;
+    const paths = [
+      `floatingips/${inside("port_forwarding", "floatingip_id")}`,
+      `qos/policies/${inside("qos_rule", "qos_policy_id")}`,
+    ];
+    for (const path of paths) assert.equal((await api.ask(`/v2.0/${path}`, { method: "DELETE" })).status, 204, path);
+    assert.equal((await api.ask(`/v2.0/routers/${router}/remove_router_interface`, leave)).status, 200);
+    assert.equal((await api.ask(`/v2.0/routers/${router}`, { method: "DELETE" })).status, 204);
+
+    const heard = await heardOf(api, store, nested.size);
+    const gone = heard.filter(({ event, id }) => nested.get(String(event).split(".")[0] ?? "")?.id === id);
+    assert.deepEqual(
+      gone.map(({ event, project_id: of }) => `${String(event)} ${String(of)}`).sort(),
+      [...nested.keys()].map((resource) => `${resource}.delete.end ${project}`).sort(),
+    );
   });
 });

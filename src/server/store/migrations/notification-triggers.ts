@@ -8,6 +8,8 @@ export interface NotedTable {
   readonly resource: string;
   /** Where its project is; absent when it has none of its own. */
   readonly project?: string;
+  /** What it is inside of, for one without a project of its own: the table, and the column that has the id. */
+  readonly owner?: { readonly table: string; readonly column: string };
   /** Columns whose change is news; absent: any change of a row is. */
   readonly news?: readonly string[];
   /** Without a column revision_number. */
@@ -29,8 +31,26 @@ export async function noteChanges(db: Kysely<unknown>, tables: readonly NotedTab
   }
 }
 
-function insertion({ resource, project, hasNoRevision }: NotedTable, { action, row }: Action): string {
-  const projectId = project === undefined ? "null" : `${row}.${project}`;
+/** Takes the triggers away, for others in their place. */
+export async function forgetChanges(db: Kysely<unknown>, tables: readonly NotedTable[]): Promise<void> {
+  const isPostgres = db.getExecutor().adapter instanceof PostgresAdapter;
+  for (const { table } of tables) {
+    for (const { action } of actions) {
+      const name = `${table}_${action}_noted`;
+      await sql.raw(isPostgres ? `drop function ${name}() cascade` : `drop trigger ${name}`).execute(db);
+    }
+  }
+}
+
+function projectOf({ project, owner }: NotedTable, row: string): string {
+  if (project !== undefined) return `${row}.${project}`;
+  if (owner === undefined) return "null";
+  return `(select project_id from ${owner.table} where id = ${row}.${owner.column})`;
+}
+
+function insertion(table: NotedTable, { action, row }: Action): string {
+  const { resource, hasNoRevision } = table;
+  const projectId = projectOf(table, row);
   const revision = hasNoRevision === true ? "null" : `${row}.revision_number`;
   return `insert into notifications (resource, object_id, action, project_id, revision_number)
     values ('${resource}', ${row}.id, '${action}', ${projectId}, ${revision})`;
