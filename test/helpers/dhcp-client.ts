@@ -52,11 +52,17 @@ function argumentsOf(kind: DhcpClientKind, device: string, directory: string): r
   const path = (name: string): string => join(directory, name);
   if (kind === "udhcpc") {
     const asked = ["router", "dns", "domain", "mtu", "hostname", "staticroutes"].flatMap((name) => ["-O", name]);
-    return ["udhcpc", "-i", device, "-f", "-q", "-n", "-t", "5", "-T", "1", "-s", path("script"), ...asked];
+    return ["udhcpc", "-i", device, "-f", "-q", "-n", "-t", "60", "-T", "1", "-s", path("script"), ...asked];
   }
   const files = ["-sf", path("script"), "-lf", path("leases"), "-pf", path("pid"), "-cf", path("config")];
   return ["dhclient", ...(kind === "dhclient6" ? ["-6"] : []), "-1", "-d", ...files, device];
 }
+
+// As often as udhcpc: left to itself dhclient repeats a packet that was lost only after some ten seconds.
+const dhclientConfig = 'timeout 60;\ninitial-interval 1;\nbackoff-cutoff 1;\nsend host-name = "";\n';
+
+/** An answer that is expected has this long; a good run never waits for it. */
+const answerMs = 20_000;
 
 /** dhclient wants the device last. */
 function withFlags(argv: readonly string[], kind: DhcpClientKind, flags: readonly string[]): readonly string[] {
@@ -85,7 +91,7 @@ export async function runDhcpClient(
   const answerPath = join(directory, "answer");
   await writeFile(join(directory, "script"), script);
   await chmod(join(directory, "script"), 0o755);
-  await writeFile(join(directory, "config"), `timeout 10;\nsend host-name = "";\n${options.config ?? ""}`);
+  await writeFile(join(directory, "config"), `${dhclientConfig}${options.config ?? ""}`);
   const apply = options.isApplied === true ? { NETLOOM_TEST_APPLY: "1" } : {};
   const marks = { NETLOOM_TEST_ANSWER: answerPath, ...apply };
   // dhclient hands its script nothing but what -e names.
@@ -99,7 +105,7 @@ export async function runDhcpClient(
     env: { PATH: process.env["PATH"], ...marks },
   });
   try {
-    const text = await untilAnswered(child, answerPath, options.limitMs ?? 8000);
+    const text = await untilAnswered(child, answerPath, options.limitMs ?? answerMs);
     return text === undefined ? undefined : parseAnswer(text);
   } finally {
     await endChild(child);
@@ -134,7 +140,7 @@ export async function startDhcpClient(
   const answerPath = join(directory, "answer");
   await writeFile(join(directory, "script"), script);
   await chmod(join(directory, "script"), 0o755);
-  await writeFile(join(directory, "config"), 'timeout 10;\nsend host-name = "";\nsupersede dhcp-renewal-time 2;\n');
+  await writeFile(join(directory, "config"), `${dhclientConfig}supersede dhcp-renewal-time 2;\n`);
   const marks = { NETLOOM_TEST_ANSWER: answerPath, NETLOOM_TEST_APPLY: "1" };
   const [program = "", ...words] = argumentsOf(kind, device, directory).filter((word) => word !== "-q");
   const handed = kind === "udhcpc" ? [] : Object.entries(marks).flatMap(([key, value]) => ["-e", `${key}=${value}`]);
@@ -146,7 +152,7 @@ export async function startDhcpClient(
     await endChild(child);
     await rm(directory, { recursive: true, force: true });
   };
-  const first = await untilAnswered(child, answerPath, 8000);
+  const first = await untilAnswered(child, answerPath, answerMs);
   if (first === undefined) {
     await close();
     throw new Error(`nobody answered ${kind} in ${namespace}`);
@@ -154,7 +160,7 @@ export async function startDhcpClient(
   return {
     answer: parseAnswer(first),
     close,
-    renew: async (limitMs = 4000) => {
+    renew: async (limitMs = answerMs) => {
       await rm(answerPath, { force: true });
       if (kind === "udhcpc") child.kill("SIGUSR1");
       const text = await untilAnswered(child, answerPath, limitMs);
