@@ -12,6 +12,7 @@ import type { Router, RouterInterface } from "../../src/model/router.ts";
 import { joinBridge, openOutside, type OutsideSegment } from "./outside-segment.ts";
 import { keepPinging, type Pinging } from "./packets.ts";
 import { createNamespace, createTestDirectory, deleteNamespace, randomPrefix, sh, type TestDirectory } from "./namespaces.ts";
+import { waitFor } from "./wait-for.ts";
 
 export interface Guest {
   readonly namespace: string;
@@ -26,6 +27,9 @@ export interface DriverValues {
   readonly hasRadvd?: boolean;
   readonly spares?: number;
 }
+
+/** Nobody else asks everybody, and nobody answers that. */
+const everybody = "255.255.255.255";
 
 export class RouterScene {
   readonly prefix: string;
@@ -95,9 +99,9 @@ export class RouterScene {
     this.#guests.push(namespace);
   }
 
-  /** Resolves when an answer came; rejects otherwise. */
+  /** Asks every second; resolves when an answer came, and rejects when none did in ten. */
   async ping(from: string, to: string, words: readonly string[] = []): Promise<string> {
-    return sh("ip", "netns", "exec", from, "ping", "-n", "-c", "1", "-W", "1", ...words, to);
+    return sh("ip", "netns", "exec", from, "ping", "-n", "-c", "1", "-w", "10", ...words, to);
   }
 
   /** Whether nothing answers within a second. */
@@ -143,7 +147,7 @@ export class RouterScene {
     return pinging;
   }
 
-  /** Source addresses that `namespace` sees ICMP requests come from while `work` runs. */
+  /** Source addresses that `namespace`, which has one of IPv4 on its eth0, sees ICMP requests come from while `work` runs. */
   async sourcesSeen(namespace: string, work: () => Promise<unknown>): Promise<ReadonlySet<string>> {
     const argv = ["netns", "exec", namespace, "tcpdump", "-n", "-l", "--immediate-mode", "-i", "eth0", "icmp or icmp6"];
     const child = spawn("ip", argv, { stdio: ["ignore", "pipe", "pipe"] });
@@ -152,10 +156,18 @@ export class RouterScene {
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
     await once(child.stderr, "data");
     await work();
+    // What is not read yet is dropped when tcpdump ends; it has read all when it tells of what came later.
+    const mark = ["netns", "exec", namespace, "ping", "-n", "-b", "-c", "1", "-W", "0.1", "-I", "eth0", everybody];
+    const isRead = async (): Promise<boolean> => {
+      await sh("ip", ...mark).catch(() => "");
+      return output.includes(`> ${everybody}: `);
+    };
+    await waitFor(isRead, { limitMs: 20_000, what: "tcpdump to read it all" });
     const ended = once(child, "close");
     child.kill("SIGINT");
     await ended;
-    return new Set([...output.matchAll(/IP6? (\S+) > \S+: ICMP6?,? echo request/g)].map(([, source = ""]) => source));
+    const requests = [...output.matchAll(/IP6? (\S+) > (\S+): ICMP6?,? echo request/g)];
+    return new Set(requests.filter(([, , to]) => to !== everybody).map(([, source = ""]) => source));
   }
 
   /** All of it, whatever of it resists; then that is thrown. */
