@@ -85,7 +85,6 @@ const unreachable = (): never => {
 
 function waitUntilReady(child: ChildProcess, log: Logger): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  promise.catch(() => {});
   const fail = (code: "CONFLICT" | "UNAVAILABLE", text: string): void => reject(new NetloomError(code, text));
   const timer = setTimeout(() => fail("UNAVAILABLE", `nats-server was not ready after ${readyLimitMs} ms`), readyLimitMs);
   let url: string | undefined;
@@ -113,7 +112,10 @@ function waitUntilReady(child: ChildProcess, log: Logger): Promise<string> {
       log.warn({ line: lastComplaint }, "nats-server complained");
     });
   }
-  return promise.finally(() => clearTimeout(timer));
+  const ended = promise.finally(() => clearTimeout(timer));
+  // It may end before the caller, who writes the pid down first, waits for it.
+  ended.catch(() => {});
+  return ended;
 }
 
 async function stopChild(child: ChildProcess, pidFile: string): Promise<void> {
