@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sh } from "./namespaces.ts";
+import { sh, waitForLinkLocal } from "./namespaces.ts";
 import { waitFor } from "./wait-for.ts";
 
 export const livingKinds = ["udhcpc", "dhclient", "dhclient6"] as const;
@@ -81,7 +81,7 @@ export class LivingClient {
     await writeFile(client.#path("script"), script);
     await chmod(client.#path("script"), 0o755);
     await writeFile(client.#path("events"), "");
-    if (kind === "dhclient6") await client.#waitForLinkLocal();
+    if (kind === "dhclient6") await waitForLinkLocal(namespace);
     return client;
   }
 
@@ -212,13 +212,5 @@ export class LivingClient {
       .replace(/rebind \d+;/g, `rebind ${rebind};`)
       .replace(/starts \d+;/g, `starts ${nowS};`);
     await writeFile(this.#path("leases"), timed);
-  }
-
-  async #waitForLinkLocal(): Promise<void> {
-    const isReady = async (): Promise<boolean> => {
-      const text = await sh("ip", "-n", this.#namespace, "-6", "addr", "show", "dev", "eth0", "scope", "link");
-      return text.includes("fe80") && !text.includes("tentative");
-    };
-    await waitFor(isReady, { limitMs: 10_000, what: "the instance's link-local address" });
   }
 }

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { waitFor } from "./wait-for.ts";
 
 const execute = promisify(execFile);
 
@@ -35,6 +36,18 @@ export async function createNamespace(name: string): Promise<string> {
 
 export async function deleteNamespace(name: string): Promise<void> {
   await sh("ip", "netns", "del", name).catch(() => "");
+}
+
+/**
+ * The link-local address of the namespace's eth0: it comes some time after the link is up, and nobody may speak from it before the
+ * kernel has looked for duplicates.
+ */
+export async function waitForLinkLocal(namespace: string): Promise<string> {
+  const find = async (): Promise<string | undefined> => {
+    const text = await sh("ip", "-n", namespace, "-6", "addr", "show", "dev", "eth0", "scope", "link");
+    return text.includes("tentative") ? undefined : /fe80::[0-9a-f:]+/.exec(text)?.[0];
+  };
+  return waitFor(find, { limitMs: 10_000, what: "the instance's link-local address" });
 }
 
 export interface TestDirectory {

@@ -238,11 +238,12 @@ describe("requests to the metadata address", { skip: skipWithoutRoot }, () => {
   });
 
   test("who asks too often gets 429 and a hint, others do not, and later it may again", async () => {
-    await start({ requestsPerSecond: 5, requestBurst: 3 });
+    // Eight requests of a busy machine must not take so long that each finds a new allowance.
+    await start({ requestsPerSecond: 0.5, requestBurst: 3 });
 
     const replies = await sh("nsenter", `--net=/run/netns/${guest}`, "sh", "-c", manyRequests);
 
-    const statuses = String(replies).trim().split(/\s+/);
+    const statuses = replies.trim().split(/\s+/);
     assert.equal(statuses.filter((status) => status === "200").length >= 3, true);
     assert.ok(statuses.includes("429"));
     assert.equal((await ask(guest, "/", "--interface", "10.20.0.10")).status, 200, "another address has its own measure");
@@ -273,4 +274,4 @@ describe("requests to the metadata address", { skip: skipWithoutRoot }, () => {
   });
 });
 
-const manyRequests = "for i in 1 2 3 4 5 6 7 8; do curl -s -o /dev/null -w '%{http_code} ' http://169.254.169.254/; done";
+const manyRequests = "curl -s -o /dev/null -w '%{http_code} ' 'http://169.254.169.254/?[1-8]'";

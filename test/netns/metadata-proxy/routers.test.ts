@@ -15,7 +15,7 @@ import type { MetadataSettings } from "../../../src/metadata-proxy/open-proxy.ts
 import type { NetworkView } from "../../../src/model/network.ts";
 import type { RouterInterface } from "../../../src/model/router.ts";
 import { makeNetwork, makePort, makeSubnet } from "../../helpers/dhcp-network.ts";
-import { sh, skipWithoutRoot } from "../../helpers/namespaces.ts";
+import { sh, skipWithoutRoot, waitForLinkLocal } from "../../helpers/namespaces.ts";
 import { makeAddress, makeInterface, makeRouter } from "../../helpers/router-items.ts";
 import { type Guest, RouterScene } from "../../helpers/router-scene.ts";
 import { waitFor } from "../../helpers/wait-for.ts";
@@ -103,14 +103,7 @@ describe("metadata through a router", { skip: skipWithoutRoot }, () => {
 
     test(`with ${sockets} IPv6 is served at its link-local address`, async () => {
       await open({ sockets });
-      await waitFor(
-        async () => !(await sh("ip", "-n", two.namespace, "-6", "addr", "show", "dev", "eth0")).includes("tentative"),
-        {
-          ...{ limitMs: 10_000, what: "the instance's link-local address" },
-        },
-      );
-      const [address = ""] =
-        /fe80::[0-9a-f:]+/.exec(await sh("ip", "-n", two.namespace, "-6", "addr", "show", "dev", "eth0")) ?? [];
+      const address = await waitForLinkLocal(two.namespace);
       const view = viewOf(blue, "2001:db8:2::5", "instance-2");
       const mac = (await sh("ip", "netns", "exec", two.namespace, "cat", "/sys/class/net/eth0/address")).trim();
       answers.set(address, [{ ...view, ports: view.ports.map((port) => ({ ...port, macAddress: mac })) }]);

@@ -5,8 +5,7 @@ import type { ExtraDhcpOption, Port, Subnet } from "../../../../src/model/networ
 import { DhcpBench } from "../../../helpers/dhcp-bench.ts";
 import { type DhcpAnswer, runDhcpClient } from "../../../helpers/dhcp-client.ts";
 import { makeNetwork, makePort, makeSubnet } from "../../../helpers/dhcp-network.ts";
-import { randomMac, sh, skipWithoutRoot } from "../../../helpers/namespaces.ts";
-import { waitFor } from "../../../helpers/wait-for.ts";
+import { randomMac, skipWithoutRoot, waitForLinkLocal } from "../../../helpers/namespaces.ts";
 
 const bootUrl: ExtraDhcpOption = { optName: "bootfile-url", optValue: "http://[2001:db8:5::9]/boot", ipVersion: 6 };
 
@@ -32,16 +31,10 @@ describe("options over IPv6", { skip: skipWithoutRoot }, () => {
     return bench;
   }
 
-  /** The client speaks from its link-local address, which the kernel first checks for duplicates. */
+  /** The client speaks from its link-local address. */
   async function plug(on: DhcpBench, mac: string): Promise<string> {
     const instance = await on.plug(mac);
-    await waitFor(
-      async () => {
-        const shown = await sh("ip", "-n", instance, "-6", "addr", "show", "dev", "eth0");
-        return shown.includes("fe80") && !shown.includes("tentative");
-      },
-      { limitMs: 10_000, what: "the instance's link-local address" },
-    );
+    await waitForLinkLocal(instance);
     return instance;
   }
 

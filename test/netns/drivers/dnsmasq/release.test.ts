@@ -13,7 +13,7 @@ import { runDhcpClient, startDhcpClient } from "../../../helpers/dhcp-client.ts"
 import { makeNetwork, makePort, makeSubnet } from "../../../helpers/dhcp-network.ts";
 import type { ProbeRequest } from "../../../helpers/dhcp-probe/child.ts";
 import type { DhcpProbe, ProbeAnswer } from "../../../helpers/dhcp-probe/probe.ts";
-import { randomMac, sh, skipWithoutRoot } from "../../../helpers/namespaces.ts";
+import { randomMac, sh, skipWithoutRoot, waitForLinkLocal } from "../../../helpers/namespaces.ts";
 import { waitFor } from "../../../helpers/wait-for.ts";
 
 for (const mode of leaseModes)
@@ -174,12 +174,7 @@ for (const mode of leaseModes)
       const port = makePort(subnets, ["10.20.0.5", "2001:db8:5::a"]);
       await bench.apply([port]);
       const instance = await bench.plug(port.macAddress);
-      const areTentative = async (namespace: string): Promise<boolean> =>
-        (await sh("ip", "-n", namespace, "-6", "addr", "show")).includes("tentative");
-      await waitFor(async () => !(await areTentative(instance)), {
-        limitMs: 10_000,
-        what: "the instance's link-local address",
-      });
+      await waitForLinkLocal(instance);
       const six = await runDhcpClient(instance, "eth0", { kind: "dhclient6", limitMs: 12_000 });
       assert.equal(six?.ipAddress, "2001:db8:5::a");
       // Over IPv6 dnsmasq answers first and writes its file then.

@@ -8,8 +8,7 @@ import { processRunner } from "../../../../src/linux/command-runner.ts";
 import { DhcpBench } from "../../../helpers/dhcp-bench.ts";
 import { runDhcpClient } from "../../../helpers/dhcp-client.ts";
 import { makeNetwork, makePort, makeSubnet, makeView } from "../../../helpers/dhcp-network.ts";
-import { sh, skipWithoutRoot } from "../../../helpers/namespaces.ts";
-import { waitFor } from "../../../helpers/wait-for.ts";
+import { sh, skipWithoutRoot, waitForLinkLocal } from "../../../helpers/namespaces.ts";
 import { noMetadata } from "../../../../src/model/metadata-plan.ts";
 
 describe("a start of dnsmasq", { skip: skipWithoutRoot }, () => {
@@ -87,11 +86,8 @@ describe("a start of dnsmasq", { skip: skipWithoutRoot }, () => {
     const instance = await bench.plug(port.macAddress);
 
     const four = await runDhcpClient(instance, "eth0");
-    // The client speaks from its link-local address, which the kernel first checks for duplicates.
-    await waitFor(async () => !(await sh("ip", "-n", instance, "-6", "addr", "show", "dev", "eth0")).includes("tentative"), {
-      limitMs: 10_000,
-      what: "the instance's link-local address",
-    });
+    // The client speaks from there.
+    await waitForLinkLocal(instance);
     const six = await runDhcpClient(instance, "eth0", { kind: "dhclient6", limitMs: 12_000 });
 
     assert.equal(four?.ipAddress, "10.20.0.5");
