@@ -1,7 +1,7 @@
 // A primary whose keepalived is killed while nobody else is there to take over: packets go on, and it is the primary again.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, watch } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { KeepalivedDriver } from "../../../../src/drivers/keepalived/keepalived-driver.ts";
 import type { HaPlan } from "../../../../src/drivers/router-ha.ts";
@@ -82,20 +82,25 @@ describe("a primary whose keepalived is killed", { skip: skipWithoutRoot }, () =
       const all = pids();
       assert.equal(all.length, 2);
       const pings = await keepPinging(client, "10.0.0.1", 100);
+      // There for about a second, which a busy machine may take for one look.
+      let wasHeld = false;
+      const watcher = watch(dirname(hold), (_, name) => (wasHeld ||= name === basename(hold)));
       try {
         for (const pid of choose(all)) process.kill(pid, "SIGKILL");
         // As an agent that looks.
-        const look = async (): Promise<boolean> => {
+        const look = async (): Promise<void> => {
           if (!(await driver.isRunning(id, namespace))) await driver.ensure(plan, { isRemade: false });
-          return existsSync(hold);
         };
-        await waitFor(look, { ...limit, everyMs: 100 });
-        await waitFor(async () => !(await look()) && (await isElected()), { ...limit, everyMs: 100 });
+        const isHeld = async (): Promise<boolean> => look().then(() => wasHeld);
+        await waitFor(isHeld, { ...limit, everyMs: 100, what: "all to be held" });
+        const isOver = async (): Promise<boolean> => look().then(async () => !existsSync(hold) && (await isElected()));
+        await waitFor(isOver, { ...limit, everyMs: 100 });
         await waitFor(async () => (await driver.ensure(plan, { isRemade: false })) === false, limit);
         const { sent, lost } = await pings.stop();
         assert.ok(lost <= 1, `${lost} of ${sent} lost`);
         assert.ok(sent > 5);
       } finally {
+        watcher.close();
         await pings.close();
       }
       assert.equal(await driver.stateOf(id), "primary");
