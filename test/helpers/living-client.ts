@@ -22,9 +22,11 @@ export interface ClientTimers {
   /** Seconds after which it asks its server again, and after which it asks everybody. udhcpc knows neither. */
   readonly renew: number;
   readonly rebind: number;
+  /** Seconds for which a dhclient that was started again asks for the address that it had; then it asks for any. */
+  readonly reboot?: number;
 }
 
-const never: ClientTimers = { renew: 1000, rebind: 2000 };
+const never: ClientTimers = { renew: 1000, rebind: 2000, reboot: 10 };
 
 /** What may follow when a client asks for the address that it has: no matter which way the answer came. */
 export const confirmations: readonly string[] = ["bound", "renew", "rebind", "reboot"];
@@ -101,7 +103,7 @@ export class LivingClient {
   }
 
   /** The next event of these names that nobody waited for; what comes before it counts as seen. */
-  async next(names: readonly string[], limitMs = 15_000): Promise<ClientEvent> {
+  async next(names: readonly string[], limitMs = 30_000): Promise<ClientEvent> {
     return waitFor(
       async () => {
         const events = await this.events();
@@ -199,9 +201,9 @@ export class LivingClient {
   }
 
   /** Over IPv6 dhclient goes by what the lease says, also by one that it finds in its file. */
-  async #writeTimers({ renew, rebind }: ClientTimers): Promise<void> {
+  async #writeTimers({ renew, rebind, reboot = 2 }: ClientTimers): Promise<void> {
     const times = `supersede dhcp-renewal-time ${renew};\nsupersede dhcp-rebinding-time ${rebind};\n`;
-    const config = `timeout 10;\nreboot 2;\nretry 1;\ninitial-interval 1;\nbackoff-cutoff 1;\nsend host-name = "";\n`;
+    const config = `timeout 10;\nreboot ${reboot};\nretry 1;\ninitial-interval 1;\nbackoff-cutoff 1;\nsend host-name = "";\n`;
     await writeFile(this.#path("config"), `${config}${this.kind === "dhclient" ? times : ""}`);
     if (this.kind !== "dhclient6") return;
     const leases = await readFile(this.#path("leases"), "utf8").catch(() => undefined);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { addressFor, bothAddresses, makeDualPort, makeDualStack, plugClient, startServer } from "../../helpers/client-bench.ts";
-import { confirmations, LivingClient, livingKinds } from "../../helpers/living-client.ts";
+import { type ClientEvent, confirmations, LivingClient, livingKinds } from "../../helpers/living-client.ts";
 import { skipWithoutRoot } from "../../helpers/namespaces.ts";
 import { type HostedNetwork, OtherHost } from "../../helpers/other-host.ts";
 
@@ -59,7 +59,10 @@ describe("a network with two servers", { skip: skipWithoutRoot, concurrency: 3 }
       if (kind !== "dhclient") await client.renewSoon(timers);
       await client.forget();
       // First it asks its own server, some clients for long; then everybody.
-      const after = await client.next(["renew", "rebind"], 40_000);
+      const next = (): Promise<ClientEvent> => client.next(["renew", "rebind"], 40_000);
+      const told = await next();
+      // What its own server has still given may be told late, but once.
+      const after = told.server === first.server ? await next() : told;
 
       assert.equal(after.address, first.address);
       assert.notEqual(after.server, first.server);
