@@ -20,7 +20,7 @@ describe("floating IPs", { skip: skipWithoutRoot }, () => {
     listeners.push(await listen(namespace, ...ports));
   };
   const eventually = (wish: string, read: () => Promise<string>): Promise<unknown> =>
-    waitFor(async () => (await read()) === wish, { limitMs: 10_000, what: wish });
+    waitFor(async () => (await read()) === wish, { limitMs: 20_000, what: wish });
 
   before(async () => {
     site = await FloatingSite.create();
@@ -89,8 +89,9 @@ describe("floating IPs", { skip: skipWithoutRoot }, () => {
     await eventually(`81 ${outsideAddress}`, () => ask(site.outside.namespace, "tcp", floating.address, 81));
     assert.equal(await ask(site.outside.namespace, "tcp", floating.address, 80), "nothing");
     const router = routerNamespaceName(site.up.prefix, asRouterId(routerId));
-    const routes = await sh("ip", "-n", router, "route", "show", "table", "local", "proto", "static");
-    assert.equal(routes.includes(floating.address), false);
+    const isGone = async (): Promise<boolean> =>
+      !(await sh("ip", "-n", router, "route", "show", "table", "local", "proto", "static")).includes(floating.address);
+    await waitFor(isGone, { limitMs: 10_000, what: "the first router to lose it" });
     await site.client.remove("floatingip", floating.id);
   });
 

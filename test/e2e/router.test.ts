@@ -14,8 +14,9 @@ interface Guest {
   readonly address: string;
 }
 
+/** Asks every second; resolves when an answer came, and rejects when none did in five. */
 const ping = (from: string, to: string): Promise<string> =>
-  sh("ip", "netns", "exec", from, "ping", "-n", "-c", "1", "-W", "2", to);
+  sh("ip", "netns", "exec", from, "ping", "-n", "-c", "1", "-w", "5", to);
 
 /** A network with one plugged instance whose default route leads to the subnet's gateway. */
 async function addNetwork(up: NetloomUp, client: RestClient, { name, cidr }: { readonly name: string; readonly cidr: string }) {
@@ -70,12 +71,17 @@ suite("a router", { skip: skipWithoutRoot }, () => {
 
     await waitFor(() => ping(one.guest.namespace, two.guest.address), { limitMs: 10_000, what: "a ping to the other network" });
     await waitFor(() => ping(one.guest.namespace, outside.address), { limitMs: 10_000, what: "a ping to the outside" });
-    await ping(two.guest.namespace, outside.address);
-    await waitFor(async () => (await client.show("router", router.id))["status"] === "ACTIVE", {
-      ...{ limitMs: 10_000, what: "router ACTIVE" },
-    });
-    const ports = await client.list("port", `?device_id=${router.id}`);
-    assert.deepEqual(new Set(ports.map((port) => port["status"])), new Set(["ACTIVE"]));
+    await waitFor(() => ping(two.guest.namespace, outside.address), { limitMs: 10_000, what: "a ping from the other network" });
+    // Not the router: that one is ACTIVE from the beginning.
+    const ports = await waitFor(
+      async () => {
+        const all = await client.list("port", `?device_id=${router.id}`);
+        return all.every((port) => port["status"] === "ACTIVE") && all;
+      },
+      { limitMs: 20_000, what: "the router's ports ACTIVE" },
+    );
+    assert.equal(ports.length, 3);
+    assert.equal((await client.show("router", router.id))["status"], "ACTIVE");
     const agents = await client.list("agent");
     const l3 = agents.find((agent) => agent["agent_type"] === "L3 agent");
     assert.equal(l3?.["alive"], true);

@@ -12,6 +12,8 @@ import { waitFor } from "./wait-for.ts";
 
 /** How long a client may wait for its answer. */
 const answerLimitMs = 2000;
+/** The same where all ask at once, and it is only what they hear that counts. */
+const crowdLimitMs = 10_000;
 /** As long as those are asked who should hear nothing. */
 const silenceMs = 400;
 /** A /28 has 13 for ports and the agent's own: most addresses are somebody's second. */
@@ -80,10 +82,10 @@ export class ChurnNetwork {
   async changeOne(random: Random): Promise<void> {
     const { living } = this.ledger;
     if (living.length > 0 && (living.length >= mostLiving || random.next() < 0.5)) await this.removePort(random.pick(living));
-    else await this.#createPort();
+    else await this.createPort();
   }
 
-  async #createPort(): Promise<void> {
+  async createPort(): Promise<void> {
     const askedAt = performance.now();
     const port = await this.#client.create("port", { network_id: this.id });
     this.ledger.add({ id: port.id, mac: String(port["mac_address"]), address: addressOf(port), askedAt });
@@ -125,11 +127,12 @@ export class ChurnNetwork {
 
   /**
    * A client's whole exchange; one that is refused asks anew, as clients do. The time in which nobody could answer, because the
-   * network's server and the agent were dead together, does not count.
+   * network's server and the agent were dead together, does not count. @param kills while there are any
    */
   async hear({ mac, deletedAt }: Tenure, kills?: ChurnKills): Promise<Heard> {
     const askedAt = performance.now();
-    const limitMs = deletedAt === undefined ? answerLimitMs : silenceMs;
+    const patienceMs = kills === undefined ? crowdLimitMs : answerLimitMs;
+    const limitMs = deletedAt === undefined ? patienceMs : silenceMs;
     for (;;) {
       const nowAt = performance.now();
       const excusedMs = kills?.bothDownMs(this.id, askedAt, nowAt) ?? 0;

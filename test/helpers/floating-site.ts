@@ -66,7 +66,7 @@ export class FloatingSite {
     return { id, subnetId: subnet.id, gatewayIp: String(subnet["gateway_ip"]) };
   }
 
-  /** Between the networks and the outside, ACTIVE. */
+  /** Between the networks and the outside, once an agent serves it. */
   async router(...networks: readonly SiteNetwork[]): Promise<string> {
     const router = await this.client.create("router", { name: "r", external_gateway_info: { network_id: this.externalId } });
     for (const { subnetId } of networks) {
@@ -75,7 +75,10 @@ export class FloatingSite {
       });
       if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
     }
-    await this.#waitForStatus("router", router.id, "ACTIVE");
+    // A router is ACTIVE from the beginning; its ports are when it is served.
+    const isServed = async (): Promise<boolean> =>
+      (await this.client.list("port", `?device_id=${router.id}`)).every((port) => port["status"] === "ACTIVE");
+    await waitFor(isServed, { limitMs: 20_000, what: "the router's ports ACTIVE" });
     return router.id;
   }
 

@@ -20,7 +20,6 @@ export class PingWatch {
   /** By number. */
   readonly #answered = new Set<number>();
   #rest = "";
-  #summary = "";
 
   private constructor(address: string, child: ChildProcess) {
     this.#address = address;
@@ -40,18 +39,12 @@ export class PingWatch {
     return watch;
   }
 
-  /** Ends right after an answer, while none is under way. */
+  /** Ends after one more answer, up to which it counts: what was sent since then is still under way. */
   async stop(): Promise<PingCount> {
     const before = this.#answered.size;
-    await waitFor(() => this.#answered.size > before, {
-      limitMs: 10_000,
-      what: `one more answer of ${this.#address}`,
-      everyMs: 2,
-    });
-    const ended = once(this.#child, "close");
-    this.#child.kill("SIGINT");
-    await ended;
-    const sent = Number(/(\d+) packets transmitted/.exec(this.#summary)?.[1] ?? "0");
+    await waitFor(() => this.#answered.size > before, { limitMs: 10_000, what: `one more answer of ${this.#address}` });
+    await this.close();
+    const sent = Math.max(...this.#answered);
     const numbers = Array.from({ length: sent }, (_, index) => index + 1);
     const missing = numbers.filter((number) => !this.#answered.has(number));
     return { address: this.#address, sent, missing };
@@ -68,7 +61,6 @@ export class PingWatch {
     const lines = `${this.#rest}${text}`.split("\n");
     this.#rest = lines.pop() ?? "";
     for (const line of lines) {
-      if (line.includes("packets transmitted")) this.#summary = line;
       const [, number, hops] = /icmp_seq=(\d+) ttl=(\d+)/.exec(line) ?? [];
       if (number !== undefined && Number(hops) < ownHops) this.#answered.add(Number(number));
     }
