@@ -214,7 +214,7 @@ test("DA-112: within two seconds after a dnsmasq was killed a client has an answ
   const agent = await bench.startReady();
   const before = await bench.dnsmasq(id);
   const probe = await startProbe(t, id);
-  const discover = { want: "offer", timeoutMs: 5000, everyMs: 50 } as const;
+  const discover = { want: "offer", timeoutMs: 10_000, everyMs: 50 } as const;
   const macAddress = port.op === "upsert" && port.kind === "port" ? port.body.macAddress : "";
   assert.equal((await probe.ask(macAddress, discover)).address, "10.3.0.5");
 

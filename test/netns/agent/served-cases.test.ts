@@ -38,7 +38,7 @@ describe("dnsmasq under an agent", { skip: skipWithoutRoot }, () => {
     return bench.driver.apply({ view, dhcpPort, device, metadata: noMetadata });
   };
   const offer = async (probe: DhcpProbe, mac: string): Promise<ProbeAnswer> =>
-    probe.ask(mac, { want: "offer", timeoutMs: 2000, everyMs: 100 });
+    probe.ask(mac, { want: "offer", timeoutMs: 10_000, everyMs: 100 });
 
   beforeEach(async () => {
     bench = await DhcpBench.create({ network, subnets: [one] });
@@ -159,7 +159,7 @@ class ProbedAgent {
     for (const { id, revision } of ports) {
       const mac = this.#macs.get(id);
       if (mac === undefined) continue;
-      this.#answers.set(`${id} ${revision}`, this.probe.ask(mac, { want: "offer", timeoutMs: 5000, everyMs: 60_000 }));
+      this.#answers.set(`${id} ${revision}`, this.probe.ask(mac, { want: "offer", timeoutMs: 10_000, everyMs: 60_000 }));
     }
   }
 }

@@ -75,7 +75,8 @@ describe("leases over the bus", { skip: skipWithoutRoot }, () => {
     assert.equal(deleted, true);
     assert.equal(await bus.deleteLease(bench.network.id, "10.20.0.5"), false, "there is none any more");
     const metrics = await bus.readMetrics(bench.network.id);
-    assert.equal(metrics?.get("dhcp_ack"), 1);
+    // A client that waits for long asks again.
+    assert.ok((metrics?.get("dhcp_ack") ?? 0) >= 1);
     assert.deepEqual(await bus.readTotals(), metrics);
   });
 
@@ -179,7 +180,7 @@ describe("leases over the bus", { skip: skipWithoutRoot }, () => {
     const send = async (user: string, destination: string, path: string, method: string) =>
       parts.runner.run([
         ...["setpriv", `--reuid=${user}`, "--clear-groups", "dbus-send"],
-        ...[`--bus=${busAddress(busSocketPath(bench.stateDir))}`, "--print-reply", "--reply-timeout=2000"],
+        ...[`--bus=${busAddress(busSocketPath(bench.stateDir))}`, "--print-reply", "--reply-timeout=10000"],
         ...[`--dest=${destination}`, path, method],
       ]);
     const list = ["org.freedesktop.DBus", "/", "org.freedesktop.DBus.ListNames"] as const;

@@ -61,7 +61,7 @@ describe("metadata through a router", { skip: skipWithoutRoot }, () => {
     await proxy.apply(router, driver.placeOf(router.id));
   };
   const curl = async (from: Guest, url: string, ...words: readonly string[]): Promise<{ status: number; body: string }> => {
-    const argv = ["curl", "-sg", "-m", "4", "-w", "\n%{http_code}", ...words, url];
+    const argv = ["curl", "-sg", "-m", "15", "-w", "\n%{http_code}", ...words, url];
     const text = await sh("ip", "netns", "exec", from.namespace, ...argv).catch(() => "\n0");
     const end = text.lastIndexOf("\n");
     return { status: Number(text.slice(end + 1)), body: text.slice(0, end) };

@@ -10,7 +10,7 @@ import { makePort } from "../../../helpers/dhcp-network.ts";
 import { deviceNames, sh, skipWithoutRoot } from "../../../helpers/namespaces.ts";
 import { waitFor } from "../../../helpers/wait-for.ts";
 
-const offerOptions = { want: "offer", timeoutMs: 2000, everyMs: 100 } as const;
+const offerOptions = { want: "offer", timeoutMs: 10_000, everyMs: 100 } as const;
 
 describe("a driver that finds a network", { skip: skipWithoutRoot }, () => {
   let bench: DhcpBench;

@@ -68,7 +68,7 @@ describe(`a network of ${portCount} ports`, { skip: skipWithoutRoot }, () => {
 
   async function measure(t: TestContext): Promise<{ readonly duty: number; readonly loss: number }> {
     const mac = ports[7]?.macAddress ?? "";
-    assert.equal((await probe.ask(mac, { want: "lease", timeoutMs: 5000, everyMs: 200 })).answer, "ack");
+    assert.equal((await probe.ask(mac, { want: "lease", timeoutMs: 10_000, everyMs: 200 })).answer, "ack");
     const pid = await bench.pid();
     const perPacketMs = await packetMs(mac, pid);
     const startMs = performance.now();

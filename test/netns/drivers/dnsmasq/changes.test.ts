@@ -12,10 +12,12 @@ for (const mode of leaseModes)
     let bench: DhcpBench;
     let probe: DhcpProbe;
 
-    const offer = async (mac: string): Promise<ProbeAnswer> => probe.ask(mac, { want: "offer", timeoutMs: 2000, everyMs: 100 });
+    const offer = async (mac: string): Promise<ProbeAnswer> =>
+      probe.ask(mac, { want: "offer", timeoutMs: 10_000, everyMs: 100 });
     const silence = async (mac: string): Promise<string> =>
       (await probe.ask(mac, { want: "offer", timeoutMs: 400, everyMs: 100 })).answer;
-    const lease = async (mac: string): Promise<ProbeAnswer> => probe.ask(mac, { want: "lease", timeoutMs: 2000, everyMs: 100 });
+    const lease = async (mac: string): Promise<ProbeAnswer> =>
+      probe.ask(mac, { want: "lease", timeoutMs: 10_000, everyMs: 100 });
 
     beforeEach(async () => {
       bench = await DhcpBench.create({ leaseMode: mode });

@@ -100,7 +100,7 @@ for (const mode of leaseModes)
         outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
         const gone = earlier.filter((port) => !ports.some((one) => one.id === port.id));
         const answers = await Promise.all([
-          ...ports.map(async (port) => probe.ask(port.macAddress, { want: "lease", timeoutMs: 2000, everyMs: 150 })),
+          ...ports.map(async (port) => probe.ask(port.macAddress, { want: "lease", timeoutMs: 10_000, everyMs: 150 })),
           ...gone.map(async (port) => probe.ask(port.macAddress, { want: "offer", timeoutMs: 150, everyMs: 60 })),
         ]);
         assert.deepEqual(

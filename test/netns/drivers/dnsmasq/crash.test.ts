@@ -61,7 +61,7 @@ for (const mode of leaseModes)
         bench.driver = bench.newDriver();
         await bench.apply(old.slice(0, -1));
         await bench.apply(old);
-        for (const port of old) await probe.ask(port.macAddress, { want: "lease", timeoutMs: 2000, everyMs: 100 });
+        for (const port of old) await probe.ask(port.macAddress, { want: "lease", timeoutMs: 10_000, everyMs: 100 });
 
         const report = await applyAndDie(wanted, dieAt);
         bench.driver = bench.newDriver();
@@ -69,7 +69,7 @@ for (const mode of leaseModes)
 
         const gone = old.filter((port) => !wanted.some((other) => other.id === port.id));
         const answers = await Promise.all([
-          ...wanted.map(async (port) => probe.ask(port.macAddress, { want: "lease", timeoutMs: 2000, everyMs: 100 })),
+          ...wanted.map(async (port) => probe.ask(port.macAddress, { want: "lease", timeoutMs: 10_000, everyMs: 100 })),
           ...gone.map(async (port) => probe.ask(port.macAddress, { want: "offer", timeoutMs: 250, everyMs: 60 })),
         ]);
         assert.deepEqual(

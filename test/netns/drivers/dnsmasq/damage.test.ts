@@ -39,7 +39,7 @@ describe("a damaged network", { skip: skipWithoutRoot }, () => {
     assert.equal(readNetworkNamespaceInode(await bench.pid()), namespaceInode(bench.namespace));
     const probe = await bench.startProbe();
     for (const port of ports) {
-      const { answer } = await probe.ask(port.macAddress, { want: "lease", timeoutMs: 5000, everyMs: 100 });
+      const { answer } = await probe.ask(port.macAddress, { want: "lease", timeoutMs: 10_000, everyMs: 100 });
       assert.equal(answer, "ack");
     }
   });
@@ -59,7 +59,7 @@ describe("a damaged network", { skip: skipWithoutRoot }, () => {
     assert.equal(isAlive(stopped), false);
     const probe = await bench.startProbe();
     for (const port of ports) {
-      const { answer } = await probe.ask(port.macAddress, { want: "lease", timeoutMs: 5000, everyMs: 100 });
+      const { answer } = await probe.ask(port.macAddress, { want: "lease", timeoutMs: 10_000, everyMs: 100 });
       assert.equal(answer, "ack");
     }
   });
@@ -86,7 +86,7 @@ describe("a damaged network", { skip: skipWithoutRoot }, () => {
       const third = makePort(bench.subnets, ["10.20.0.7"]);
       await insist(bench, [...ports, third]);
       for (const port of [...ports, third]) {
-        const { answer } = await probe.ask(port.macAddress, { want: "lease", timeoutMs: 5000, everyMs: 100 });
+        const { answer } = await probe.ask(port.macAddress, { want: "lease", timeoutMs: 10_000, everyMs: 100 });
         assert.equal(answer, "ack");
       }
     });

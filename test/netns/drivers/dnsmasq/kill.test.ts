@@ -40,7 +40,7 @@ for (const mode of leaseModes)
 
         const answers = await Promise.all(
           ports.map(async (port) =>
-            probe.ask(port.macAddress, { want: "offer", timeoutMs: wanted.includes(port) ? 2000 : 300, everyMs: 100 }),
+            probe.ask(port.macAddress, { want: "offer", timeoutMs: wanted.includes(port) ? 10_000 : 300, everyMs: 100 }),
           ),
         );
         assert.deepEqual(

@@ -57,7 +57,7 @@ describe("the dnsmasq of a network", { skip: skipWithoutRoot }, () => {
     await bench.apply([port]);
     const old = readProcess(await bench.pid());
     const probe = await bench.startProbe();
-    await probe.ask(port.macAddress, { want: "lease", timeoutMs: 2000, everyMs: 100 });
+    await probe.ask(port.macAddress, { want: "lease", timeoutMs: 10_000, everyMs: 100 });
 
     assert.equal(await bench.apply([port], { ...bench.network, mtuBytes: 1400 }), "restarted");
 
@@ -258,7 +258,7 @@ describe("the dnsmasq of a network", { skip: skipWithoutRoot }, () => {
     const first = makePort(bench.subnets, ["10.20.0.5"]);
     await bench.apply([first]);
     const probe = await bench.startProbe();
-    await probe.ask(first.macAddress, { want: "offer", timeoutMs: 2000, everyMs: 100 });
+    await probe.ask(first.macAddress, { want: "offer", timeoutMs: 10_000, everyMs: 100 });
     bench.children.length = 0;
     const sent: unknown[] = [];
     const original = process.kill.bind(process);
@@ -277,7 +277,7 @@ describe("the dnsmasq of a network", { skip: skipWithoutRoot }, () => {
       ports.push(port);
       assert.equal(await bench.apply(ports), "added");
       const appliedAtNs = process.hrtime.bigint();
-      const answer = await probe.ask(port.macAddress, { want: "offer", timeoutMs: 2000, everyMs: 1 });
+      const answer = await probe.ask(port.macAddress, { want: "offer", timeoutMs: 10_000, everyMs: 1 });
       assert.equal(answer.address, `10.20.0.${n}`);
       waitedMs.push(Number(answer.atNs - appliedAtNs) / 1e6);
     }

@@ -9,7 +9,7 @@ import { waitFor } from "../../../helpers/wait-for.ts";
 
 const ask = `
 const { Resolver } = require("node:dns/promises");
-const resolver = new Resolver({ timeout: 5000, tries: 1 });
+const resolver = new Resolver({ timeout: 1000, tries: 4 });
 resolver.setServers(["10.20.0.2"]);
 const [kind, name] = process.argv.slice(1);
 (kind === "A" ? resolver.resolve4(name) : resolver.reverse(name)).then(

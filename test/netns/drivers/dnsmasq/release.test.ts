@@ -23,7 +23,7 @@ for (const mode of leaseModes)
       DhcpBench.create({ leaseMode: mode, ...options });
     let probe: DhcpProbe;
 
-    const ask = async (mac: string, want: "offer" | "lease", timeoutMs = 2000): Promise<ProbeAnswer> =>
+    const ask = async (mac: string, want: "offer" | "lease", timeoutMs = 10_000): Promise<ProbeAnswer> =>
       probe.ask(mac, { want, timeoutMs, everyMs: 100 });
     const silenceMs = 400;
 
@@ -55,14 +55,14 @@ for (const mode of leaseModes)
       await startProbe("10.20.0.5", "10.20.0.6");
       assert.equal((await ask(gone.macAddress, "lease")).address, "10.20.0.5");
       assert.equal((await ask(kept.macAddress, "lease")).address, "10.20.0.6");
-      assert.equal(await request(gone.macAddress, "renew", "10.20.0.5", { timeoutMs: 2000 }), "ack");
+      assert.equal(await request(gone.macAddress, "renew", "10.20.0.5", { timeoutMs: 10_000 }), "ack");
 
       assert.equal(await bench.apply([kept]), "changed");
 
       assert.equal((await ask(gone.macAddress, "offer", silenceMs)).answer, "none");
       for (const state of ["renew", "rebind", "reboot"] as const)
         assert.equal(await request(gone.macAddress, state, "10.20.0.5"), "none", state);
-      assert.equal(await request(kept.macAddress, "renew", "10.20.0.6", { timeoutMs: 2000 }), "ack");
+      assert.equal(await request(kept.macAddress, "renew", "10.20.0.6", { timeoutMs: 10_000 }), "ack");
       assert.doesNotMatch(await leases(), /10\.20\.0\.5 /);
     });
 
@@ -230,7 +230,7 @@ for (const mode of leaseModes)
 
       assert.equal(await request(port.macAddress, "select", "10.20.0.5", { serverId: "10.20.0.3" }), "none");
       assert.equal(await request(randomMac(), "select", "10.20.0.9", { serverId: "10.20.0.3" }), "none");
-      assert.equal(await request(port.macAddress, "select", "10.20.0.5", { serverId: "10.20.0.2", timeoutMs: 2000 }), "ack");
+      assert.equal(await request(port.macAddress, "select", "10.20.0.5", { serverId: "10.20.0.2", timeoutMs: 10_000 }), "ack");
     });
 
     test("DA-176: a MAC that no port has gets no OFFER and no NAK, whatever it asks", async () => {
@@ -271,7 +271,7 @@ describe("the release of leases where a helper fails", { skip: skipWithoutRoot }
   const leases = async (): Promise<string> => readFile(bench.file("leases"), "utf8");
   const lease = async (mac: string): Promise<void> => {
     const probe = await bench.startProbe();
-    assert.equal((await probe.ask(mac, { want: "lease", timeoutMs: 5000, everyMs: 100 })).answer, "ack");
+    assert.equal((await probe.ask(mac, { want: "lease", timeoutMs: 10_000, everyMs: 100 })).answer, "ack");
   };
 
   afterEach(async () => bench.close());
