@@ -18,7 +18,15 @@ import type { Network, Port, Subnet } from "../../src/model/network.ts";
 import { systemTimers } from "../../src/runtime/timers.ts";
 import { DhcpProbe } from "./dhcp-probe/probe.ts";
 import { makeDhcpPort, makeNetwork, makeSubnet, makeView } from "./dhcp-network.ts";
-import { createNamespace, createTestDirectory, deleteNamespace, randomMac, randomPrefix, sh } from "./namespaces.ts";
+import {
+  createNamespace,
+  createTestDirectory,
+  deleteNamespace,
+  randomMac,
+  randomPrefix,
+  sh,
+  waitForLink,
+} from "./namespaces.ts";
 import { noMetadata } from "../../src/model/metadata-plan.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -154,6 +162,7 @@ export class DhcpBench {
     await sh("ip", "link", "add", tap, "type", "veth", "peer", "name", "eth0", "netns", namespace, "address", mac);
     await sh("ip", "link", "set", tap, "master", bridgeName(this.network.id), "up");
     await sh("ip", "-n", namespace, "link", "set", "eth0", "up");
+    await waitForLink(tap, namespace);
     return namespace;
   }
 

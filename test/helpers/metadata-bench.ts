@@ -17,7 +17,7 @@ import {
 } from "../../src/model/metadata-plan.ts";
 import type { Network, NetworkView, Port, Subnet } from "../../src/model/network.ts";
 import { makeDhcpPort, makeNetwork, makeSubnet, makeView } from "./dhcp-network.ts";
-import { createNamespace, deleteNamespace, randomPrefix, sh } from "./namespaces.ts";
+import { createNamespace, deleteNamespace, randomPrefix, sh, waitForLink } from "./namespaces.ts";
 
 const execute = promisify(execFile);
 export const runner = processRunner();
@@ -130,6 +130,7 @@ export class MetadataBench {
     }
     await sh("nsenter", `--net=/run/netns/${namespace}`, "sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0");
     await sh("ip", "-n", namespace, "link", "set", "eth0", "up");
+    await waitForLink(namespace, namespace);
     const gateway = this.dhcpPort.fixedIps.find(({ ipAddress }) => !ipAddress.includes(":"))?.ipAddress;
     if (gateway !== undefined && port.fixedIps.some(({ ipAddress }) => !ipAddress.includes(":"))) {
       await sh("ip", "-n", namespace, "route", "replace", metadataIpv4, "via", gateway);

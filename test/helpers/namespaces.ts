@@ -1,7 +1,7 @@
 // Network namespaces for tests: random names, and everything removed afterwards.
 import { execFile } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -36,6 +36,20 @@ export async function createNamespace(name: string): Promise<string> {
 
 export async function deleteNamespace(name: string): Promise<void> {
   await sh("ip", "netns", "del", name).catch(() => "");
+}
+
+/**
+ * What was plugged carries packets: the kernel brings both ends of a pair into service some time after they were set up, and drops
+ * what is sent before.
+ *
+ * @param tap here, in a bridge; the other end is the namespace's eth0
+ */
+export async function waitForLink(tap: string, namespace: string): Promise<void> {
+  const forwarding = "3";
+  const isUp = async (): Promise<boolean> =>
+    (await readFile(`/sys/class/net/${tap}/brport/state`, "utf8")).trim() === forwarding &&
+    / UP /.test(await sh("ip", "-n", namespace, "-br", "link", "show", "dev", "eth0"));
+  await waitFor(isUp, { limitMs: 10_000, what: `${tap} to carry packets` });
 }
 
 /**

@@ -1,5 +1,5 @@
 // The world outside of a host: an operator's bridge, and a namespace behind it that answers for the provider's router.
-import { createNamespace, deleteNamespace, sh } from "./namespaces.ts";
+import { createNamespace, deleteNamespace, sh, waitForLink } from "./namespaces.ts";
 
 export interface OutsideSegment {
   readonly bridge: string;
@@ -38,4 +38,5 @@ export async function joinBridge(namespace: string, bridge: string): Promise<voi
   await sh("ip", "link", "set", tap, "master", bridge, "up");
   await sh("ip", "-n", namespace, "link", "set", "lo", "up");
   await sh("ip", "-n", namespace, "link", "set", "eth0", "up");
+  await waitForLink(tap, namespace);
 }
