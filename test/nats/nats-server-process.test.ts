@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -59,6 +60,7 @@ test("a port that somebody else has taken meanwhile is replaced by a free one", 
   const port = Number(new URL(first.url).port);
   await first.stop();
   const squatter = createServer().listen(port, "127.0.0.1");
+  await once(squatter, "listening");
 
   const second = await start();
 
