@@ -14,7 +14,10 @@ export interface FloatingIpRig {
   readonly place: RouterReady;
   /** The gateway is .1 of 203.0.113.0/24, the outside .254, instances are 10.0.0.11, .12, … */
   inside(name: string, ...words: readonly string[]): Promise<string>;
-  pings(name: string, address: string, ...more: readonly string[]): Promise<boolean>;
+  /** Whether an answer comes; it is asked for every second, for ten. */
+  pings(name: string, address: string): Promise<boolean>;
+  /** Whether no answer comes within a second. */
+  isSilent(name: string, address: string): Promise<boolean>;
   /** All elements and local routes of floating IPs as text, sorted. */
   readElements(): Promise<readonly string[]>;
   readRoutes(): Promise<readonly string[]>;
@@ -22,6 +25,12 @@ export interface FloatingIpRig {
 }
 
 const inside = (name: string, ...words: readonly string[]): Promise<string> => sh("ip", "netns", "exec", name, ...words);
+
+const isAnswered = (name: string, address: string, limit: string): Promise<boolean> =>
+  inside(name, "ping", "-c1", limit, address).then(
+    () => true,
+    () => false,
+  );
 
 export async function createFloatingIpRig(instanceCount = 2): Promise<FloatingIpRig> {
   const prefix = randomPrefix();
@@ -62,6 +71,9 @@ export async function createFloatingIpRig(instanceCount = 2): Promise<FloatingIp
     ...{ scope_direct: [], scope_drop: [] },
   };
   await inside(names.router, "nft", createTableLine(sets));
+  // Links that were just set up carry nothing for a moment.
+  await inside(names.outside, "ping", "-c1", "-w10", "203.0.113.1");
+  for (const name of instances) await inside(name, "ping", "-c1", "-w10", "10.0.0.1");
   const link: readonly { address: string }[] = JSON.parse(await sh("ip", "-n", names.router, "-j", "link", "show", qg));
   return {
     router: names.router,
@@ -77,11 +89,8 @@ export async function createFloatingIpRig(instanceCount = 2): Promise<FloatingIp
       gatewayMac: link[0]?.address ?? "",
     },
     inside,
-    pings: (name, address, ...more) =>
-      inside(name, "ping", "-c1", "-W1", ...more, address).then(
-        () => true,
-        () => false,
-      ),
+    pings: (name, address) => isAnswered(name, address, "-w10"),
+    isSilent: async (name, address) => !(await isAnswered(name, address, "-W1")),
     readElements: async () => readElements(await inside(names.router, "nft", "-j", "list", "table", "inet", routerTable)),
     readRoutes: async () => {
       const routes: readonly { dst: string; dev: string }[] = JSON.parse(

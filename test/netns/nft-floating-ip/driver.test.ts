@@ -85,7 +85,7 @@ describe("floating IPs in a router", { skip: skipWithoutRoot }, () => {
     await driver.apply(rig.place, changesOf(first));
 
     assert.deepEqual(await says(silenceS), ["nothing", "nothing", "80 203.0.113.254", `81 ${second}`]);
-    assert.equal(await rig.pings(rig.outside, first), false);
+    assert.equal(await rig.isSilent(rig.outside, first), true);
     assert.equal((await rig.readElements()).join().includes(first), false);
     assert.deepEqual(await rig.readRoutes(), [`${second} qg`]);
     assert.equal(await ask(instance, "tcp", "203.0.113.254", 81), "81 203.0.113.1");
@@ -155,7 +155,7 @@ describe("floating IPs in a router", { skip: skipWithoutRoot }, () => {
     const outcome = await driver.apply(rig.place, changesOf(floatingAddress(first, one), floatingAddress(second, two)));
 
     assert.deepEqual([[...outcome.failed.keys()], outcome.added], [[second], [first]]);
-    assert.deepEqual([await rig.pings(rig.outside, first), await rig.pings(rig.outside, second)], [true, false]);
+    assert.deepEqual([await rig.pings(rig.outside, first), await rig.isSilent(rig.outside, second)], [true, true]);
 
     await replacePairs("type ipv4_addr . ipv4_addr;");
     assert.deepEqual((await driver.verify(rig.place)).added, [second]);
@@ -189,7 +189,7 @@ describe("floating IPs in a router", { skip: skipWithoutRoot }, () => {
 
     await driver.apply(rig.place, changesOf(floatingAddress(first, one)));
     assert.equal(await ask(instance, "tcp", second, 80), `80 ${first}`);
-    assert.match(await rig.inside(instance, "ping", "-c1", "-W1", second), new RegExp(`from ${second}`));
+    assert.match(await rig.inside(instance, "ping", "-c1", "-w10", second), new RegExp(`from ${second}`));
   });
 
   test("L3-57: the router itself reaches floating IPs", async () => {
