@@ -68,7 +68,8 @@ describe("the floating-IP agent beside another", { skip: skipWithoutRoot }, () =
 
     assert.equal(await rig.pings(rig.outside, "203.0.113.11"), true);
     await waitFor(() => server.statuses["fip 11"] === "ACTIVE 1", { limitMs: 10_000, what: "ACTIVE" });
-    assert.equal(server.heartbeats.at(-1)?.agent.agentType, "Floating IP agent");
+    const beat = await waitFor(() => server.heartbeats.at(-1), { limitMs: 10_000, what: "a heartbeat" });
+    assert.equal(beat.agent.agentType, "Floating IP agent");
     await assert.rejects(start(), /another floating IP agent \(pid \d+\) uses state directory/);
   });
 });

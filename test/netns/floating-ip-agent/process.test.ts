@@ -39,8 +39,8 @@ describe("netloom floating-ip-agent", { skip: skipWithoutRoot }, () => {
     await host.waitForTruth(rig);
     await waitFor(() => host.server.statuses["fip 11"] === "DOWN 2", { limitMs: 10_000, what: "DOWN" });
 
-    const beat = host.server.heartbeats.at(-1);
-    assert.deepEqual([beat?.agent.agentType, beat?.agent.host], ["Floating IP agent", host.host]);
+    const beat = await waitFor(() => host.server.heartbeats.at(-1), { limitMs: 10_000, what: "a heartbeat" });
+    assert.deepEqual([beat.agent.agentType, beat.agent.host], ["Floating IP agent", host.host]);
     const status = JSON.parse(await host.page("status"));
     assert.deepEqual([status.phase, status.routers[routerId].state], ["ready", "served"]);
     assert.equal(await host.figure("floating_ips"), 1);
@@ -70,7 +70,8 @@ describe("netloom floating-ip-agent", { skip: skipWithoutRoot }, () => {
     await host.start();
 
     const second = host.spawn();
-    const [code] = await once(second, "exit");
+    // Not its exit: what it said may still be on the way then.
+    const [code] = await once(second, "close");
 
     assert.notEqual(code, 0);
     assert.match(host.stderr, /another floating IP agent \(pid \d+\) uses state directory/);

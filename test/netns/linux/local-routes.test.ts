@@ -11,6 +11,7 @@ import {
 } from "../../../src/linux/netlink-local-route.ts";
 import { listLinks } from "../../../src/linux/netlink.ts";
 import { createNamespace, deleteNamespace, randomPrefix, sh, skipWithoutRoot } from "../../helpers/namespaces.ts";
+import { waitFor } from "../../helpers/wait-for.ts";
 
 const inside = (name: string, ...words: readonly string[]): Promise<string> => sh("ip", "netns", "exec", name, ...words);
 
@@ -37,6 +38,8 @@ describe("addresses without addresses", { skip: skipWithoutRoot }, () => {
     await sh("ip", "-n", there, "addr", "add", "192.0.2.9/24", "dev", "d1");
     await sh("ip", "-n", here, "link", "set", "d0", "up");
     await sh("ip", "-n", there, "link", "set", "d1", "up");
+    // A link that was just set up carries nothing for a moment.
+    await inside(there, "ping", "-c1", "-w10", "192.0.2.1");
   });
   afterEach(async () => {
     await worker.close();
@@ -48,7 +51,7 @@ describe("addresses without addresses", { skip: skipWithoutRoot }, () => {
     await worker.run(here, [netlink(replaceLocalRoute("d0", "192.0.2.77")), netlink(replaceLocalRoute("d0", "192.0.2.77"))]);
 
     assert.deepEqual(await readRoutes(), ["192.0.2.77 d0"]);
-    assert.match(await inside(there, "ping", "-c1", "-W2", "192.0.2.77"), / 0% packet loss/);
+    assert.match(await inside(there, "ping", "-c1", "-w10", "192.0.2.77"), / 1 received/);
 
     await worker.run(here, [netlink(deleteLocalRoute("d0", "192.0.2.77"))]);
 
@@ -64,7 +67,8 @@ describe("addresses without addresses", { skip: skipWithoutRoot }, () => {
 
     await worker.run(here, [{ kind: "frames", device: "d0", frames: [arpAnnouncement(mac, "192.0.2.77")] }]);
 
-    assert.match(await sh("ip", "-n", there, "neigh", "show", "192.0.2.77"), new RegExp(mac));
+    const isKnown = async (): Promise<boolean> => (await sh("ip", "-n", there, "neigh", "show", "192.0.2.77")).includes(mac);
+    await waitFor(isKnown, { limitMs: 10_000, what: "the neighbour to know it" });
   });
 
   test("frames for a device that is not there fail, and name it", async () => {

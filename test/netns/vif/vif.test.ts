@@ -18,6 +18,7 @@ import {
   sh,
   skipWithoutRoot,
   type TestDirectory,
+  waitForLink,
 } from "../../helpers/namespaces.ts";
 import { listVifPorts } from "../../../src/vif/vif-record.ts";
 
@@ -87,17 +88,19 @@ describe("the interface of an instance", { skip: skipWithoutRoot }, () => {
     assert.equal(inside?.macAddress, port.macAddress);
     assert.equal(inside.mtuBytes, 1442);
     assert.equal(inside.isUp, true);
-    assert.match(await sh("ip", "link", "show", tapName(port.id)), new RegExp(`master ${bridgeName(network)}.*state UP`));
+    await waitForLink(plugged.tap, netns);
+    assert.match(await sh("ip", "link", "show", plugged.tap), new RegExp(`master ${bridgeName(network)}.*state UP`));
     assert.deepEqual(await listVifPorts(directory.path), [port.id]);
   });
 
   test("a second time changes nothing", async () => {
-    await plug();
-    const before = await sh("ip", "-o", "link", "show", tapName(port.id));
+    const { tap } = await plug();
+    await waitForLink(tap, netns);
+    const before = await sh("ip", "-o", "link", "show", tap);
 
     await plug();
 
-    assert.equal(await sh("ip", "-o", "link", "show", tapName(port.id)), before);
+    assert.equal(await sh("ip", "-o", "link", "show", tap), before);
   });
 
   test("unplugging removes device, record and the empty bridge, and may be repeated", async () => {
