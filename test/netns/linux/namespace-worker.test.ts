@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { hasDevice, readDeviceNames } from "../../../src/linux/ip.ts";
@@ -22,6 +23,15 @@ import { waitFor } from "../../helpers/wait-for.ts";
 
 const nothing = Buffer.alloc(0);
 
+/** 0 when it is gone. */
+function parentOf(pid: number): number {
+  try {
+    return Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
 describe("the worker inside namespaces", { skip: skipWithoutRoot }, () => {
   let worker: NamespaceWorker;
   let name: string;
@@ -32,10 +42,11 @@ describe("the worker inside namespaces", { skip: skipWithoutRoot }, () => {
     const pair = createPair({ tap, device: "d0", namespace: name, macAddress, mtuBytes: 1400 });
     await worker.run(undefined, [{ kind: "makeNamespace", name }, netlink(pair)]);
   };
+  /** Children of this process: other tests have workers of their own. */
   const pidsOfWorkers = (): readonly number[] =>
     findProcesses((argv) => argv.some((word) => word.endsWith("netloom-namespace-worker")))
       .map(({ pid }) => pid)
-      .toSorted((one, other) => one - other);
+      .filter((pid) => parentOf(pid) === process.pid);
 
   beforeEach(() => {
     worker = new NamespaceWorker();
@@ -152,10 +163,9 @@ describe("the worker inside namespaces", { skip: skipWithoutRoot }, () => {
   });
 
   test("one that is killed fails what is under way, and another takes its place", async () => {
-    const before = new Set(pidsOfWorkers());
     await makePair();
-    const [pid] = pidsOfWorkers().filter((one) => !before.has(one));
-    assert.ok(pid !== undefined);
+    const [pid = assert.fail(), ...others] = pidsOfWorkers();
+    assert.deepEqual(others, []);
 
     const failed = assert.rejects(worker.run(name, [netlink(getLink("d0"))]), { code: "UNAVAILABLE" });
     await worker.close();
@@ -163,7 +173,7 @@ describe("the worker inside namespaces", { skip: skipWithoutRoot }, () => {
 
     assert.equal((await worker.run(name, [netlink(getLink("d0"))])).length, 1);
     assert.equal(worker.starts, 2);
-    assert.equal(pidsOfWorkers().includes(pid), false);
+    await waitFor(() => !pidsOfWorkers().includes(pid), { limitMs: 10_000, what: "the end of the first" });
   });
 
   test("a deleted namespace goes, though the worker was inside", async () => {

@@ -237,9 +237,9 @@ describe("the gateway of a router", { skip: skipWithoutRoot }, () => {
     const knows = async (namespace: string, address: string, mac: string): Promise<boolean> =>
       (await sh("ip", "-n", namespace, "neigh", "show", address)).includes(mac);
     await waitFor(() => knows(scene.outside, "203.0.113.10", gateway.macAddress), {
-      limitMs: 4500,
+      limitMs: 10_000,
       what: "the outside to hear",
     });
-    await waitFor(() => knows(one.namespace, "10.1.0.1", red.macAddress), { limitMs: 4500, what: "the instance to hear" });
+    await waitFor(() => knows(one.namespace, "10.1.0.1", red.macAddress), { limitMs: 10_000, what: "the instance to hear" });
   });
 });
