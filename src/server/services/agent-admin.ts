@@ -31,7 +31,8 @@ export interface AgentAdminDeps {
   readonly ask: AskAgent;
 }
 
-const listed = { resource: agentResource, changedAt: "heartbeat_timestamp" } as const;
+/** `YYYY-MM-DD HH:MM:SS`: agents have a form of their own in this API, and clients with types read no other of them. */
+const agentTime = (timestamp: string): string => timestamp.slice(0, 19).replace("T", " ");
 
 export class AgentAdmin implements AgentService {
   readonly #deps: AgentAdminDeps;
@@ -42,7 +43,7 @@ export class AgentAdmin implements AgentService {
 
   async list(_context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
     const rows = await translated(this.#deps.store.db.selectFrom("agents").selectAll().execute());
-    return listInMemory(rows.map(this.#present), query, listed);
+    return listInMemory(rows.map(this.#present), query, { resource: agentResource });
   }
 
   async show(_context: RequestContext, id: string): Promise<Attributes> {
@@ -165,9 +166,9 @@ export class AgentAdmin implements AgentService {
     admin_state_up: row.admin_state_up === 1,
     description: row.description,
     configurations: JSON.parse(row.configurations) as unknown,
-    created_at: row.created_at,
-    started_at: row.started_at,
-    heartbeat_timestamp: row.heartbeat_at,
+    created_at: agentTime(row.created_at),
+    started_at: agentTime(row.started_at),
+    heartbeat_timestamp: agentTime(row.heartbeat_at),
   });
 }
 

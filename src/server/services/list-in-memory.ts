@@ -5,8 +5,6 @@ import { missing } from "./service-deps.ts";
 
 export interface Listed {
   readonly resource: ResourceDeclaration;
-  /** Attribute that `changed_since` looks at, if any. */
-  readonly changedAt?: string;
 }
 
 type Comparable = string | number | boolean | null;
@@ -14,12 +12,10 @@ type Comparable = string | number | boolean | null;
 const comparable = (value: unknown): Comparable =>
   typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null;
 
+/** Without `changed_since`: nothing of these can be asked for it. */
 export function listInMemory(items: readonly Attributes[], query: ListQuery, listed: Listed): readonly Attributes[] {
-  const { changedSince } = query;
-  const { changedAt } = listed;
   const matching = items
     .filter((item) => query.filters.every(({ attribute, values }) => values.includes(comparable(item[attribute]))))
-    .filter((item) => changedSince === undefined || changedAt === undefined || String(item[changedAt]) >= changedSince)
     .toSorted((left, right) => compare(left, right, query.sorts));
   return page(matching, query, listed);
 }

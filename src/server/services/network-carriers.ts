@@ -70,12 +70,23 @@ function refuseBoth(body: Attributes): void {
 
 function segmentsOf(body: Attributes): readonly Carrier[] {
   // The cast: the route has checked it.
-  const carriers = (body["segments"] as readonly Attributes[]).map(carrierOf);
+  const carriers = (body["segments"] as readonly Attributes[]).map((segment) => carrierOf(stated(segment)));
   const settled = carriers.filter((carrier) => !isUnsettled(carrier) && carrier.network_type !== "local");
   if (new Set(settled.map(carrierKey)).size < settled.length) {
     throw new ApiFault("SegmentsContainDuplicateEntry", "The same segment is given twice.");
   }
   return carriers;
+}
+
+/** Clients with types send the empty text and 0 for what they were not told: nobody means a network or a number by them. */
+function stated(segment: Attributes): Attributes {
+  const { "provider:network_type": type, "provider:physical_network": physical, "provider:segmentation_id": id } = segment;
+  const hasNumbers = (carrierType(String(type))?.lastSegment ?? 0) > 0;
+  return {
+    ...segment,
+    "provider:physical_network": physical === "" ? null : physical,
+    "provider:segmentation_id": id === 0 && !hasNumbers ? null : id,
+  };
 }
 
 /** Two carriers with the same key are the same wire. */

@@ -3,7 +3,8 @@ import { access } from "./standard-attributes.ts";
 import { boolean, orNull, readOnly, text, uuid } from "./values.ts";
 
 const string = readOnly({ type: "string" });
-const timestamp = readOnly({ type: "string", format: "date-time" });
+/** `YYYY-MM-DD HH:MM:SS`, not the form of other objects. */
+const timestamp = readOnly({ type: "string" });
 
 function reported(description: string): AttributeDeclaration {
   return { ...access.computed, schema: string, filter: "text", sort: true, alias: "agent", description };

@@ -33,8 +33,9 @@ const provider: Readonly<Record<string, AttributeDeclaration>> = {
     schema: listOf(
       record({
         "provider:network_type": text({ maxLength: 32, minLength: 1 }),
-        "provider:physical_network": orNull(text({ maxLength: 64, minLength: 1 })).optional(),
-        "provider:segmentation_id": orNull(integer(1, 16_777_215)).optional(),
+        // Empty and 0 are nothing where there is nothing to say: gophercloud, and so Terraform, has no other word for it.
+        "provider:physical_network": orNull(text({ maxLength: 64 })).optional(),
+        "provider:segmentation_id": orNull(integer(0, 16_777_215)).optional(),
       }),
       { maxItems: 64, minItems: 1 },
     ),
