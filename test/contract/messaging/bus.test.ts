@@ -109,7 +109,7 @@ for (const { name, start } of implementations) {
       }
       await Promise.all([left.flush(), right.flush()]);
 
-      const result = await left.request("t.add.x", { a: 1, b: 2 }, { timeoutMs: 2000 });
+      const result = await left.request("t.add.x", { a: 1, b: 2 }, { timeoutMs: 10_000 });
 
       assert.deepEqual(result, { sum: 3, subject: "t.add.x" });
       assert.equal(served.length, 1);
@@ -121,7 +121,7 @@ for (const { name, start } of implementations) {
       });
       await right.flush();
 
-      const call = left.request("t.conflict", {}, { timeoutMs: 2000 });
+      const call = left.request("t.conflict", {}, { timeoutMs: 10_000 });
 
       await assert.rejects(call, (thrown) => {
         assert.ok(thrown instanceof NetloomError);
@@ -136,7 +136,7 @@ for (const { name, start } of implementations) {
       });
       await right.flush();
 
-      const call = left.request("t.bug", {}, { timeoutMs: 2000 });
+      const call = left.request("t.bug", {}, { timeoutMs: 10_000 });
 
       await assert.rejects(call, (thrown) => {
         assert.ok(thrown instanceof NetloomError);
@@ -170,7 +170,7 @@ for (const { name, start } of implementations) {
       await right.flush();
       const trace = createTrace();
 
-      const result = await withTrace(trace, () => left.request("t.trace", {}, { timeoutMs: 2000 }));
+      const result = await withTrace(trace, () => left.request("t.trace", {}, { timeoutMs: 10_000 }));
 
       const { traceparent, own } = result as { traceparent: string; own: { traceId: string; spanId: string } };
       assert.equal(traceparent, `00-${trace.traceId}-${trace.spanId}-01`);
@@ -194,7 +194,7 @@ for (const { name, start } of implementations) {
       right.serve("t.big-reply", "srv", async () => "x".repeat(1024 * 1024));
       await right.flush();
 
-      await assert.rejects(left.request("t.big-reply", {}, { timeoutMs: 2000 }), hasCode("INVALID"));
+      await assert.rejects(left.request("t.big-reply", {}, { timeoutMs: 10_000 }), hasCode("INVALID"));
     });
 
     test("a closed subscription gets nothing more", async () => {

@@ -1,12 +1,13 @@
 // What an agent tells about leases, from real files and from sources that the test drives.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
 import { type LogFields, type Logger, silentLogger } from "../../../src/base/logger.ts";
 import { AgentLeases } from "../../../src/leases/agent-leases.ts";
+import { writeFileAtomic } from "../../../src/linux/atomic-file.ts";
 import { type NetworkId, networkId } from "../../../src/model/ids.ts";
 import { systemTimers } from "../../../src/runtime/timers.ts";
 import type { LeaseReport } from "../../../src/types/agent-messages.ts";
@@ -79,7 +80,8 @@ describe("AgentLeases", () => {
     await leases.start();
   };
   const write = async (...lines: readonly string[]): Promise<void> => {
-    await writeFile(join(stateDir, "dhcp", network, "leases"), lines.join(""));
+    // At once: a look at the half of it would tell of leases that are gone.
+    await writeFileAtomic(join(stateDir, "dhcp", network, "leases"), lines.join(""));
   };
   const told = async (...expected: readonly string[]): Promise<void> => {
     const seen = (): readonly string[] => reports.map(({ event, ipAddress }) => `${event} ${ipAddress}`);
@@ -157,8 +159,9 @@ describe("AgentLeases", () => {
 
   test("DA-209: what all sources say together is told once: script, hint and file", async () => {
     await start(10);
-    await write(line(5));
+    // First: what a look finds before it was told is as old as the look is late.
     sources.message({});
+    await write(line(5));
     sources.hint();
     await told("add 10.0.0.5");
 
@@ -166,8 +169,9 @@ describe("AgentLeases", () => {
       sources.message({ event: "old" });
       sources.hint();
     }
-    sources.message({ ipAddress: "10.0.0.6" });
+    // This one last: a look at a file that does not have it yet would tell that it is gone.
     await write(line(5), line(6));
+    sources.message({ ipAddress: "10.0.0.6" });
 
     await told("add 10.0.0.5", "add 10.0.0.6");
   });
@@ -213,7 +217,7 @@ describe("AgentLeases", () => {
     await rm(join(stateDir, "dhcp", network), { recursive: true });
     // Two looks at the other one's file: in between the loss was seen.
     for (const last of [8, 9]) {
-      await writeFile(join(stateDir, "dhcp", other, "leases"), line(last));
+      await writeFileAtomic(join(stateDir, "dhcp", other, "leases"), line(last));
       await waitFor(() => reports.some((one) => one.ipAddress === `10.0.0.${last}`), { limitMs: 10_000, what: "another look" });
     }
     await mkdir(join(stateDir, "dhcp", network));

@@ -47,7 +47,7 @@ describe("the end of a server", () => {
 
   test("DA-100: holds nobody up: what is not over in one slice goes on at the next attempt", async () => {
     const { server, child } = await start("process.on('SIGTERM', () => {})");
-    const stopper = new ServerStopper({ sliceMs: 30, graceMs: 90 });
+    const stopper = new ServerStopper({ sliceMs: 30, graceMs: 900 });
 
     await assert.rejects(stopper.stop([server]), { code: "UNAVAILABLE" });
     assert.equal(isAlive(server), true);
