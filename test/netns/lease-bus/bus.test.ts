@@ -160,6 +160,7 @@ describe("leases over the bus", { skip: skipWithoutRoot }, () => {
   test("a renewal, of which dnsmasq sends no signal, is told with its new expiry", async () => {
     const port = makePort(bench.subnets, ["10.20.0.5"]);
     await bench.apply([port]);
+    await onBus();
     const namespace = await bench.plug(port.macAddress);
     await runDhcpClient(namespace, "eth0");
     const first = await reported("add", "10.20.0.5");

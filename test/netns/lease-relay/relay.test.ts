@@ -23,10 +23,10 @@ describe("the lease relay behind a real dnsmasq", { skip: skipWithoutRoot }, () 
     reports.length = 0;
     bench = await DhcpBench.create({ hasLeaseRelay: true, options: { leaseSeconds } });
   };
-  /** What an agent has where there is no bus. */
-  const startLeases = async (): Promise<void> => {
+  /** What an agent has where there is no bus. @param pollMs of the lease files: who finds a new one there first tells it as old */
+  const startLeases = async (pollMs = 600_000): Promise<void> => {
     const parts = { stateDir: bench.stateDir, log: silentLogger, clock: systemClock, timers: systemTimers };
-    leases = new AgentLeases({ ...parts, hints: undefined, messages: new LeaseRelay(parts) });
+    leases = new AgentLeases({ ...parts, hints: undefined, messages: new LeaseRelay(parts), pollMs });
     leases.onLease((report) => reports.push(report));
     await leases.start();
   };
@@ -78,7 +78,7 @@ describe("the lease relay behind a real dnsmasq", { skip: skipWithoutRoot }, () 
     await bench.apply([port]);
 
     const answer = await runDhcpClient(await bench.plug(port.macAddress), "eth0");
-    await startLeases();
+    await startLeases(100);
     const known = await reported("old");
 
     assert.equal(answer?.ipAddress, "10.20.0.5");
