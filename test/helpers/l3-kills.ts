@@ -27,8 +27,7 @@ export class L3Kills {
       const [victim = "l3-agent"] = waiting.splice(this.#random.below(waiting.length), 1);
       const pid = await this.#find(victim);
       if (pid === undefined || isOver()) continue;
-      process.kill(pid, "SIGKILL");
-      this.killed[victim] += 1;
+      if (killIfThere(pid)) this.killed[victim] += 1;
     }
   }
 
@@ -37,5 +36,16 @@ export class L3Kills {
     // Parents and workers alike.
     const pids = await findProcessesOf(this.#up.stateDir, "keepalived");
     return pids.length === 0 ? undefined : this.#random.pick(pids);
+  }
+}
+
+/** @returns false when it has ended since it was found: a VRRP process does with the other one of its pair */
+function killIfThere(pid: number): boolean {
+  try {
+    return process.kill(pid, "SIGKILL");
+  } catch (thrown) {
+    // The cast: what the system says has a code.
+    if ((thrown as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw thrown;
   }
 }

@@ -170,7 +170,7 @@ describe("tokens", () => {
 });
 
 test("a server that is told to stop says so, serves on for a while, ends what is under way, and goes", async () => {
-  const { child, client } = await start("drain", { "api-drain-ms": "1500" });
+  const { child, client } = await start("drain", { "api-drain-ms": "3000" });
   assert.equal((await client.request("GET", "/readyz")).status, 200);
   const gone = once(child, "exit");
   child.kill("SIGTERM");
