@@ -228,7 +228,8 @@ function changedRouterRow(before: RouterRow, changes: Attributes): RouterRow {
     ha: changes["ha"] === null ? before.ha : changedFlag(changes, "ha", before.ha),
     routes: has(changes, "routes") ? listJson(changes["routes"]) : before.routes,
   };
-  if (row.ha !== before.ha && (before.admin_state_up === 1 || row.admin_state_up === 1)) {
+  // What counts is what it is to be: clients switch it off and change it in one request.
+  if (row.ha !== before.ha && row.admin_state_up === 1) {
     const message = `Cannot change HA attribute of active router ${row.id}. Please set router admin_state_up to False first.`;
     throw new ApiFault("BadRequest", message);
   }

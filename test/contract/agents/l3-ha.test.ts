@@ -189,7 +189,10 @@ forEachDatabase((_name, openFresh) => {
     await assertFault(routers.update(admin, id, { ha: true }), "BadRequest");
 
     await routers.update(admin, id, { admin_state_up: false });
-    await routers.update(admin, id, { ha: true });
+    await assertFault(routers.update(admin, id, { ha: true, admin_state_up: true }), "BadRequest");
+    await routers.update(admin, id, { admin_state_up: true });
+    // As `openstack router set --disable --ha` asks for it.
+    await routers.update(admin, id, { ha: true, admin_state_up: false });
     assert.deepEqual(await server.hostsOf(id), ["node-1", "node-2"]);
     assert.equal((await haPorts(server, id)).length, 2);
 
