@@ -17,6 +17,7 @@ import { readPortsOf, type RouterPort } from "./router-rows.ts";
 import type { InterfaceRequest } from "./router-service-types.ts";
 import { checkAdvertised, checkInPools, checkNoOverlap, readConnectedSubnets, readSubnetsById } from "./router-subnets.ts";
 import { findUsedSubnet } from "./router-uses.ts";
+import { readTargets } from "./shared-objects.ts";
 import { isSharedWith, lockNetwork, ownsNetwork, seesNetwork } from "./visibility.ts";
 
 export interface InterfaceChange {
@@ -46,7 +47,8 @@ async function addBySubnet(
 ): Promise<Attributes> {
   const { subnet, network } = await lockSubnet(trx, deps, { context, subnetId });
   if (subnet.gateway_ip === null) throw new ApiFault("BadRequest", "Subnet for router interface must have a gateway IP");
-  await checkSubnetUsable(trx, { context, network, subnet, ipAddress: subnet.gateway_ip });
+  const standing = await checkSubnetUsable(trx, { context, network, subnet });
+  if (standing === "guest" && !(await isInvited(trx, context, network))) checkInPools(subnet, subnet.gateway_ip);
   const ports = await readPortsOf(trx, router.id);
   checkNoOverlap(router, [subnet], await readConnectedSubnets(trx, ports));
   const address = { subnet_id: subnet.id, ip_address: subnet.gateway_ip };
@@ -88,8 +90,9 @@ async function addByPort(
     fixedIps.map((ip) => ip.subnet_id),
   );
   for (const subnet of subnets) {
-    const ipAddress = fixedIps.find((ip) => ip.subnet_id === subnet.id)?.ip_address;
-    await checkSubnetUsable(trx, { context, network, subnet, ipAddress });
+    const standing = await checkSubnetUsable(trx, { context, network, subnet });
+    const held = fixedIps.filter((ip) => standing === "guest" && ip.subnet_id === subnet.id);
+    for (const ip of held) checkInPools(subnet, ip.ip_address);
   }
   if (fixedIps.filter((ip) => !ip.ip_address.includes(":")).length > 1) {
     throw new ApiFault("BadRequest", "Cannot have multiple IPv4 subnets on router port");
@@ -136,20 +139,24 @@ interface Usage {
   readonly context: RequestContext;
   readonly network: NetworkRow;
   readonly subnet: SubnetRow;
-  /** That the router is to have; absent where the server chooses it from the pools. */
-  readonly ipAddress: string | undefined;
 }
 
-async function checkSubnetUsable(trx: Trx, { context, network, subnet, ipAddress }: Usage): Promise<void> {
+/** Answers what the caller is there. */
+async function checkSubnetUsable(trx: Trx, { context, network, subnet }: Usage): Promise<"owner" | "guest"> {
   checkAdvertised(subnet);
-  if (ownsNetwork(context, network) || subnet.project_id === context.projectId) return;
+  if (ownsNetwork(context, network) || subnet.project_id === context.projectId) return "owner";
   if (!(await isSharedWith(trx, context, network))) {
     throw new ApiFault(
       "BadRequest",
       `Cannot add interface to router because subnet ${subnet.id} is not owned by project making the request`,
     );
   }
-  if (ipAddress !== undefined) checkInPools(subnet, ipAddress);
+  return "guest";
+}
+
+/** Who shares a network with one project, by its id, lets its routers in; who shares it with everybody keeps its gateway address. */
+async function isInvited(trx: Trx, { projectId }: RequestContext, { id }: NetworkRow): Promise<boolean> {
+  return (await readTargets(trx, { type: "network", id, action: "access_as_shared" })).includes(projectId);
 }
 
 /** Answers what the client is told. */

@@ -132,6 +132,30 @@ forEachDatabase((_engine, openFresh) => {
     assert.equal((await end(api, policy)).status, 204);
   });
 
+  test("whom a network is shared with by its id, that project's router may be its subnet's gateway", async () => {
+    const api = new RealApi(await openFresh());
+    const network = await api.create("network", {}, as("blue"));
+    const subnet = await api.create("subnet", { network_id: network.id, ip_version: 4, cidr: "10.0.0.0/24" }, as("blue"));
+    const router = await api.create("router", {}, as("red"));
+    const act = (verb: string): Promise<Answer> =>
+      api.ask(`/v2.0/routers/${router.id}/${verb}_router_interface`, {
+        ...{ method: "PUT", headers: as("red"), body: { subnet_id: subnet.id } },
+      });
+    assert.equal(faultOf(await act("add")).type, "SubnetNotFound");
+    const everybody = await shared(api, { id: network.id, to: "*", by: {} });
+    assert.match(faultOf(await act("add")).message, /not in allocation pools/);
+    assert.equal((await end(api, everybody, {})).status, 204);
+    const policy = await shared(api, { id: network.id, to: projects.red });
+
+    const answer = await act("add");
+    assert.equal(answer.status, 200, answer.text);
+    const [port] = await api.list("ports", `?device_id=${router.id}`, as("red"));
+    assert.deepEqual(port?.["fixed_ips"], [{ subnet_id: subnet.id, ip_address: "10.0.0.1" }]);
+    assert.equal(faultOf(await end(api, policy)).type, "RbacPolicyInUse");
+    assert.equal((await act("remove")).status, 200);
+    assert.equal((await end(api, policy)).status, 204);
+  });
+
   test("address scopes are shared in the same way, and only by whom they belong to", async () => {
     const api = new RealApi(await openFresh());
     const scope = await api.create("address_scope", { ip_version: 4 }, as("blue"), "address-scopes");
