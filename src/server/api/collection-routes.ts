@@ -157,11 +157,25 @@ function registerUpdate(app: FastifyInstance, { resource, serviceOf, view, path 
     operation("update", resource),
     scoped(async (request, _reply, context) => {
       const id = idOf(request, resource, context);
-      const changes = parseUpdate(resource, openUpdateEnvelope(resource, request.body), context);
-      const item = await serviceOf(request).update?.(context, id, changes, revisionOf(request, resource));
+      const service = serviceOf(request);
+      const changes = await ifSeen(
+        () => parseUpdate(resource, openUpdateEnvelope(resource, request.body), context),
+        () => service.show(context, id),
+      );
+      const item = await service.update?.(context, id, changes, revisionOf(request, resource));
       return { [resource.name]: view.one(item ?? {}, context) };
     }, resource),
   );
+}
+
+/** Whoever does not see an object is told that there is none, and not what he may not do with it. */
+async function ifSeen<T>(work: () => T, look: () => Promise<unknown>): Promise<T> {
+  try {
+    return work();
+  } catch (thrown) {
+    if (thrown instanceof ApiFault && thrown.type === "PolicyNotAuthorized") await look();
+    throw thrown;
+  }
 }
 
 function registerDelete(app: FastifyInstance, { resource, serviceOf, path }: Collection): void {

@@ -202,8 +202,8 @@ const rows: readonly Row[] = [
 
   change("somebody's port", port("own"), () => ({ name: "p" }), "                 200   200     200    403    200     404"),
   change("a stranger's port", port("theirs"), () => ({ name: "p" }), "            200   404     404    403    200     200"),
-  change("a port's MAC", port("own"), () => ({ mac_address: mac() }), "           200   403     403    403    200     403"),
-  change("a port's host", port("own"), () => ({ "binding:host_id": "h" }), "      200   403     403    403    200     403"),
+  change("a port's MAC", port("own"), () => ({ mac_address: mac() }), "           200   403     403    403    200     404"),
+  change("a port's host", port("own"), () => ({ "binding:host_id": "h" }), "      200   403     403    403    200     404"),
   change(
     "a port's addresses",
     port("own"),
