@@ -11,6 +11,7 @@ export interface ReadOption {
   readonly code: number;
   /** As the tenant wrote it, when every server knows it by that. */
   readonly name: string | undefined;
+  /** Empty: nothing is to be told, not even what the subnet has. */
   readonly value: string;
 }
 
@@ -44,6 +45,9 @@ export function isClientId({ optName }: Pick<ExtraDhcpOption, "optName">): boole
 
 const isNumber = (text: string): boolean => /^\d{1,5}$/.test(text);
 
+/** Router and classless-static-route, which every client of a subnet is told: empty, they keep a port from its subnet's. */
+const withheld: ReadonlySet<number> = new Set([3, 121]);
+
 /** What the option means to a DHCP server, or why it means nothing. */
 export function readDhcpOption(option: ExtraDhcpOption): ReadOption | OptionRefusal {
   const { optName, optValue, ipVersion } = option;
@@ -53,13 +57,17 @@ export function readDhcpOption(option: ExtraDhcpOption): ReadOption | OptionRefu
     return { reason: `${quoted(optName)} is not an option of IPv${ipVersion}` };
   }
   const { name, tags } = parsed;
+  const known = isNumber(name) ? findOptionByCode(ipVersion, Number(name)) : findOptionByName(ipVersion, name);
+  const code = known?.code ?? (isNumber(name) ? Number(name) : undefined);
+  const isByName = !isNumber(name) && known?.isOnlyNumber === false;
+  if (optValue === "" && ipVersion === 4 && code !== undefined && withheld.has(code)) {
+    return { tags, code, name: isByName ? name : undefined, value: "" };
+  }
   const textReason = refuseText(optValue);
   if (textReason !== undefined) return { reason: `the value of ${quoted(optName)} ${textReason}` };
   // Any text can be an identifier.
   if (isClientId(option)) return { tags, code: 61, name: "client-id", value: optValue };
 
-  const known = isNumber(name) ? findOptionByCode(ipVersion, Number(name)) : findOptionByName(ipVersion, name);
-  const code = known?.code ?? (isNumber(name) ? Number(name) : undefined);
   if (code === undefined) {
     return { reason: `${quoted(name)} is not the name of an option of DHCPv${ipVersion}; it may have a number` };
   }
@@ -69,7 +77,6 @@ export function readDhcpOption(option: ExtraDhcpOption): ReadOption | OptionRefu
   const kind = known?.kind ?? "any";
   if (!isValueOf(kind, ipVersion, optValue))
     return { reason: `${quoted(optValue)} is not a value of ${quoted(name)}: ${kind}` };
-  const isByName = !isNumber(name) && known?.isOnlyNumber === false;
   // A capital letter in a domain makes dnsmasq look for international names, and refuse what only looks like one.
   const value = kind === "domains" || kind === "addresses-or-domains" ? optValue.toLowerCase() : optValue;
   return { tags, code, name: isByName ? name : undefined, value };

@@ -47,5 +47,6 @@ function byPrecedence(one: ExtraDhcpOption, other: ExtraDhcpOption): number {
 
 function formatOption(port: Port, ipVersion: 4 | 6, { tags, code, name, value }: ReadOption): string {
   const option = ipVersion === 6 ? `option6:${name ?? code}` : name === undefined ? String(code) : `option:${name}`;
-  return checkLine([`tag:port-${port.id}`, ...tags.map((tag) => `tag:${tag}`), option, value].join(","));
+  const values = value === "" ? [] : [value];
+  return checkLine([`tag:port-${port.id}`, ...tags.map((tag) => `tag:${tag}`), option, ...values].join(","));
 }

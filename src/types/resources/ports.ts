@@ -173,7 +173,7 @@ const addressing: Readonly<Record<string, AttributeDeclaration>> = {
     schema: listOf(extraDhcpOption, { maxItems, nullIsEmpty: true }),
     alias: "extra_dhcp_opt",
     description:
-      "DHCP options of this port: opt_name (name or number, after tag:ipxe, and the like for some clients), opt_value, ip_version; a null value removes one.",
+      "DHCP options of this port: opt_name (name or number, after tag:ipxe, and the like for some clients), opt_value, ip_version; a null value removes one, an empty router or classless-static-route keeps the port from its subnet's.",
   },
   dns_name: {
     ...access.settable,

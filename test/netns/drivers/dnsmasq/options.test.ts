@@ -39,6 +39,9 @@ describe("options over IPv4", { skip: skipWithoutRoot }, () => {
       ["client-id", "ff:00:11:22"],
     ),
   });
+  const withoutRoutes = makePort([first], ["10.20.0.8"], {
+    extraDhcpOpts: options(["router", ""], ["classless-static-route", ""], ["mtu", "1400"]),
+  });
   let bench: DhcpBench;
   const places = new Map<string, string>();
 
@@ -49,8 +52,9 @@ describe("options over IPv4", { skip: skipWithoutRoot }, () => {
       dhcpAddresses: ["10.20.0.2", "10.30.0.2"],
       options: { renewalSeconds: 1000, rebindingSeconds: 2000, leaseSeconds: 4000 },
     });
-    await bench.apply([plain, onSecond, special]);
-    for (const port of [plain, onSecond, special]) places.set(port.id, await bench.plug(port.macAddress));
+    const ports = [plain, onSecond, special, withoutRoutes];
+    await bench.apply(ports);
+    for (const port of ports) places.set(port.id, await bench.plug(port.macAddress));
   });
   after(async () => bench.close());
 
@@ -107,6 +111,16 @@ describe("options over IPv4", { skip: skipWithoutRoot }, () => {
       assert.equal(answer.mtuBytes, 1400);
       assert.equal(answer.told.get("new_ntp_servers"), "10.0.0.1 10.0.0.2");
     }
+  });
+
+  test("DA-133: a port whose router and routes are empty is told none, and all else", async () => {
+    const answer = await ask(withoutRoutes, `${routesConfig}also request interface-mtu;\n`);
+
+    assert.equal(answer.ipAddress, "10.20.0.8");
+    assert.deepEqual(answer.routers, []);
+    assert.equal(answer.told.get("new_classless") ?? "", "");
+    assert.equal(answer.mtuBytes, 1400);
+    assert.deepEqual(answer.dnsServers, ["9.9.9.9", "1.1.1.1", "8.8.8.8"]);
   });
 
   const asks = "also request bootfile-name, tftp-server-name;\n";

@@ -72,6 +72,15 @@ describe("options of a port", () => {
     );
   });
 
+  test("DA-145: router and classless-static-route may be empty, and are lines without a value then", () => {
+    assert.deepEqual(told(["router", ""], ["classless-static-route", ""], ["tag:ipxe,3", ""]), [
+      "tag:port-PORT,option:classless-static-route",
+      "tag:port-PORT,option:router",
+      "tag:port-PORT,tag:ipxe,3",
+    ]);
+    assert.deepEqual(told(["mtu", ""], ["router", "", 6], ["6", ""]), []);
+  });
+
   test("DA-147: of IPv6 by name or number; names are those of IPv6", () => {
     assert.deepEqual(told(["dns-server", "2001:db8::1", 6], ["59", "http://x/boot", 6]), [
       "tag:port-PORT,option6:59,http://x/boot",

@@ -118,6 +118,12 @@ describe("DA-150: DHCP options", () => {
     assert.ok(answer("67", null).success);
   });
 
+  test("are empty where a port is to be told nothing: router and classless-static-route", () => {
+    for (const name of ["router", "3", "classless-static-route"]) assert.ok(answer(name, "").success, name);
+    assert.ok(!answer("67", "").success);
+    assert.ok(!answer("router", "", 6).success);
+  });
+
   test("are refused with a reason when no server could read them", () => {
     const refused: readonly (readonly [name: string, value: string, ipVersion: 4 | 6, reason: RegExp])[] = [
       ["nonsense", "x", 4, /"nonsense" is not the name of an option of DHCPv4/],
