@@ -85,8 +85,9 @@ function createBareApp(): FastifyInstance {
     genReqId: () => `req-${randomUUID()}`,
     rewriteUrl: ({ url = "/" }) => withoutJsonSuffix(url),
     // A URL that cannot be decoded has no route. The type of this one reply is more general than all the others.
-    frameworkErrors: (error, _request, reply: unknown) => {
-      void (reply as FastifyReply).code(400).type("application/json").send(faultBody("HTTPBadRequest", error.message));
+    frameworkErrors: (error, request, reply: unknown) => {
+      const answer = (reply as FastifyReply).header("x-openstack-request-id", request.id);
+      void answer.code(400).type("application/json").send(faultBody("HTTPBadRequest", error.message));
     },
     clientErrorHandler: (error, socket) => {
       if (!socket.writable) return socket.destroy();

@@ -88,7 +88,9 @@ for (const path of [
 }
 
 test("a URL that cannot be decoded is 400", async () => {
-  assert.equal(faultOf(await api.ask("/v2.0/ports/%zz")).status, 400);
+  const undecodable = await api.ask("/v2.0/ports/%zz");
+  assert.equal(faultOf(undecodable).status, 400);
+  assert.match(String(undecodable.headers["x-openstack-request-id"]), /^req-[0-9a-f-]{36}$/);
 });
 
 test("an id that is none names no object, whatever its text; upper case is the same id", async () => {
