@@ -1,5 +1,5 @@
 // Rows → attributes of the API.
-import { addressHostname } from "../../model/dns-names.ts";
+import { addressHostname, splitName } from "../../model/dns-names.ts";
 import type { Carrier } from "../store/network-segments.ts";
 import type { AddressItemRow } from "../store/stream-items.ts";
 import type { NetworkRow, PortRow, SubnetRow } from "../store/rows.ts";
@@ -174,7 +174,7 @@ export function presentPort(row: PortRow, around: PortSurroundings): Attributes 
 
 /** The names that the DHCP server's DNS answers with: the port's own, or one made of the address. */
 function dnsAssignment(dnsName: string, ipAddress: string, domain: string): Attributes {
-  const hostname = dnsName === "" ? addressHostname(ipAddress) : dnsName;
-  const suffix = domain === "" ? "" : `.${domain.replace(/\.$/, "")}`;
-  return { ip_address: ipAddress, hostname, fqdn: `${hostname}${suffix}.` };
+  const name = dnsName === "" ? addressHostname(ipAddress) : dnsName;
+  const { hostname, fqdn } = splitName(name, domain.replace(/\.$/, ""));
+  return { ip_address: ipAddress, hostname, fqdn: `${fqdn}.` };
 }

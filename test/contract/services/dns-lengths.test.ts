@@ -47,4 +47,23 @@ forEachDatabase((_name, openFresh) => {
     await networks.update(admin, network_id, { dns_domain: "" });
     await assertFault(networks.update(admin, network_id, { dns_domain: "example.com" }), "InvalidInput", new RegExp(port));
   });
+
+  test("dns_assignment adds no domain to a name that has it, and says what the DHCP server's DNS answers", async () => {
+    const { networks, ports, subnets } = servicesOn(await openFresh());
+    const network_id = idOf(await createOne(networks, { dns_domain: "blue.example." }));
+    await createOne(subnets, { network_id, ip_version: 4, cidr: "10.0.0.0/24" });
+    const told = async (dns_name: string): Promise<unknown> => {
+      const [{ hostname, fqdn } = assert.fail()] = (await createOne(ports, { network_id, dns_name }))[
+        "dns_assignment"
+        // The cast: the API's documented form.
+      ] as readonly { readonly hostname: string; readonly fqdn: string }[];
+      return [hostname, fqdn];
+    };
+
+    assert.deepEqual(await told("web"), ["web", "web.blue.example."]);
+    assert.deepEqual(await told("db.blue.example"), ["db", "db.blue.example."]);
+    assert.deepEqual(await told("a.b"), ["a.b", "a.b.blue.example."]);
+    assert.deepEqual(await told("notblue.example"), ["notblue.example", "notblue.example.blue.example."]);
+    assert.deepEqual(await told(""), ["host-10-0-0-6", "host-10-0-0-6.blue.example."]);
+  });
 });
