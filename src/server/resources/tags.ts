@@ -74,7 +74,9 @@ function registerTags(app: FastifyInstance, { resource }: Taggable, service: Tag
   const all = `/v2.0/${pathOf(resource)}/:id/tags`;
   const one = `${all}/:tag`;
   const title = resource.title.toLowerCase();
-  const idOf = (request: FastifyRequest): string => parseId(resource, paramsOf(request).id);
+  // Of what cannot be an id, as of one that nobody has.
+  const missed = { ...resource, notFound: "TagResourceNotFound" } as const;
+  const idOf = (request: FastifyRequest): string => parseId(missed, paramsOf(request).id);
   const changeOf = (request: FastifyRequest, context: RequestContext): TagChange => ({
     context,
     id: idOf(request),

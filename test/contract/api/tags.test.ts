@@ -108,6 +108,7 @@ forEachDatabase((_engine, openFresh) => {
     assert.equal(await status(`ports/${port.id}`, blue), 200);
     const answer = await api.ask(`/v2.0/networks/${hidden.id}/tags`, { ...change, headers: red });
     assert.equal(faultOf(answer).type, "TagResourceNotFound");
+    assert.equal(faultOf(await api.ask("/v2.0/networks/none/tags")).type, "TagResourceNotFound");
     assert.equal(await status(`networks/${hidden.id}`, { ...blue, "if-match": "revision_number=9" }), 412);
     assert.equal(await status(`networks/${hidden.id}`, { ...blue, "if-match": "revision_number=1" }), 200);
   });
