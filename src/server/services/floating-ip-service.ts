@@ -198,7 +198,9 @@ const associated = (target: Target | undefined): Partial<FloatingIpRow> =>
 
 /** The unique index decides races. */
 async function checkNotTaken(trx: Trx, floating: FloatingIpRow, { port, address }: Target): Promise<void> {
-  const what = `Cannot associate floating IP ${floating.floating_ip_address} (${floating.id}) with port ${port.id} using fixed IP ${address.ip_address}`;
+  // A new one gets its address last.
+  const name = [floating.floating_ip_address, `(${floating.id})`].filter((part) => part !== "").join(" ");
+  const what = `Cannot associate floating IP ${name} with port ${port.id} using fixed IP ${address.ip_address}`;
   const other = await trx
     .selectFrom("floating_ips")
     .select("id")
