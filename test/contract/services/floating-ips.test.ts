@@ -189,8 +189,8 @@ forEachDatabase((_name, openFresh) => {
     await site.floatingIp(outside.networkId, { port_id: portId });
     const other = idOf(await site.floatingIp(outside.networkId));
     await assertFault(set(other, { port_id: portId }), "FloatingIPPortAlreadyAssociated", /already has a floating IP/);
-    const second = site.floatingIp(outside.networkId, { port_id: portId });
-    await assertFault(second, "FloatingIPPortAlreadyAssociated", /floating IP \([0-9a-f-]+\) with/);
+    const again = site.floatingIp(outside.networkId, { port_id: portId });
+    await assertFault(again, "FloatingIPPortAlreadyAssociated", /floating IP \([0-9a-f-]+\) with/);
 
     const second = await site.external({ cidr: "198.51.100.0/24" });
     const routerId = await site.router({ external_gateway_info: { network_id: second.networkId } });
