@@ -30,7 +30,11 @@ export function buildPortOptions(port: Port): PortOptions {
     if ("reason" in read) leaveOut("warn", `${read.reason}: it is not sent`);
     else if (!versions.has(option.ipVersion)) {
       leaveOut("info", `option ${option.optName} is for IPv${option.ipVersion}, of which it has no address`);
-    } else lines.push(formatOption(port, option.ipVersion, read));
+    } else {
+      // The routes of a subnet are told by both numbers; a 249 of the port's own comes after this one.
+      if (read.code === 121 && read.value === "") lines.unshift(formatOption(port, 4, { ...read, code: 249, name: undefined }));
+      lines.push(formatOption(port, option.ipVersion, read));
+    }
   }
   return { lines, notes };
 }

@@ -72,12 +72,14 @@ describe("options of a port", () => {
     );
   });
 
-  test("DA-145: router and classless-static-route may be empty, and are lines without a value then", () => {
+  test("DA-145: router and classless-static-route, by both its numbers, may be empty, and are lines without a value then", () => {
     assert.deepEqual(told(["router", ""], ["classless-static-route", ""], ["tag:ipxe,3", ""]), [
+      "tag:port-PORT,249",
       "tag:port-PORT,option:classless-static-route",
       "tag:port-PORT,option:router",
       "tag:port-PORT,tag:ipxe,3",
     ]);
+    assert.deepEqual(told(["249", "00"], ["121", ""]), ["tag:port-PORT,249", "tag:port-PORT,121", "tag:port-PORT,249,00"]);
     assert.deepEqual(told(["mtu", ""], ["router", "", 6], ["6", ""]), []);
   });
 
