@@ -87,7 +87,7 @@ describe("floating IPs", { skip: skipWithoutRoot }, () => {
     await site.lead(floating, guest.portId);
 
     await eventually(`81 ${outsideAddress}`, () => ask(site.outside.namespace, "tcp", floating.address, 81));
-    assert.equal(await ask(site.outside.namespace, "tcp", floating.address, 80), "nothing");
+    assert.equal(await ask(site.outside.namespace, "tcp", floating.address, 80, silenceS), "nothing");
     const router = routerNamespaceName(site.up.prefix, asRouterId(routerId));
     const isGone = async (): Promise<boolean> =>
       !(await sh("ip", "-n", router, "route", "show", "table", "local", "proto", "static")).includes(floating.address);
@@ -100,8 +100,8 @@ describe("floating IPs", { skip: skipWithoutRoot }, () => {
     await serve(two.namespace, "tcp:80");
     const floating = await site.floatingIp();
     const to = (instance: SiteInstance) => ({ internal_port_id: instance.portId, internal_ip_address: instance.address });
-    const answer = (kind: "tcp" | "udp", port: number) => (): Promise<string> =>
-      ask(site.outside.namespace, kind, floating.address, port);
+    const answer = (kind: "tcp" | "udp", port: number, limitS?: number) => (): Promise<string> =>
+      ask(site.outside.namespace, kind, floating.address, port, limitS);
 
     const single = await site.forward(floating, { protocol: "tcp", external_port: 8080, internal_port: 80, ...to(one) });
     await site.forward(floating, { protocol: "udp", external_port: 8080, internal_port: 80, ...to(one) });
@@ -115,13 +115,13 @@ describe("floating IPs", { skip: skipWithoutRoot }, () => {
     listeners.push(flow);
     assert.equal(await flow.say(), `80 ${outsideAddress}`);
     await site.changeForward(floating, single, { ...to(two) });
-    await eventually("nothing", () => flow.say());
+    await eventually("nothing", () => flow.say(silenceS));
     await eventually(`80 ${outsideAddress}`, answer("tcp", 8080));
     await site.changeForward(floating, single, undefined);
-    await eventually("nothing", answer("tcp", 8080));
+    await eventually("nothing", answer("tcp", 8080, silenceS));
     assert.equal(await answer("udp", 8080)(), `80 ${outsideAddress}`);
     await site.client.remove("floatingip", floating.id);
-    await eventually("nothing", answer("udp", 8080));
+    await eventually("nothing", answer("udp", 8080, silenceS));
   });
 
   test("L3-14: a router's namespace that is removed by hand comes back with its floating IPs", async () => {
@@ -149,7 +149,7 @@ describe("floating IPs", { skip: skipWithoutRoot }, () => {
     await site.client.remove("floatingip", gone.id);
 
     assert.equal(await flow.say(), `80 ${outsideAddress}`);
-    await eventually("nothing", () => ask(site.outside.namespace, "tcp", gone.address, 80));
+    await eventually("nothing", () => ask(site.outside.namespace, "tcp", gone.address, 80, silenceS));
     assert.notEqual(await site.up.findProgram("floating-ip-agent"), pid);
     assert.equal(await flow.say(), `80 ${outsideAddress}`);
     await site.client.remove("floatingip", kept.id);

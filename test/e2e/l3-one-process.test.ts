@@ -18,7 +18,7 @@ import {
 import { startTestNats } from "../helpers/nats-server.ts";
 import { netloom } from "../helpers/netloom-up.ts";
 import { joinBridge, openOutside, type OutsideSegment } from "../helpers/outside-segment.ts";
-import { ask, listen } from "../helpers/packets.ts";
+import { ask, listen, silenceS } from "../helpers/packets.ts";
 import { PingWatch } from "../helpers/ping-watch.ts";
 import { type Json, RestClient } from "../helpers/rest-client.ts";
 import { waitFor } from "../helpers/wait-for.ts";
@@ -150,7 +150,7 @@ describe("one process that is the L3 agent and the floating IP agent", { skip: s
   test("ends a floating IP's flows when it leads nowhere any more", async () => {
     await client.update("floatingip", ids.floating, { port_id: null });
 
-    await eventually("nothing", () => ask(outside.namespace, "tcp", address, 80));
+    await eventually("nothing", () => ask(outside.namespace, "tcp", address, 80, silenceS));
     await eventually(`80 ${routerAddress(await client.show("router", ids.router))}`, () =>
       ask(guest, "tcp", outside.address, 80),
     );
