@@ -30,7 +30,7 @@ export interface LeaseCleanerDeps {
 
 const attempts = 3;
 const attemptMs = 400;
-/** No reconcile waits longer for a server that is busy. */
+/** No wait for a server that is busy is longer; a reconcile has one before each of its looks that decide. */
 const settleMs = 2000;
 
 function keptTest(work: LeaseWork): (lease: DnsmasqLease) => boolean {

@@ -1,5 +1,5 @@
-// Triggers that note every change of an object in the transaction of the change, whoever makes it. As they were in version 19 of
-// the schema: a migration that has run once never changes.
+// Triggers that note every change of an object in the transaction of the change, whoever makes it. Migrations share this: what it
+// makes for one of them stays as it is, because a migration that has run once never changes.
 import { type Kysely, PostgresAdapter, sql } from "kysely";
 
 export interface NotedTable {
