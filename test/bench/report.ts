@@ -13,10 +13,13 @@ export type Row = Readonly<Record<string, string | number>>;
 const rounded = (value: string | number): string | number =>
   typeof value === "number" ? Math.round(value * 100) / 100 : value;
 
+/** What was not measured is a blank to people, and null in JSON. */
+const shown = (value: string | number): string | number => (Number.isNaN(value) ? "" : rounded(value));
+
 export function report(benchmark: string, rows: readonly Row[]): void {
   const columns = Object.keys(rows[0] ?? {});
   const table = new Table({ head: columns, style: { head: [], border: [] } });
-  for (const row of rows) table.push(columns.map((column) => rounded(row[column] ?? "")));
+  for (const row of rows) table.push(columns.map((column) => shown(row[column] ?? "")));
   const machine = { cpus: cpus().length, load: Math.round((loadavg()[0] ?? 0) * 100) / 100, node: process.version };
   const figures = rows.map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, rounded(value)])));
   process.stdout.write(`${table.toString()}\n${JSON.stringify({ benchmark, machine, figures })}\n`);
