@@ -79,8 +79,10 @@ export class LeaseCleaner {
       if (left.size > 0 || attempt > 0) await this.#sendPackets(work, leases);
       for (const endsAtMs = performance.now() + attemptMs; isAlive(server); await delay(10)) {
         const isOver = performance.now() >= endsAtMs;
-        // On a busy host it may not have come to it yet: what it has not done when it sleeps, it will not do.
-        if (isOver) await settle(server);
+        if (!isOver && stale().length > 0) continue;
+        // On a busy host it may not have come to it yet: what it has not done when it sleeps, it will not do. And it writes its
+        // file in place, so that a lease is missing for a moment that is there again when it sleeps.
+        await settle(server);
         if (stale().length === 0) return true;
         if (isOver) break;
       }
