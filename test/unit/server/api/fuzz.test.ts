@@ -72,9 +72,11 @@ test("any object as a body of any collection", async () => {
         });
 
         assertProper(answer);
-        assert.equal(service.calls.length, answer.status < 300 ? 1 : 0);
-        accepted += service.calls.length;
-        for (const value of passedOn(service.calls[0]?.arguments, isUpdate)) {
+        // Before a 403 for an attribute it is looked whether the caller sees the object.
+        const writes = service.calls.filter(({ verb }) => verb !== "show");
+        assert.equal(writes.length, answer.status < 300 ? 1 : 0);
+        accepted += writes.length;
+        for (const value of passedOn(writes[0]?.arguments, isUpdate)) {
           for (const [key, sent] of Object.entries(value)) {
             assert.deepEqual(kind.attributes[key]?.schema.parse(sent), sent, key);
           }
