@@ -1,6 +1,7 @@
 // Kills what serves routers and floating IPs of a running netloom at random moments: agents, the bus, and the VRRP processes of
 // routers of high availability.
 import { setTimeout as delay } from "node:timers/promises";
+import { readProcess, sendSignal } from "../../src/linux/process-table.ts";
 import { findProcessesOf } from "./instance.ts";
 import type { NetloomUp } from "./netloom-up.ts";
 import type { Random } from "./random.ts";
@@ -27,7 +28,9 @@ export class L3Kills {
       const [victim = "l3-agent"] = waiting.splice(this.#random.below(waiting.length), 1);
       const pid = await this.#find(victim);
       if (pid === undefined || isOver()) continue;
-      if (killIfThere(pid)) this.killed[victim] += 1;
+      const found = readProcess(pid);
+      // It may have ended since: a VRRP process does with the other one of its pair.
+      if (found !== undefined && sendSignal(found, "SIGKILL")) this.killed[victim] += 1;
     }
   }
 
@@ -36,16 +39,5 @@ export class L3Kills {
     // Parents and workers alike.
     const pids = await findProcessesOf(this.#up.stateDir, "keepalived");
     return pids.length === 0 ? undefined : this.#random.pick(pids);
-  }
-}
-
-/** @returns false when it has ended since it was found: a VRRP process does with the other one of its pair */
-function killIfThere(pid: number): boolean {
-  try {
-    return process.kill(pid, "SIGKILL");
-  } catch (thrown) {
-    // The cast: what the system says has a code.
-    if ((thrown as NodeJS.ErrnoException).code === "ESRCH") return false;
-    throw thrown;
   }
 }

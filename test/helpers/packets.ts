@@ -76,7 +76,7 @@ export const ask = (namespace: string, kind: "tcp" | "udp", address: string, por
 
 const conversation = `
 import socket, sys
-s = socket.socket(); s.settimeout(5); s.connect((sys.argv[1], int(sys.argv[2])))
+s = socket.socket(); s.settimeout(${answerS}); s.connect((sys.argv[1], int(sys.argv[2])))
 for line in sys.stdin:
     s.settimeout(float(line))
     try:

@@ -17,7 +17,7 @@ const reader: ResourceReader = {
       throw new ApiFault("BadRequest", "Only one of the filters all_rules and all_supported can be true.");
     }
     const filters = query.filters.filter(({ attribute }) => attribute === "type");
-    return listInMemory(wantsAll ? types : [], { ...query, filters }, { resource: qosRuleTypeResource });
+    return listInMemory(wantsAll ? types : [], { ...query, filters }, qosRuleTypeResource);
   },
   async show(_context, type) {
     const found = types.find((each) => each.type === type);

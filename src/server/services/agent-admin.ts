@@ -43,7 +43,7 @@ export class AgentAdmin implements AgentService {
 
   async list(_context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
     const rows = await translated(this.#deps.store.db.selectFrom("agents").selectAll().execute());
-    return listInMemory(rows.map(this.#present), query, { resource: agentResource });
+    return listInMemory(rows.map(this.#present), query, agentResource);
   }
 
   async show(_context: RequestContext, id: string): Promise<Attributes> {

@@ -29,7 +29,7 @@ export class AvailabilityZones implements ResourceReader {
       // Zones have no ids in the API; this one orders them.
       return { id: `${name} ${resource}`, name, resource, state: Number(up) === 1 ? "available" : "unavailable" };
     });
-    return listInMemory(zones, query, { resource: availabilityZoneResource });
+    return listInMemory(zones, query, availabilityZoneResource);
   }
 
   /** A name alone does not say of which resource. */

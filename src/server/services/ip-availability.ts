@@ -37,7 +37,7 @@ export class IpAvailability implements ResourceReader {
     const counted = versions === undefined ? rows : rows.filter((row) => versions.includes(row.ip_version));
     const items = [...Map.groupBy(counted, (row) => row.network_id).values()].map(present);
     const filters = query.filters.filter((filter) => filter.attribute !== "ip_version");
-    return listInMemory(items, { ...query, filters }, { resource: networkIpAvailabilityResource });
+    return listInMemory(items, { ...query, filters }, networkIpAvailabilityResource);
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {

@@ -3,21 +3,21 @@ import type { ResourceDeclaration } from "../../types/resources/declaration.ts";
 import type { Attributes, ListQuery } from "./resource-service.ts";
 import { missing } from "./service-deps.ts";
 
-export interface Listed {
-  readonly resource: ResourceDeclaration;
-}
-
 type Comparable = string | number | boolean | null;
 
 const comparable = (value: unknown): Comparable =>
   typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null;
 
 /** Without `changed_since`: nothing of these can be asked for it. */
-export function listInMemory(items: readonly Attributes[], query: ListQuery, listed: Listed): readonly Attributes[] {
+export function listInMemory(
+  items: readonly Attributes[],
+  query: ListQuery,
+  resource: ResourceDeclaration,
+): readonly Attributes[] {
   const matching = items
     .filter((item) => query.filters.every(({ attribute, values }) => values.includes(comparable(item[attribute]))))
     .toSorted((left, right) => compare(left, right, query.sorts));
-  return page(matching, query, listed);
+  return page(matching, query, resource);
 }
 
 function compare(left: Attributes, right: Attributes, sorts: ListQuery["sorts"]): number {
@@ -35,11 +35,11 @@ function compareValues(left: Comparable, right: Comparable): number {
   return left < right ? -1 : 1;
 }
 
-function page(items: readonly Attributes[], query: ListQuery, listed: Listed): readonly Attributes[] {
+function page(items: readonly Attributes[], query: ListQuery, resource: ResourceDeclaration): readonly Attributes[] {
   const { marker, pageReverse } = query;
   const limit = query.limit ?? items.length;
   if (marker === undefined) return pageReverse ? items.slice(Math.max(0, items.length - limit)) : items.slice(0, limit);
   const at = items.findIndex((item) => item["id"] === marker);
-  if (at < 0) throw missing(listed.resource, marker);
+  if (at < 0) throw missing(resource, marker);
   return pageReverse ? items.slice(Math.max(0, at - limit), at) : items.slice(at + 1, at + 1 + limit);
 }

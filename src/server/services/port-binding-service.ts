@@ -17,8 +17,6 @@ import { managesPorts } from "./visibility.ts";
 
 type WaitingRow = Selectable<PortBindingsTable>;
 
-const listed = { resource: portBindingResource };
-
 export class PortBindings implements ResourceService {
   readonly #deps: ServiceDeps;
   readonly #portId: string;
@@ -30,7 +28,7 @@ export class PortBindings implements ResourceService {
 
   async list(context: RequestContext, query: ListQuery): Promise<readonly Attributes[]> {
     checkRights(context, this.#portId);
-    return listInMemory(await translated(this.#read(this.#deps.store.db)), query, listed);
+    return listInMemory(await translated(this.#read(this.#deps.store.db)), query, portBindingResource);
   }
 
   async show(context: RequestContext, host: string): Promise<Attributes> {

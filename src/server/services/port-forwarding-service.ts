@@ -18,8 +18,6 @@ import type { Attributes, ListQuery, RequestContext, ResourceService } from "./r
 import { audienceOf } from "./router-rows.ts";
 import { has, notFound, type ServiceDeps, text } from "./service-deps.ts";
 
-const listed = { resource: portForwardingResource };
-
 export function createPortForwardingService(deps: ServiceDeps, floatingIpId: string): ResourceService {
   return new PortForwardings(deps, floatingIpId);
 }
@@ -39,7 +37,7 @@ class PortForwardings implements ResourceService {
     const rows = await translated(
       db.selectFrom("port_forwardings").selectAll().where("floatingip_id", "=", floating.id).execute(),
     );
-    return listInMemory(rows.map(presentForwarding), query, listed);
+    return listInMemory(rows.map(presentForwarding), query, portForwardingResource);
   }
 
   async show(context: RequestContext, id: string): Promise<Attributes> {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile, truncate } from "node:fs/promises";
 import { afterEach, describe, test } from "node:test";
-import { processRunner } from "../../../../src/linux/command-runner.ts";
+import { type CommandRunner, processRunner } from "../../../../src/linux/command-runner.ts";
 import { isAlive, readProcess, sendSignal } from "../../../../src/linux/process-table.ts";
 import type { LeaseControl } from "../../../../src/drivers/lease-control.ts";
 import { DhcpBench } from "../../../helpers/dhcp-bench.ts";
@@ -16,6 +16,22 @@ describe("the release of leases where a helper fails", { skip: skipWithoutRoot }
   const lease = async (mac: string): Promise<void> => {
     const probe = await bench.startProbe();
     assert.equal((await probe.ask(mac, { want: "lease", timeoutMs: 10_000, everyMs: 100 })).answer, "ack");
+  };
+
+  /** The server stands still for so long when packets are about to take leases away. */
+  const stoppingRunner = (stillMs: number, meanwhile: () => Promise<void> = async () => {}): CommandRunner => {
+    const inner = processRunner();
+    return {
+      run: async (argv, options) => {
+        const server = argv.includes("perl") ? readProcess(await bench.pid()) : undefined;
+        if (server !== undefined) {
+          sendSignal(server, "SIGSTOP");
+          await meanwhile();
+          setTimeout(() => sendSignal(server, "SIGCONT"), stillMs);
+        }
+        return inner.run(argv, options);
+      },
+    };
   };
 
   afterEach(async () => bench.close());
@@ -70,18 +86,7 @@ describe("the release of leases where a helper fails", { skip: skipWithoutRoot }
   });
 
   test("a server that takes its time is waited for, and neither asked twice nor restarted", async () => {
-    const inner = processRunner();
-    const runner: typeof inner = {
-      run: async (argv, options) => {
-        const server = argv.includes("perl") ? readProcess(await bench.pid()) : undefined;
-        if (server !== undefined) {
-          sendSignal(server, "SIGSTOP");
-          setTimeout(() => sendSignal(server, "SIGCONT"), 1600);
-        }
-        return inner.run(argv, options);
-      },
-    };
-    bench = await DhcpBench.create({ runner });
+    bench = await DhcpBench.create({ runner: stoppingRunner(1600) });
     const [gone, kept] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
     await bench.apply([gone, kept]);
     await lease(gone.macAddress);
@@ -96,20 +101,9 @@ describe("the release of leases where a helper fails", { skip: skipWithoutRoot }
   });
 
   test("a lease file that is being written is not taken for one without leases", async () => {
-    const inner = processRunner();
-    const runner: typeof inner = {
-      run: async (argv, options) => {
-        const server = argv.includes("perl") ? readProcess(await bench.pid()) : undefined;
-        if (server !== undefined) {
-          // As dnsmasq leaves it between emptying it and writing it anew.
-          sendSignal(server, "SIGSTOP");
-          await truncate(bench.file("leases"));
-          setTimeout(() => sendSignal(server, "SIGCONT"), 300);
-        }
-        return inner.run(argv, options);
-      },
-    };
-    bench = await DhcpBench.create({ runner });
+    // As dnsmasq leaves it between emptying it and writing it anew.
+    const empty = (): Promise<void> => truncate(bench.file("leases"));
+    bench = await DhcpBench.create({ runner: stoppingRunner(300, empty) });
     const [gone, kept] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
     await bench.apply([gone, kept]);
     await lease(gone.macAddress);
