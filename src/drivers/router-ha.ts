@@ -43,6 +43,9 @@ export interface HaPlan {
   readonly announcer: { readonly device: string; readonly macAddress: string } | undefined;
 }
 
+/** Whether anything elects the primary: it ran, it was started just now, or there is nothing that could be. */
+export type RevivedHa = "running" | "started" | "absent";
+
 /**
  * Elects the primary among the hosts of a router and moves addresses, routes and settings there. What it starts outlives the
  * agent and needs none: a take-over works while agents and servers are away.
@@ -57,11 +60,11 @@ export interface RouterHaDriver {
   ensure(plan: HaPlan, options: { readonly isRemade: boolean }): Promise<boolean>;
   /**
    * Starts again what does not run any more, as it was, and leaves it all that the primary has: call it before anything is
-   * compared. Does nothing where it never ran, or was about to be changed.
+   * compared. What never ran stays absent, and so does what does not start from files that are not the driver's any more.
    *
-   * @returns whether it was started
+   * @throws NetloomError when it does not start from what the driver wrote
    */
-  revive(id: RouterId, namespace: string): Promise<boolean>;
+  revive(id: RouterId, namespace: string): Promise<RevivedHa>;
   /** Whether it runs, in the namespace that has this name now. */
   isRunning(id: RouterId, namespace: string): Promise<boolean>;
   /** Whether anything of that router is on this host. */

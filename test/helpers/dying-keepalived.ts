@@ -7,15 +7,16 @@ export interface DyingKeepalivedOrder {
   readonly stateDir: string;
   readonly advertMs: number;
   readonly plan: HaPlan;
+  readonly task: "ensure" | "revive";
   /** 1: before the first change. */
   readonly dieAt: number;
 }
 
 process.once("message", (order: DyingKeepalivedOrder) => {
-  void ensureAndDie(order);
+  void workAndDie(order);
 });
 
-async function ensureAndDie({ stateDir, advertMs, plan, dieAt }: DyingKeepalivedOrder): Promise<void> {
+async function workAndDie({ stateDir, advertMs, plan, task, dieAt }: DyingKeepalivedOrder): Promise<void> {
   let steps = 0;
   const step = (): void => {
     steps += 1;
@@ -37,7 +38,8 @@ async function ensureAndDie({ stateDir, advertMs, plan, dieAt }: DyingKeepalived
       return inner.run(argv, options);
     },
   };
-  await new KeepalivedDriver({ stateDir, advertMs, runner }).ensure(plan, { isRemade: false });
+  const driver = new KeepalivedDriver({ stateDir, advertMs, runner });
+  await (task === "ensure" ? driver.ensure(plan, { isRemade: false }) : driver.revive(plan.routerId, plan.namespace));
   process.send?.("done");
   process.disconnect?.();
 }

@@ -27,7 +27,7 @@ import {
 } from "../../linux/process-table.ts";
 import type { RouterId } from "../../model/ids.ts";
 import { type HaState, haStateDirectory, haStateFile } from "../l3-layout.ts";
-import type { HaPlan, RouterHaDriver } from "../router-ha.ts";
+import type { HaPlan, RevivedHa, RouterHaDriver } from "../router-ha.ts";
 import { formatHookFile, formatKeepalivedConfig } from "./keepalived-config.ts";
 
 const hookScript = fileURLToPath(new URL("./netloom-ha-notify", import.meta.url));
@@ -94,17 +94,21 @@ export class KeepalivedDriver implements RouterHaDriver {
     return true;
   }
 
-  async revive(id: RouterId, namespace: string): Promise<boolean> {
+  /** Changes no file: killed at any line, the next one does the same again. */
+  async revive(id: RouterId, namespace: string): Promise<RevivedHa> {
+    if ((await this.#find(id, namespace)) !== undefined) return "running";
     const { conf, hook, force } = await this.#readPresent(id);
-    if (conf === undefined || hook === undefined || force !== forceOf(conf, hook)) return false;
-    if ((await this.#find(id, namespace)) !== undefined) return false;
-    // What does not start is written anew.
-    await removeFile(this.#file(id, "force"));
+    if (conf === undefined || hook === undefined) return "absent";
     await this.#settle(id, namespace);
     await this.#stopBroken(id, namespace);
-    await this.#start(id, namespace);
-    await writeFileAtomic(this.#file(id, "force"), force);
-    return true;
+    try {
+      await this.#start(id, namespace);
+    } catch (thrown) {
+      if (force === forceOf(conf, hook)) throw thrown;
+      // Half of another plan, or what others wrote: it is written anew.
+      return "absent";
+    }
+    return "started";
   }
 
   async isRunning(id: RouterId, namespace: string): Promise<boolean> {

@@ -35,9 +35,10 @@ export class HaPart {
     const driver = this.#driver;
     if (driver === undefined) throw new NetloomError("INVALID", "no high availability: keepalived is not installed");
     // Before anything is compared: nobody has taken over only because the process that would know was killed.
-    if (isNamespace(spec.namespace) && (await driver.revive(router.id, spec.namespace))) this.#revived.add(router.id);
-    const isDecided = await driver.isRunning(router.id, spec.namespace);
-    const state = isDecided ? await driver.stateOf(router.id) : "unknown";
+    const found = isNamespace(spec.namespace) ? await driver.revive(router.id, spec.namespace) : "absent";
+    if (found === "started") this.#revived.add(router.id);
+    // No second look: one that is killed in between is started again by the next.
+    const state = found === "absent" ? "unknown" : await driver.stateOf(router.id);
     return specInState(spec, { router, ha, state, hasIpv6: this.#hasIpv6 });
   }
 

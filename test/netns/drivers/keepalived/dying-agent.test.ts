@@ -1,6 +1,6 @@
 // An agent that is killed while it tells keepalived and its hook of a change: whatever came to pass, the next one completes it.
 import assert from "node:assert/strict";
-import { fork } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -59,12 +59,12 @@ describe("an agent that dies while it tells keepalived of a change", { skip: ski
     );
 
   /** @returns whether it lived long enough to do all of it */
-  async function ensureAndDie(plan: HaPlan, dieAt: number): Promise<boolean> {
+  async function workAndDie(order: Pick<DyingKeepalivedOrder, "plan" | "task" | "dieAt">): Promise<boolean> {
     const dying = fork(child, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
     const ended = once(dying, "exit");
     let isDone = false;
     dying.on("message", () => (isDone = true));
-    dying.send({ stateDir: directory.path, advertMs, plan, dieAt } satisfies DyingKeepalivedOrder);
+    dying.send({ stateDir: directory.path, advertMs, ...order } satisfies DyingKeepalivedOrder);
     await ended;
     return isDone;
   }
@@ -86,7 +86,7 @@ describe("an agent that dies while it tells keepalived of a change", { skip: ski
 
   test("killed at any step of the first start, the next agent completes it", async () => {
     for (let dieAt = 1; ; dieAt += 1) {
-      const isDone = await ensureAndDie(base, dieAt);
+      const isDone = await workAndDie({ plan: base, task: "ensure", dieAt });
       await agent().ensure(base, { isRemade: false });
 
       await waitForPlan(base);
@@ -97,13 +97,64 @@ describe("an agent that dies while it tells keepalived of a change", { skip: ski
   });
 
   /** Quicker than the good order in which keepalived ends. */
-  async function wipe(): Promise<void> {
+  async function killAll(): Promise<void> {
     const own = findProcesses((argv) => argv.some((word) => word.startsWith(directory.path)));
     for (const { pid } of own) process.kill(pid, "SIGKILL");
     await waitFor(() => !own.some(isAlive), { limitMs: 10_000, what: "keepalived to be gone" });
+  }
+
+  async function wipe(): Promise<void> {
+    await killAll();
     await rm(join(directory.path, "l3"), { recursive: true });
     await inside("ip", "addr", "flush", "dev", "qr-1");
     await inside("ip", "addr", "flush", "dev", "ha-1", "to", "169.254.0.0/24");
+  }
+
+  test("killed at any step of starting a killed keepalived again, the next agent starts it, and it stays the primary", async () => {
+    let steps = 0;
+    for (let dieAt = 1; ; dieAt += 1) {
+      await agent().ensure(base, { isRemade: false });
+      await waitForPlan(base);
+      await killAll();
+      const changes = await watchAddresses();
+      let isDone = false;
+      try {
+        isDone = await workAndDie({ plan: base, task: "revive", dieAt });
+
+        assert.match(await agent().revive(id, namespace), /^(running|started)$/);
+        assert.equal(await agent().stateOf(id), "primary");
+
+        await agent().ensure(base, { isRemade: false });
+        await waitForPlan(base);
+      } finally {
+        await changes.stop();
+      }
+      const lost = changes.lines().filter((line) => line.startsWith("Deleted") && line.includes("10.0.0.1/24"));
+      assert.deepEqual(lost, [], `killed before step ${dieAt}`);
+      if (isDone) break;
+      steps += 1;
+    }
+    // What an earlier one has left twice, the hook, the start.
+    assert.ok(steps >= 3, `${steps} steps`);
+  });
+
+  /** Lines of ip-monitor(8). */
+  async function watchAddresses(): Promise<{ readonly lines: () => readonly string[]; readonly stop: () => Promise<void> }> {
+    const monitor = spawn("ip", ["-n", namespace, "-o", "monitor", "address"], { stdio: ["ignore", "pipe", "inherit"] });
+    let text = "";
+    monitor.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+    const isListening = async (): Promise<boolean> => {
+      await inside("ip", "addr", "replace", "192.0.2.77/32", "dev", "lo");
+      await inside("ip", "addr", "del", "192.0.2.77/32", "dev", "lo");
+      return text.includes("192.0.2.77");
+    };
+    await waitFor(isListening, { limitMs: 10_000, what: "ip monitor" });
+    const stop = async (): Promise<void> => {
+      const ended = once(monitor, "close");
+      monitor.kill("SIGKILL");
+      await ended;
+    };
+    return { lines: () => text.split("\n"), stop };
   }
 
   test("killed at any step of a change, the next agent completes it, and leaves no half-made file", async () => {
@@ -111,7 +162,7 @@ describe("an agent that dies while it tells keepalived of a change", { skip: ski
     for (let dieAt = 1; ; dieAt += 1) {
       await agent().ensure(base, { isRemade: false });
       await waitForPlan(base);
-      const isDone = await ensureAndDie(other, dieAt);
+      const isDone = await workAndDie({ plan: other, task: "ensure", dieAt });
       if (isDone) break;
       steps += 1;
 

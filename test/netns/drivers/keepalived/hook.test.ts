@@ -38,6 +38,8 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
   const setting = async (): Promise<string> =>
     (await sh("ip", "netns", "exec", name, "cat", "/proc/sys/net/ipv4/conf/qg-1/arp_ignore")).trim();
 
+  /** Of keepalived, as far as the hook looks at it. */
+  const standIn = (): readonly string[] => ["perl", "-e", "$| = 1; print 'up'; sleep", join(directory.path, "conf")];
   const writeHook = async (holdSeconds: number): Promise<void> => {
     const own = [
       "own qg-1 fa:16:3e:00:00:01 192.0.2.1/24 c0000201",
@@ -79,8 +81,8 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
     await writeFile(join(directory.path, "routes"), `${routes.join("\n")}\n`);
     await ip("-batch", join(directory.path, "routes"));
     await writeHook(60);
-    const words = ["-e", "$| = 1; print 'up'; sleep", join(directory.path, "conf")];
-    keepalived = spawn("perl", words, { stdio: ["ignore", "pipe", "inherit"] });
+    const [program = "", ...words] = standIn();
+    keepalived = spawn(program, words, { stdio: ["ignore", "pipe", "inherit"] });
     if (keepalived.stdout !== null) await once(keepalived.stdout, "data");
   });
   beforeEach(async () => {
@@ -155,6 +157,41 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
     await ip("addr", "add", "169.254.0.7/32", "dev", "lo");
     await said("MASTER");
   };
+
+  test("a keepalived that has taken its address away and not said so yet: an agent's look takes nothing away", async () => {
+    await becomePrimary();
+    await loseVirtualAddress();
+
+    await run("CHECK");
+    await run();
+    assert.deepEqual([await state(), await setting(), await owned()], ["primary", "0", everything]);
+    await said("BACKUP");
+    await run("CHECK");
+
+    assert.deepEqual([await state(), await setting(), await owned()], ["primary", "0", everything]);
+    await becomeAgain();
+  });
+
+  test("a late word of a keepalived that another one has taken the place of says nothing of that one", async () => {
+    await becomePrimary();
+    await loseVirtualAddress();
+    // The new one, in a session of its own as all of them are.
+    const [program = "", ...words] = standIn();
+    const next = spawn(program, words, { stdio: ["ignore", "pipe", "inherit"], detached: true });
+    try {
+      if (next.stdout !== null) await once(next.stdout, "data");
+      await writeFile(join(directory.path, "pid"), `${next.pid}\n`);
+
+      await said("STOP");
+
+      assert.deepEqual([await state(), await setting(), await owned()], ["primary", "0", everything]);
+      await becomeAgain();
+    } finally {
+      const ended = once(next, "close");
+      next.kill("SIGKILL");
+      await ended;
+    }
+  });
 
   test("a keepalived whose parent was killed ends in good order: all stays, and whoever watches the state hears of it", async () => {
     await becomePrimary();
