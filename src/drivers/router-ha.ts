@@ -60,7 +60,7 @@ export interface RouterHaDriver {
   ensure(plan: HaPlan, options: { readonly isRemade: boolean }): Promise<boolean>;
   /**
    * Starts again what does not run any more, as it was, and leaves it all that the primary has: call it before anything is
-   * compared. What never ran stays absent, and so does what does not start from files that are not the driver's any more.
+   * compared. What was never made is absent, and so is what does not start from files that are not the driver's any more.
    *
    * @throws NetloomError when it does not start from what the driver wrote
    */

@@ -2,21 +2,25 @@
 // or removed, a signal sent, a tool started. Every one of them is a place where an agent can die.
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import type { HaPlan } from "../../src/drivers/router-ha.ts";
+import type { RouterId } from "../../src/model/ids.ts";
 
-export interface DyingKeepalivedOrder {
+export type DyingKeepalivedOrder = {
   readonly stateDir: string;
   readonly advertMs: number;
-  readonly plan: HaPlan;
-  readonly task: "ensure" | "revive";
   /** 1: before the first change. */
   readonly dieAt: number;
-}
+} & DyingTask;
+
+export type DyingTask =
+  | { readonly task: "ensure"; readonly plan: HaPlan }
+  | { readonly task: "revive"; readonly id: RouterId; readonly namespace: string };
 
 process.once("message", (order: DyingKeepalivedOrder) => {
   void workAndDie(order);
 });
 
-async function workAndDie({ stateDir, advertMs, plan, task, dieAt }: DyingKeepalivedOrder): Promise<void> {
+async function workAndDie(order: DyingKeepalivedOrder): Promise<void> {
+  const { stateDir, advertMs, dieAt } = order;
   let steps = 0;
   const step = (): void => {
     steps += 1;
@@ -39,7 +43,8 @@ async function workAndDie({ stateDir, advertMs, plan, task, dieAt }: DyingKeepal
     },
   };
   const driver = new KeepalivedDriver({ stateDir, advertMs, runner });
-  await (task === "ensure" ? driver.ensure(plan, { isRemade: false }) : driver.revive(plan.routerId, plan.namespace));
+  if (order.task === "ensure") await driver.ensure(order.plan, { isRemade: false });
+  else await driver.revive(order.id, order.namespace);
   process.send?.("done");
   process.disconnect?.();
 }

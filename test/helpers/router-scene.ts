@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { NftRouterDriver } from "../../src/drivers/nft-router/nft-router-driver.ts";
+import type { RouterHaDriver } from "../../src/drivers/router-ha.ts";
 import { type CommandRunner, processRunner } from "../../src/linux/command-runner.ts";
 import { hasDevice } from "../../src/linux/ip.ts";
 import { type NamespaceRunner, NamespaceWorker } from "../../src/linux/namespace-worker.ts";
@@ -26,6 +27,7 @@ export interface DriverValues {
   readonly worker?: NamespaceRunner;
   readonly hasRadvd?: boolean;
   readonly spares?: number;
+  readonly ha?: RouterHaDriver;
 }
 
 /** Nobody else asks everybody, and nobody answers that. */
@@ -66,7 +68,7 @@ export class RouterScene {
     const bridgeMappings = values.mappings ?? new Map([["public", this.bridge]]);
     const driver = new NftRouterDriver({
       ...{ worker: values.worker ?? this.worker, nft: this.nft, stateDir: this.directory.path },
-      ...{ runner: values.runner ?? processRunner(), hasRadvd: values.hasRadvd, spares: values.spares },
+      ...{ runner: values.runner ?? processRunner(), hasRadvd: values.hasRadvd, spares: values.spares, ha: values.ha },
       ...{ namespacePrefix: this.prefix, bridgeMappings, hasIpv6: true },
     });
     this.#drivers.push(driver);

@@ -86,6 +86,9 @@ export function formatKeepalivedConfig(plan: HaPlan, files: KeepalivedFiles, adv
 /** In which a keepalived that was killed is started again, also when the agent was killed with it, again and again. */
 const restartSeconds = 60;
 
+/** From taking its address away, as it starts, to saying so: on a busy machine. */
+const speakSeconds = 5;
+
 /** What the hook does; see netloom-ha-notify. */
 export function formatHookFile(plan: HaPlan, advertMs: number): string {
   const { vrId, addresses, routes, settings, announcer } = plan;
@@ -93,7 +96,7 @@ export function formatHookFile(plan: HaPlan, advertMs: number): string {
   const holdSeconds = restartSeconds + (4 * advertMs) / 1000;
   const lines = [
     `address ${virtualAddress(vrId)}`,
-    `hold ${device(plan.device)} ${holdSeconds.toFixed(1)}`,
+    `hold ${device(plan.device)} ${holdSeconds.toFixed(1)} ${speakSeconds}`,
     ...settings.map(({ name, primary, backup }) =>
       ["set", checked(/^net\/[A-Za-z0-9_/-]{1,100}$/, name), count(primary, 0, 9), count(backup, 0, 9)].join(" "),
     ),

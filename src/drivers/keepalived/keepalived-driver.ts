@@ -17,6 +17,7 @@ import {
 import { commandFailed, type CommandRunner, runChecked } from "../../linux/command-runner.ts";
 import { namespaceInode, namespacePath } from "../../linux/netns.ts";
 import {
+  findProcesses,
   isAlive,
   parsePid,
   type ProcessIdentity,
@@ -94,7 +95,7 @@ export class KeepalivedDriver implements RouterHaDriver {
     return true;
   }
 
-  /** Changes no file: killed at any line, the next one does the same again. */
+  /** Leaves what was written of the plan as it is: killed at any line, the next one does the same again. */
   async revive(id: RouterId, namespace: string): Promise<RevivedHa> {
     if ((await this.#find(id, namespace)) !== undefined) return "running";
     const { conf, hook, force } = await this.#readPresent(id);
@@ -104,9 +105,10 @@ export class KeepalivedDriver implements RouterHaDriver {
     try {
       await this.#start(id, namespace);
     } catch (thrown) {
-      if (force === forceOf(conf, hook)) throw thrown;
-      // Half of another plan, or what others wrote: it is written anew.
-      return "absent";
+      // Half of another plan, or what others wrote: it is written anew. So is what does not start, with the next look.
+      if (force !== forceOf(conf, hook)) return "absent";
+      await removeFile(this.#file(id, "force"));
+      throw thrown;
     }
     return "started";
   }
@@ -180,7 +182,13 @@ export class KeepalivedDriver implements RouterHaDriver {
     if (parent !== undefined) await terminate(parent);
     // It ends with its parent, but not at once when that was killed.
     if (worker !== undefined && isAlive(worker)) await terminate(worker);
+    // One whose pid was not written yet, or was removed by one that ended late: nobody would find it any more.
+    for (const other of (await this.has(id)) ? this.#findAll(id) : []) await terminate(other);
     for (const kind of ["pid", "vrrp.pid"] as const) await removeFile(this.#file(id, kind));
+  }
+
+  #findAll(id: RouterId): readonly ProcessIdentity[] {
+    return findProcesses((argv) => argv.includes(this.#file(id, "conf")));
   }
 
   async #findWorker(id: RouterId): Promise<ProcessIdentity | undefined> {

@@ -1,17 +1,13 @@
 // An agent that is killed while it tells keepalived and its hook of a change: whatever came to pass, the next one completes it.
 import assert from "node:assert/strict";
-import { fork, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { KeepalivedDriver } from "../../../../src/drivers/keepalived/keepalived-driver.ts";
 import type { HaPlan } from "../../../../src/drivers/router-ha.ts";
-import { processRunner } from "../../../../src/linux/command-runner.ts";
-import { findProcesses, isAlive } from "../../../../src/linux/process-table.ts";
+import { type CommandRunner, processRunner } from "../../../../src/linux/command-runner.ts";
+import { findProcesses, isAlive, type ProcessState, sendSignal } from "../../../../src/linux/process-table.ts";
 import { routerId } from "../../../../src/model/ids.ts";
-import type { DyingKeepalivedOrder } from "../../../helpers/dying-keepalived.ts";
 import {
   createNamespace,
   createTestDirectory,
@@ -22,10 +18,10 @@ import {
   type TestDirectory,
 } from "../../../helpers/namespaces.ts";
 import { waitFor } from "../../../helpers/wait-for.ts";
+import { workAndDie } from "../../../helpers/work-and-die.ts";
 
 const advertMs = 100;
 const macAddress = "fa:16:3e:00:00:02";
-const child = fileURLToPath(new URL("../../../helpers/dying-keepalived.ts", import.meta.url));
 
 describe("an agent that dies while it tells keepalived of a change", { skip: skipWithoutRoot }, () => {
   const namespace = `${randomPrefix()}router`;
@@ -58,16 +54,8 @@ describe("an agent that dies while it tells keepalived of a change", { skip: ski
       { limitMs: 20_000, what: `plan ${vrId}`, everyMs: 50 },
     );
 
-  /** @returns whether it lived long enough to do all of it */
-  async function workAndDie(order: Pick<DyingKeepalivedOrder, "plan" | "task" | "dieAt">): Promise<boolean> {
-    const dying = fork(child, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-    const ended = once(dying, "exit");
-    let isDone = false;
-    dying.on("message", () => (isDone = true));
-    dying.send({ stateDir: directory.path, advertMs, ...order } satisfies DyingKeepalivedOrder);
-    await ended;
-    return isDone;
-  }
+  const ensureAndDie = (plan: HaPlan, dieAt: number): Promise<boolean> =>
+    workAndDie({ stateDir: directory.path, advertMs, task: "ensure", plan, dieAt });
 
   before(async () => {
     directory = await createTestDirectory();
@@ -86,7 +74,7 @@ describe("an agent that dies while it tells keepalived of a change", { skip: ski
 
   test("killed at any step of the first start, the next agent completes it", async () => {
     for (let dieAt = 1; ; dieAt += 1) {
-      const isDone = await workAndDie({ plan: base, task: "ensure", dieAt });
+      const isDone = await ensureAndDie(base, dieAt);
       await agent().ensure(base, { isRemade: false });
 
       await waitForPlan(base);
@@ -99,7 +87,7 @@ describe("an agent that dies while it tells keepalived of a change", { skip: ski
   /** Quicker than the good order in which keepalived ends. */
   async function killAll(): Promise<void> {
     const own = findProcesses((argv) => argv.some((word) => word.startsWith(directory.path)));
-    for (const { pid } of own) process.kill(pid, "SIGKILL");
+    for (const one of own) sendSignal(one, "SIGKILL");
     await waitFor(() => !own.some(isAlive), { limitMs: 10_000, what: "keepalived to be gone" });
   }
 
@@ -110,59 +98,49 @@ describe("an agent that dies while it tells keepalived of a change", { skip: ski
     await inside("ip", "addr", "flush", "dev", "ha-1", "to", "169.254.0.0/24");
   }
 
-  test("killed at any step of starting a killed keepalived again, the next agent starts it, and it stays the primary", async () => {
-    let steps = 0;
-    for (let dieAt = 1; ; dieAt += 1) {
-      await agent().ensure(base, { isRemade: false });
-      await waitForPlan(base);
-      await killAll();
-      const changes = await watchAddresses();
-      let isDone = false;
-      try {
-        isDone = await workAndDie({ plan: base, task: "revive", dieAt });
+  test("what does not start is written anew with the next look, and nothing is taken away before", async () => {
+    await agent().ensure(base, { isRemade: false });
+    await waitForPlan(base);
+    await killAll();
+    const refusal: CommandRunner = {
+      run: (argv, options) =>
+        argv.includes("keepalived")
+          ? Promise.resolve({ ...{ exitCode: 1, stdout: "", stderr: "refused" } })
+          : processRunner().run(argv, options),
+    };
+    const failing = new KeepalivedDriver({ stateDir: directory.path, runner: refusal, advertMs });
 
-        assert.match(await agent().revive(id, namespace), /^(running|started)$/);
-        assert.equal(await agent().stateOf(id), "primary");
+    await assert.rejects(failing.revive(id, namespace), /no high availability: .*refused/);
+    assert.equal(await failing.stateOf(id), "primary");
+    assert.match(await inside("ip", "addr"), /10\.0\.0\.1\/24/);
+    assert.equal(await failing.revive(id, namespace), "absent");
 
-        await agent().ensure(base, { isRemade: false });
-        await waitForPlan(base);
-      } finally {
-        await changes.stop();
-      }
-      const lost = changes.lines().filter((line) => line.startsWith("Deleted") && line.includes("10.0.0.1/24"));
-      assert.deepEqual(lost, [], `killed before step ${dieAt}`);
-      if (isDone) break;
-      steps += 1;
-    }
-    // What an earlier one has left twice, the hook, the start.
-    assert.ok(steps >= 3, `${steps} steps`);
+    await agent().ensure(base, { isRemade: false });
+    await waitForPlan(base);
   });
 
-  /** Lines of ip-monitor(8). */
-  async function watchAddresses(): Promise<{ readonly lines: () => readonly string[]; readonly stop: () => Promise<void> }> {
-    const monitor = spawn("ip", ["-n", namespace, "-o", "monitor", "address"], { stdio: ["ignore", "pipe", "inherit"] });
-    let text = "";
-    monitor.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-    const isListening = async (): Promise<boolean> => {
-      await inside("ip", "addr", "replace", "192.0.2.77/32", "dev", "lo");
-      await inside("ip", "addr", "del", "192.0.2.77/32", "dev", "lo");
-      return text.includes("192.0.2.77");
-    };
-    await waitFor(isListening, { limitMs: 10_000, what: "ip monitor" });
-    const stop = async (): Promise<void> => {
-      const ended = once(monitor, "close");
-      monitor.kill("SIGKILL");
-      await ended;
-    };
-    return { lines: () => text.split("\n"), stop };
-  }
+  test("one of which no pid was written is ended before another one starts", async () => {
+    await agent().ensure(base, { isRemade: false });
+    await waitForPlan(base);
+    const conf = join(directory.path, "l3", "ha", id, "conf");
+    const own = (): readonly ProcessState[] => findProcesses((argv) => argv.includes(conf));
+    const before = own();
+    for (const kind of ["pid", "vrrp.pid"]) await rm(join(directory.path, "l3", "ha", id, kind));
+
+    assert.equal(await agent().revive(id, namespace), "started");
+
+    assert.ok(before.length >= 2);
+    assert.ok(!before.some(isAlive));
+    await waitForPlan(base);
+    assert.equal(own().length, 2);
+  });
 
   test("killed at any step of a change, the next agent completes it, and leaves no half-made file", async () => {
     let steps = 0;
     for (let dieAt = 1; ; dieAt += 1) {
       await agent().ensure(base, { isRemade: false });
       await waitForPlan(base);
-      const isDone = await workAndDie({ plan: other, task: "ensure", dieAt });
+      const isDone = await ensureAndDie(other, dieAt);
       if (isDone) break;
       steps += 1;
 

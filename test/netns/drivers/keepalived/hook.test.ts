@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { KeepalivedDriver } from "../../../../src/drivers/keepalived/keepalived-driver.ts";
 import { haStateDirectory, haStateFile } from "../../../../src/drivers/l3-layout.ts";
 import { processRunner } from "../../../../src/linux/command-runner.ts";
+import { findProcesses, isAlive, sendSignal } from "../../../../src/linux/process-table.ts";
 import { routerId } from "../../../../src/model/ids.ts";
 import {
   createNamespace,
@@ -40,14 +41,14 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
 
   /** Of keepalived, as far as the hook looks at it. */
   const standIn = (): readonly string[] => ["perl", "-e", "$| = 1; print 'up'; sleep", join(directory.path, "conf")];
-  const writeHook = async (holdSeconds: number): Promise<void> => {
+  const writeHook = async (holdSeconds: number, speakSeconds = 60): Promise<void> => {
     const own = [
       "own qg-1 fa:16:3e:00:00:01 192.0.2.1/24 c0000201",
       "own qg-1 fa:16:3e:00:00:01 2001:db8::1/64 20010db8000000000000000000000001",
     ];
     const routes = ["route 198.51.100.0/24 proto static via 192.0.2.9"];
     const settings = ["set net/ipv4/conf/qg-1/arp_ignore 0 8", "announce qg-1 fa:16:3e:00:00:01", ""];
-    const lines = ["address 169.254.0.7", `hold ha-1 ${holdSeconds}`, ...own, ...routes, ...settings];
+    const lines = ["address 169.254.0.7", `hold ha-1 ${holdSeconds} ${speakSeconds}`, ...own, ...routes, ...settings];
     await writeFile(join(directory.path, "hook"), lines.join("\n"));
   };
   /** Addresses and routes that only the primary has. */
@@ -88,7 +89,7 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
   beforeEach(async () => {
     await writeHook(60);
     await writeFile(join(directory.path, "pid"), `${keepalived?.pid}\n`);
-    await ip("addr", "flush", "dev", "lo", "to", "169.254.0.0/16");
+    for (const device of ["lo", "ha-1"]) await ip("addr", "flush", "dev", device, "to", "169.254.0.0/16");
     // In good order, whatever the test before has left.
     await said("FAULT");
     assert.equal(await state(), "backup");
@@ -196,7 +197,7 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
   test("a keepalived whose parent was killed ends in good order: all stays, and whoever watches the state hears of it", async () => {
     await becomePrimary();
     await loseVirtualAddress();
-    await writeFile(join(directory.path, "pid"), "4194305\n");
+    await writeFile(join(directory.path, "pid"), dead);
     const before = (await stat(join(directory.path, "state"))).ino;
 
     await said("STOP");
@@ -215,13 +216,72 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
     await advertise(7, 0);
     await run("CHECK");
     assert.deepEqual([await state(), await owned()], ["primary", everything]);
-    // Again and again, as a keepalived does: who was killed may not have begun to listen.
+    await assertGivesUp();
+  });
+
+  /** To another host that says it is the primary again and again, as a keepalived does: who was killed may not listen yet. */
+  const assertGivesUp = async (): Promise<void> => {
     const isBackup = async (): Promise<boolean> => {
       await advertise(7, 50);
       return (await state()) === "backup";
     };
     await waitFor(isBackup, { limitMs: 10_000, what: "it to give up" });
     assert.deepEqual([await setting(), await owned()], ["8", ""]);
+  };
+  const dead = "4194305\n";
+
+  test("what listens for others and is killed is followed by the next look", async () => {
+    await becomePrimary();
+    await loseVirtualAddress();
+    await said("BACKUP");
+    const listeners = findProcesses((argv) => argv.includes(join(directory.path, "hook")) && argv.includes("BACKUP"));
+    assert.equal(listeners.length, 1);
+    for (const listener of listeners) assert.ok(sendSignal(listener, "SIGKILL"));
+    await waitFor(() => !listeners.some(isAlive), { limitMs: 10_000, what: "its end" });
+
+    await run("CHECK");
+
+    assert.deepEqual([await state(), await owned()], ["primary", everything]);
+    await assertGivesUp();
+  });
+
+  test("a virtual address that a dead keepalived has left hides nobody who says that it is the primary", async () => {
+    await ip("addr", "add", "169.254.0.7/24", "dev", "ha-1");
+    await said("MASTER");
+    await writeFile(join(directory.path, "pid"), dead);
+
+    await run();
+
+    assert.doesNotMatch(await ip("addr", "show", "dev", "ha-1"), /169\.254\.0\.7/);
+    assert.deepEqual([await state(), await owned()], ["primary", everything]);
+    await assertGivesUp();
+  });
+
+  test("a keepalived that lives, has taken its address away and never says so has given up", async () => {
+    await writeHook(60, 0.5);
+    await becomePrimary();
+    await loseVirtualAddress();
+
+    await run("CHECK");
+
+    await waitForState("backup");
+    assert.deepEqual([await setting(), await owned()], ["8", ""]);
+  });
+
+  test("a keepalived that dies before it says so: all stays until another host says that it is the primary", async () => {
+    // Enough for what follows on a busy machine.
+    await writeHook(60, 3);
+    await becomePrimary();
+    await loseVirtualAddress();
+
+    await run("CHECK");
+    await writeFile(join(directory.path, "pid"), dead);
+    const until = async (): Promise<number> => Number(await readFile(join(directory.path, "hook.hold"), "utf8"));
+    const isHeldOn = async (): Promise<boolean> => (await until()) > Date.now() / 1000 + 30;
+    await waitFor(isHeldOn, { limitMs: 10_000, what: "all to be held" });
+
+    assert.deepEqual([await state(), await setting(), await owned()], ["primary", "0", everything]);
+    await assertGivesUp();
   });
 
   /** As of a keepalived behind the other end of the HA device. */

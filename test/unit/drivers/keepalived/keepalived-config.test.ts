@@ -76,7 +76,7 @@ describe("the hook's file", () => {
       formatHookFile(plan, 1000),
       [
         "address 169.254.0.7",
-        "hold ha-11111111-22 64.0",
+        "hold ha-11111111-22 64.0 5",
         "set net/ipv4/conf/qg-cccccccc-dd/arp_ignore 0 8",
         "own qr-aaaaaaaa-bb fa:16:3e:00:00:02 10.0.0.1/24 0a000001",
         "own qr-aaaaaaaa-bb fa:16:3e:00:00:02 fe80::a9fe:a9fe/64 fe8000000000000000000000a9fea9fe",
