@@ -235,7 +235,8 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
     await loseVirtualAddress();
     await said("BACKUP");
     const listeners = findProcesses((argv) => argv.includes(join(directory.path, "hook")) && argv.includes("BACKUP"));
-    assert.equal(listeners.length, 1);
+    // One of the test before may be about to end.
+    assert.ok(listeners.length > 0);
     for (const listener of listeners) assert.ok(sendSignal(listener, "SIGKILL"));
     await waitFor(() => !listeners.some(isAlive), { limitMs: 10_000, what: "its end" });
 
