@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import http from "node:http";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { readProcess, sendSignal } from "../../src/linux/process-table.ts";
 import { findProcessesOf } from "./instance.ts";
 import type { NetloomUp } from "./netloom-up.ts";
 import type { Random } from "./random.ts";
@@ -11,19 +12,25 @@ const victims = ["agent", "dnsmasq", "dnsmasq", "dnsmasq", "bus"] as const;
 type Victim = (typeof victims)[number];
 
 /** By performance.now(). */
-interface Downtime {
+interface Span {
   readonly fromAt: number;
   toAt?: number;
 }
 
-const overlaps = (one: Downtime, fromAt: number, toAt: number): boolean =>
-  one.fromAt <= toAt && (one.toAt ?? Infinity) >= fromAt;
+interface Downtime extends Span {
+  /** Of what was killed: it is listed for a moment still. */
+  pid: number;
+}
+
+const overlaps = (one: Span, fromAt: number, toAt: number): boolean => one.fromAt <= toAt && (one.toAt ?? Infinity) >= fromAt;
 
 const isOpen = ({ toAt }: Downtime): boolean => toAt === undefined;
 
 /** One that is killed again before anybody saw it live has been down all the time. */
-function begin(downtimes: Downtime[]): void {
-  if (!downtimes.some(isOpen)) downtimes.push({ fromAt: performance.now() });
+function begin(downtimes: Downtime[], pid: number): void {
+  const open = downtimes.find(isOpen);
+  if (open === undefined) downtimes.push({ pid, fromAt: performance.now() });
+  else open.pid = pid;
 }
 
 function endAll(downtimes: readonly Downtime[]): void {
@@ -31,7 +38,7 @@ function endAll(downtimes: readonly Downtime[]): void {
 }
 
 /** What of it lies in this time. */
-function cut(one: Downtime, fromAt: number, toAt: number): readonly Required<Downtime>[] {
+function cut(one: Span, fromAt: number, toAt: number): readonly Required<Span>[] {
   if (!overlaps(one, fromAt, toAt)) return [];
   return [{ fromAt: Math.max(one.fromAt, fromAt), toAt: Math.min(one.toAt ?? Infinity, toAt) }];
 }
@@ -85,10 +92,8 @@ export class ChurnKills {
   /** Looks when what was killed is there again, until all is. */
   async follow(isOver: () => boolean): Promise<void> {
     while (!isOver() || this.#agent.some(isOpen) || [...this.#servers.values()].flat().some(isOpen)) {
-      if (this.#agent.some(isOpen) && (await this.#isAgentReady())) endAll(this.#agent);
-      for (const [id, downtimes] of this.#servers) {
-        if (downtimes.some(isOpen) && (await this.#serverOf(id)) !== undefined) endAll(downtimes);
-      }
+      await this.#endIfFollowed("agent", "", this.#agent);
+      for (const [id, downtimes] of this.#servers) await this.#endIfFollowed("dnsmasq", id, downtimes);
       await delay(50);
     }
   }
@@ -96,14 +101,15 @@ export class ChurnKills {
   async #kill(victim: Victim): Promise<void> {
     const id = this.#random.pick(this.#networkIds);
     const pid = await this.#find(victim, id);
-    if (pid === undefined) return;
-    if (victim === "agent") begin(this.#agent);
+    const found = pid === undefined ? undefined : readProcess(pid);
+    // It may have ended by itself.
+    if (found === undefined || !sendSignal(found, "SIGKILL")) return;
+    if (victim === "agent") begin(this.#agent, found.pid);
     if (victim === "dnsmasq") {
       const downtimes = this.#servers.get(id) ?? [];
-      begin(downtimes);
+      begin(downtimes, found.pid);
       this.#servers.set(id, downtimes);
     }
-    process.kill(pid, "SIGKILL");
     this.killed[victim] += 1;
   }
 
@@ -111,6 +117,17 @@ export class ChurnKills {
     if (victim === "agent") return this.#up.findProgram("dhcp-agent");
     if (victim === "bus") return (await findProcessesOf(this.#up.stateDir, "dbus-daemon"))[0];
     return this.#serverOf(networkId);
+  }
+
+  /** When another one runs in the place of what was killed. */
+  async #endIfFollowed(victim: Victim, networkId: string, downtimes: readonly Downtime[]): Promise<void> {
+    const open = downtimes.find(isOpen);
+    if (open === undefined) return;
+    const { pid } = open;
+    const found = await this.#find(victim, networkId);
+    if (found === undefined || found === pid || (victim === "agent" && !(await this.#isAgentReady()))) return;
+    // Unless that one was killed in the meantime.
+    if (open.pid === pid) endAll(downtimes);
   }
 
   async #serverOf(networkId: string): Promise<number | undefined> {
