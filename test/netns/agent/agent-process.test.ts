@@ -68,6 +68,7 @@ class Bench {
   readonly nats: TestNats;
   readonly server: FakeServer;
   readonly #children: ChildProcess[] = [];
+  readonly #guests: (() => Promise<unknown>)[] = [];
 
   constructor(stateDir: string, nats: TestNats, server: FakeServer) {
     this.stateDir = stateDir;
@@ -114,8 +115,14 @@ class Bench {
     return agent;
   }
 
+  /** Ended before the bridge that it is in goes: with somebody's device in it, it would stay. */
+  addGuest(remove: () => Promise<unknown>): void {
+    this.#guests.unshift(remove);
+  }
+
   /** Ends every agent, also that of a test that failed, and does what it would do, were it still there. */
   async removeAll(): Promise<void> {
+    for (const remove of this.#guests) await remove();
     for (const child of this.#children) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const gone = once(child, "exit");
@@ -150,16 +157,16 @@ async function prepare(t: TestContext): Promise<Bench> {
 }
 
 /** A device in the network's bridge that plays any MAC address. */
-async function startProbe(t: TestContext, network: NetworkId): Promise<DhcpProbe> {
+async function startProbe(bench: Bench, network: NetworkId): Promise<DhcpProbe> {
   const prefix = randomPrefix();
   const namespace = await createNamespace(`${prefix}i`);
-  t.after(() => deleteNamespace(namespace));
+  bench.addGuest(() => deleteNamespace(namespace));
   await sh("ip", "link", "add", `${prefix}t`, "type", "veth", "peer", "name", "eth0", "netns", namespace);
   await sh("ip", "link", "set", `${prefix}t`, "master", bridgeName(network), "up");
   await sh("ip", "-n", namespace, "link", "set", "eth0", "up");
   await sh("ip", "-n", namespace, "route", "add", "255.255.255.255", "dev", "eth0");
   const probe = await DhcpProbe.start(namespace);
-  t.after(() => probe.close());
+  bench.addGuest(() => probe.close());
   return probe;
 }
 
@@ -213,7 +220,7 @@ test("DA-112: within two seconds after a dnsmasq was killed a client has an answ
   bench.server.commit([...bench.networks.items(3), port]);
   const agent = await bench.startReady();
   const before = await bench.dnsmasq(id);
-  const probe = await startProbe(t, id);
+  const probe = await startProbe(bench, id);
   const discover = { want: "offer", timeoutMs: 10_000, everyMs: 50 } as const;
   const macAddress = port.op === "upsert" && port.kind === "port" ? port.body.macAddress : "";
   assert.equal((await probe.ask(macAddress, discover)).address, "10.3.0.5");
