@@ -86,6 +86,7 @@ export class AgentFleet {
   readonly #nats: TestNats;
   readonly #server: ChildProcess;
   readonly #namespaces: string[] = [];
+  readonly #taps: string[] = [];
 
   private constructor(parts: {
     readonly directory: string;
@@ -149,6 +150,7 @@ export class AgentFleet {
     const outer = `tap${port.id.slice(0, 11)}`;
     const inner = ["peer", "name", "eth0", "netns", name, "address", String(port["mac_address"])];
     await sh("ip", "link", "add", outer, "type", "veth", ...inner);
+    this.#taps.push(outer);
     await sh("ip", "link", "set", outer, "master", `brq${String(port["network_id"]).slice(0, 11)}`, "up");
     await sh("ip", "-n", name, "link", "set", "eth0", "up");
     return name;
@@ -156,8 +158,10 @@ export class AgentFleet {
 
   async destroy(): Promise<void> {
     this.client.close();
-    for (const agent of this.agents) await agent.destroy();
+    // First: a bridge with an instance's device in it would stay, and the kernel takes its time with a namespace.
+    for (const tap of this.#taps) await sh("ip", "link", "del", tap).catch(() => "");
     for (const name of this.#namespaces) await deleteNamespace(name);
+    for (const agent of this.agents) await agent.destroy();
     await end(this.#server, "SIGTERM");
     await this.#nats.close();
     await rm(this.#directory, { recursive: true, force: true });
