@@ -18,7 +18,6 @@ import { commandFailed, type CommandRunner, runChecked } from "../../linux/comma
 import { namespaceInode, namespacePath } from "../../linux/netns.ts";
 import {
   findProcesses,
-  isAlive,
   parsePid,
   type ProcessIdentity,
   readNetworkNamespaceInode,
@@ -88,7 +87,8 @@ export class KeepalivedDriver implements RouterHaDriver {
     // Before it runs, too: after a boot the file may say what was true before.
     await this.#settle(id, namespace);
     if (!isKept) {
-      await this.#stopBroken(id, namespace);
+      // A look at every process, which a router that is new here can do without.
+      if (present.conf !== undefined || (await this.#findAny(id)) !== undefined) await this.#stopBroken(id, namespace);
       await this.#start(id, namespace);
     }
     await writeFileAtomic(this.#file(id, "force"), wanted.force);
@@ -123,10 +123,12 @@ export class KeepalivedDriver implements RouterHaDriver {
 
   async remove(id: RouterId): Promise<void> {
     const { stateDir, runner } = this.#options;
-    await this.#stop(id);
-    // A hook that still runs would say again what it is: it is waited for, and those that come later find nothing to do.
-    const files = [this.#file(id, "hook"), haStateFile(stateDir, id)];
-    if (await this.has(id)) await runChecked(runner, ["perl", hookScript, ...files, "REMOVE"]);
+    if (await this.has(id)) {
+      await this.#stop(id);
+      // A hook that still runs would say again what it is: it is waited for, and those that come later find nothing to do.
+      const files = [this.#file(id, "hook"), haStateFile(stateDir, id)];
+      await runChecked(runner, ["perl", hookScript, ...files, "REMOVE"]);
+    }
     await rm(this.#directory(id), { recursive: true, force: true });
     for (const name of [id, `.${id}.new`]) await removeFile(join(haStateDirectory(stateDir), name));
   }
@@ -178,23 +180,12 @@ export class KeepalivedDriver implements RouterHaDriver {
   }
 
   async #stop(id: RouterId): Promise<void> {
-    const [parent, worker] = [await this.#findAny(id), await this.#findWorker(id)];
+    const parent = await this.#findAny(id);
     if (parent !== undefined) await terminate(parent);
-    // It ends with its parent, but not at once when that was killed.
-    if (worker !== undefined && isAlive(worker)) await terminate(worker);
-    // One whose pid was not written yet, or was removed by one that ended late: nobody would find it any more.
-    for (const other of (await this.has(id)) ? this.#findAll(id) : []) await terminate(other);
+    // The worker ends with its parent, but not at once when that was killed. And one whose pid was not written yet, or was removed
+    // by one that ended late, nobody would find any more.
+    for (const other of findProcesses((argv) => argv.includes(this.#file(id, "conf")))) await terminate(other);
     for (const kind of ["pid", "vrrp.pid"] as const) await removeFile(this.#file(id, kind));
-  }
-
-  #findAll(id: RouterId): readonly ProcessIdentity[] {
-    return findProcesses((argv) => argv.includes(this.#file(id, "conf")));
-  }
-
-  async #findWorker(id: RouterId): Promise<ProcessIdentity | undefined> {
-    const pid = parsePid(await readFileIfPresent(this.#file(id, "vrrp.pid")));
-    const process = pid === undefined ? undefined : readProcess(pid);
-    return process?.argv.includes(this.#file(id, "conf")) === true ? process : undefined;
   }
 
   /** It died, and its parent has not started it again; the second time within a minute that takes seconds, and ever longer. */

@@ -4,6 +4,7 @@ import { readFile, truncate } from "node:fs/promises";
 import { afterEach, describe, test } from "node:test";
 import { type CommandRunner, processRunner } from "../../../../src/linux/command-runner.ts";
 import { isAlive, readProcess, sendSignal } from "../../../../src/linux/process-table.ts";
+import type { Port } from "../../../../src/model/network.ts";
 import type { LeaseControl } from "../../../../src/drivers/lease-control.ts";
 import { DhcpBench } from "../../../helpers/dhcp-bench.ts";
 import { makePort } from "../../../helpers/dhcp-network.ts";
@@ -16,6 +17,16 @@ describe("the release of leases where a helper fails", { skip: skipWithoutRoot }
   const lease = async (mac: string): Promise<void> => {
     const probe = await bench.startProbe();
     assert.equal((await probe.ask(mac, { want: "lease", timeoutMs: 10_000, everyMs: 100 })).answer, "ack");
+  };
+
+  /** Two ports, of which the one that will go has leased its address. @returns the other; what is run from now on counts */
+  const begin = async (options: Parameters<typeof DhcpBench.create>[0]): Promise<Port> => {
+    bench = await DhcpBench.create(options);
+    const [gone, kept] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
+    await bench.apply([gone, kept]);
+    await lease(gone.macAddress);
+    bench.children.length = 0;
+    return kept;
   };
 
   /** The server stands still for so long when packets are about to take leases away. */
@@ -67,12 +78,8 @@ describe("the release of leases where a helper fails", { skip: skipWithoutRoot }
         return undefined;
       },
     });
-    bench = await DhcpBench.create({ leaseControl });
-    const [gone, kept] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
-    await bench.apply([gone, kept]);
-    await lease(gone.macAddress);
+    const kept = await begin({ leaseControl });
     const pid = await bench.pid();
-    bench.children.length = 0;
 
     assert.equal(await bench.apply([kept]), "restarted");
 
@@ -86,12 +93,8 @@ describe("the release of leases where a helper fails", { skip: skipWithoutRoot }
   });
 
   test("a server that takes its time is waited for, and neither asked twice nor restarted", async () => {
-    bench = await DhcpBench.create({ runner: stoppingRunner(1600) });
-    const [gone, kept] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
-    await bench.apply([gone, kept]);
-    await lease(gone.macAddress);
+    const kept = await begin({ runner: stoppingRunner(1600) });
     const pid = await bench.pid();
-    bench.children.length = 0;
 
     assert.equal(await bench.apply([kept]), "changed");
 
@@ -103,10 +106,7 @@ describe("the release of leases where a helper fails", { skip: skipWithoutRoot }
   test("a lease file that is being written is not taken for one without leases", async () => {
     // As dnsmasq leaves it between emptying it and writing it anew.
     const empty = (): Promise<void> => truncate(bench.file("leases"));
-    bench = await DhcpBench.create({ runner: stoppingRunner(300, empty) });
-    const [gone, kept] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
-    await bench.apply([gone, kept]);
-    await lease(gone.macAddress);
+    const kept = await begin({ runner: stoppingRunner(300, empty) });
     await lease(kept.macAddress);
 
     assert.equal(await bench.apply([kept]), "changed");
@@ -125,10 +125,7 @@ describe("the release of leases where a helper fails", { skip: skipWithoutRoot }
           return answer;
         },
       });
-      bench = await DhcpBench.create({ leaseControl });
-      const [gone, kept] = [makePort(bench.subnets, ["10.20.0.5"]), makePort(bench.subnets, ["10.20.0.6"])];
-      await bench.apply([gone, kept]);
-      await lease(gone.macAddress);
+      const kept = await begin({ leaseControl });
       await lease(kept.macAddress);
       const pid = await bench.pid();
 
