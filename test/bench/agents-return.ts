@@ -18,6 +18,7 @@ import { cpuMs, residentMb } from "../helpers/process-figures.ts";
 import { RestClient } from "../helpers/rest-client.ts";
 import { unlimited } from "../helpers/unlimited.ts";
 import { percentile, report, type Row } from "./report.ts";
+import { untilReady } from "../helpers/ready-program.ts";
 
 const agentCount = Number(process.argv[2] ?? 1000);
 const networksPerAgent = 2;
@@ -106,7 +107,7 @@ interface Site {
 async function open(nats: TestNats, stateDir: string): Promise<Site> {
   const flags = ["--state-dir", stateDir, "--listen", "127.0.0.1:0", "--nats-url", nats.url, "--log-level", "silent"];
   const server = fork(launcher, ["server", ...flags, ...unlimited, "--dhcp-failover-moves-per-second", "0"], { execArgv: [] });
-  const [{ url }] = (await once(server, "message")) as [{ readonly url: string }];
+  const { url } = await untilReady(server);
   const buses = await Promise.all(Array.from({ length: connections }, (_, n) => nats.connectAgent("dhcp", `bench-${n}`)));
   const agents = Array.from({ length: agentCount }, (_, n) => {
     const bus = buses[n % connections];

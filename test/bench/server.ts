@@ -17,6 +17,7 @@ import { RawAgent } from "../helpers/raw-agent.ts";
 import { RestClient } from "../helpers/rest-client.ts";
 import { unlimited } from "../helpers/unlimited.ts";
 import { percentile, report, type Row } from "./report.ts";
+import { untilReady } from "../helpers/ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 const hosts = 1000;
@@ -40,7 +41,7 @@ async function startServer(nats: TestNats, stateDir: string, db: string): Promis
   const child = fork(launcher, ["server", ...flags, ...patience, ...unlimited, "--log-level", "warn"], {
     execArgv: [...nodeFlagsOf("server")],
   });
-  const [{ url }] = (await once(child, "message")) as [{ readonly url: string }];
+  const { url } = await untilReady(child);
   return { child, url };
 }
 

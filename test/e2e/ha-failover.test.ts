@@ -11,6 +11,7 @@ import { createTestDirectory, skipWithoutRoot } from "../helpers/namespaces.ts";
 import { startTestNats } from "../helpers/nats-server.ts";
 import { type Json, RestClient } from "../helpers/rest-client.ts";
 import { waitFor } from "../helpers/wait-for.ts";
+import { untilReady } from "../helpers/ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 const programs = ["l3-agent", "floating-ip-agent"] as const;
@@ -19,10 +20,7 @@ const soon = { limitMs: 30_000, everyMs: 100 };
 
 async function startServer(flags: readonly string[]): Promise<{ readonly child: ChildProcess; readonly url: string }> {
   const child = fork(launcher, ["server", ...flags], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
-  const ended = once(child, "exit").then(() => Promise.reject(new Error("the server ended")));
-  ended.catch(() => {});
-  const [message] = await Promise.race([once(child, "message"), ended]);
-  return { child, url: String((message as { readonly url?: string }).url) };
+  return { child, ...(await untilReady(child)) };
 }
 
 describe("a host of a router of high availability", { skip: skipWithoutRoot }, () => {

@@ -22,6 +22,7 @@ import { ask, listen, silenceS } from "../helpers/packets.ts";
 import { PingWatch } from "../helpers/ping-watch.ts";
 import { type Json, RestClient } from "../helpers/rest-client.ts";
 import { waitFor } from "../helpers/wait-for.ts";
+import { untilReady } from "../helpers/ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 
@@ -49,10 +50,7 @@ describe("one process that is the L3 agent and the floating IP agent", { skip: s
   async function start(args: readonly string[]): Promise<{ readonly child: ChildProcess; readonly url: string }> {
     const child = fork(launcher, args, { execArgv: [], stdio: ["ignore", "ignore", "ignore", "ipc"] });
     closings.push(() => end(child, "SIGTERM"));
-    const ended = once(child, "exit").then(() => Promise.reject(new Error(`${args[0]} ended`)));
-    ended.catch(() => {});
-    const [message] = await Promise.race([once(child, "message"), ended]);
-    return { child, url: String((message as { readonly url?: string }).url) };
+    return { child, ...(await untilReady(child)) };
   }
 
   const becomesActive = (id: string): Promise<unknown> =>

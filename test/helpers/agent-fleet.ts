@@ -16,6 +16,7 @@ import { createNamespace, deleteNamespace, sh } from "./namespaces.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
 import { type Json, RestClient } from "./rest-client.ts";
 import { unlimited } from "./unlimited.ts";
+import { untilReady } from "./ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 
@@ -38,7 +39,7 @@ export class FleetAgent {
 
   /** Resolves when every network of its first sync had its turn. */
   async start(): Promise<void> {
-    this.#child = await start(this.#flags);
+    ({ child: this.#child } = await start(this.#flags));
   }
 
   /** kill -9 of the agent; what it made goes on. */
@@ -118,7 +119,7 @@ export class AgentFleet {
       }
       const seed = nats.credentials.get("server")?.seedFile ?? "";
       const flags = ["server", "--state-dir", directory, "--listen", "127.0.0.1:0", "--nats-url", nats.url];
-      const started = await startServer([
+      const { child: server, url } = await start([
         ...flags,
         "--nats-nkey-seed-file",
         seed,
@@ -127,7 +128,7 @@ export class AgentFleet {
         ...unlimited,
         ...serverFlags,
       ]);
-      return new AgentFleet({ directory, nats, agents, ...started });
+      return new AgentFleet({ directory, nats, agents, server, url });
     } catch (thrown) {
       await nats.close();
       await rm(directory, { recursive: true, force: true });
@@ -168,30 +169,14 @@ export class AgentFleet {
   }
 }
 
-async function startServer(flags: readonly string[]): Promise<{ readonly server: ChildProcess; readonly url: string }> {
-  let url = "";
-  const server = await start(flags, (message) => {
-    url = message.url ?? "";
-  });
-  return { server, url };
-}
-
-interface ReadyMessage {
-  readonly url?: string;
-}
-
-/** Resolves at the program's ready message; rejects with what it wrote when it ends first. */
-async function start(argv: readonly string[], onReady: (message: ReadyMessage) => void = () => {}): Promise<ChildProcess> {
+/** Resolves at the program's ready message. @returns where a server listens, too */
+async function start(argv: readonly string[]): Promise<{ readonly child: ChildProcess; readonly url: string }> {
   const child = fork(launcher, argv, { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] });
   let text = "";
   child.stderr?.on("data", (chunk: Buffer) => {
     text = (text + chunk.toString("utf8")).slice(-10_000);
   });
-  const ended = once(child, "exit").then(() => Promise.reject(new Error(`${argv[0]} ended: ${text}`)));
-  const [message] = (await Promise.race([once(child, "message"), ended])) as [ReadyMessage];
-  ended.catch(() => {});
-  onReady(message);
-  return child;
+  return { child, ...(await untilReady(child, () => text)) };
 }
 
 async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {

@@ -13,6 +13,7 @@ import { createFloatingIpRig, type FloatingIpRig } from "./floating-ip-rig.ts";
 import { createTestDirectory, randomPrefix, type TestDirectory } from "./namespaces.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
 import { waitFor } from "./wait-for.ts";
+import { untilReady } from "./ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 
@@ -72,9 +73,7 @@ export class FloatingIpHost {
   async start(flags: readonly string[] = []): Promise<void> {
     const child = this.spawn(flags);
     this.#child = child;
-    const ended = once(child, "exit").then(() => Promise.reject(new Error(`the agent ended: ${this.#stderr}`)));
-    await Promise.race([once(child, "message"), ended]);
-    ended.catch(() => {});
+    await untilReady(child, () => this.#stderr);
   }
 
   spawn(flags: readonly string[] = []): ChildProcess {

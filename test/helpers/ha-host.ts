@@ -1,6 +1,7 @@
 // A host of its own on this kernel: a network stack in which real agents run as processes, with its own view of namespaces and
 // devices. A holder keeps that view while agents end and start again. Bridges of networks are wired to those of other hosts.
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -10,6 +11,7 @@ import { routerId } from "../../src/model/ids.ts";
 import { routerNamespaceName } from "../../src/model/device-names.ts";
 import { waitFor } from "./wait-for.ts";
 import { createNamespace, deleteNamespace, sh } from "./namespaces.ts";
+import { untilReady } from "./ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
@@ -18,13 +20,28 @@ export interface HaHostOptions {
   readonly prefix: string;
   /** For state and logs. */
   readonly directory: string;
-  /** As the host reaches it. */
+  /** Of a nats-server of this machine that listens everywhere. */
   readonly natsPort: number;
-  /** Third number of the address by which the host reaches NATS. */
-  readonly subnet: number;
   readonly advertMs: number;
   /** For both agents. */
   readonly agentFlags?: readonly string[] | undefined;
+}
+
+/**
+ * Two addresses of 198.18.0.0/15 (RFC 2544) that no other wire of this machine has: files of tests run at the same time, and one that
+ * was killed leaves its wires. The kernel takes a route for a prefix once only, so who has the route has the addresses.
+ */
+async function claimAddresses(wire: string): Promise<Readonly<Record<"here" | "there", string>>> {
+  const claim = async (): Promise<Readonly<Record<"here" | "there", string>>> => {
+    const first = randomInt(2 ** 15) * 4;
+    const address = (offset: number): string => {
+      const at = first + offset;
+      return `198.${18 + (at >> 16)}.${(at >> 8) & 255}.${at & 255}`;
+    };
+    await sh("ip", "route", "add", `${address(0)}/30`, "dev", wire);
+    return { here: address(1), there: address(2) };
+  };
+  return waitFor(claim, { limitMs: 10_000, what: `addresses for ${wire}` });
 }
 
 export class HaHost {
@@ -32,13 +49,19 @@ export class HaHost {
   readonly #options: HaHostOptions;
   readonly #namespace: string;
   readonly #holder: ChildProcess;
+  /** As the host reaches it. */
+  readonly #natsUrl: string;
   readonly #agents = new Map<string, ChildProcess>();
 
-  private constructor(options: HaHostOptions, namespace: string, holder: ChildProcess) {
+  private constructor(
+    options: HaHostOptions,
+    { namespace, holder, natsUrl }: { readonly namespace: string; readonly holder: ChildProcess; readonly natsUrl: string },
+  ) {
     this.name = options.name;
     this.#options = options;
     this.#namespace = namespace;
     this.#holder = holder;
+    this.#natsUrl = natsUrl;
   }
 
   static async open(options: HaHostOptions): Promise<HaHost> {
@@ -48,17 +71,16 @@ export class HaHost {
       stdio: ["ignore", "pipe", "ignore"],
     });
     await once(holder.stdout, "data");
-    const host = new HaHost(options, namespace, holder);
     await mkdir(join(options.directory, "run"), { recursive: true });
     await sh("ip", "-n", namespace, "link", "set", "lo", "up");
     const wire = `${options.prefix}${options.name}`.replaceAll("-", "").slice(0, 14);
-    const net = `198.18.${options.subnet}`;
     await sh("ip", "link", "add", wire, "type", "veth", "peer", "name", "up0", "netns", namespace);
-    await sh("ip", "addr", "add", `${net}.1/30`, "dev", wire);
     await sh("ip", "link", "set", wire, "up");
-    await sh("ip", "-n", namespace, "addr", "add", `${net}.2/30`, "dev", "up0");
     await sh("ip", "-n", namespace, "link", "set", "up0", "up");
-    return host;
+    const { here, there } = await claimAddresses(wire);
+    await sh("ip", "addr", "add", `${here}/30`, "dev", wire, "noprefixroute");
+    await sh("ip", "-n", namespace, "addr", "add", `${there}/30`, "dev", "up0");
+    return new HaHost(options, { namespace, holder, natsUrl: `nats://${here}:${options.natsPort}` });
   }
 
   /** In the stack of the host, with its view of namespaces. */
@@ -115,8 +137,8 @@ export class HaHost {
   }
 
   async startAgent(program: "l3-agent" | "floating-ip-agent"): Promise<void> {
-    const { natsPort, subnet, advertMs, name, agentFlags = [] } = this.#options;
-    const flags = ["--host", name, "--state-dir", this.stateDir, "--nats-url", `nats://198.18.${subnet}.1:${natsPort}`];
+    const { advertMs, name, agentFlags = [] } = this.#options;
+    const flags = ["--host", name, "--state-dir", this.stateDir, "--nats-url", this.#natsUrl];
     const more = [
       "--namespace-prefix",
       this.#prefix,
@@ -134,9 +156,7 @@ export class HaHost {
     this.#agents.set(program, child);
     let words = "";
     child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (words = (words + chunk).slice(-4000)));
-    const ended = once(child, "exit").then(() => Promise.reject(new Error(`${program} on ${name} ended: ${words}`)));
-    await Promise.race([once(child, "message"), ended]);
-    ended.catch(() => {});
+    await untilReady(child, () => `on ${name}: ${words}`);
   }
 
   /** Daemons that work for its agents, known by the files that they were given. @param program all when not said */

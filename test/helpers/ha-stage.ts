@@ -42,12 +42,11 @@ export class HaStage {
     const prefix = randomPrefix();
     const wires = await createNamespace(`${prefix}wires`);
     const outside = await createNamespace(`${prefix}outside`);
-    const first = Math.floor(Math.random() * 250);
     const hosts: HaHost[] = [];
-    for (const [index, name] of ["h1", "h2"].entries()) {
+    for (const name of ["h1", "h2"]) {
       const own = join(directory, name);
       await mkdir(own);
-      hosts.push(await HaHost.open({ name, prefix, directory: own, subnet: first + index, ...common }));
+      hosts.push(await HaHost.open({ name, prefix, directory: own, ...common }));
     }
     const stage = new HaStage(prefix, hosts, { wires, outside });
     await stage.#wire("ext");

@@ -1,9 +1,9 @@
 // A server as a process of its own that may be killed at any moment.
-import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { RestClient } from "./rest-client.ts";
+import { untilReady } from "./ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 
@@ -28,9 +28,8 @@ export class KillableServer {
   async #start(): Promise<RestClient> {
     const child = fork(launcher, ["server", ...this.#flags], { stdio: ["ignore", "ignore", "ignore", "ipc"], execArgv: [] });
     this.#child = child;
-    const [said] = (await once(child, "message")) as [{ readonly url?: string; readonly message?: string }];
-    assert.ok(said.url !== undefined, said.message);
-    return new RestClient(said.url, this.#connections);
+    const { url } = await untilReady(child);
+    return new RestClient(url, this.#connections);
   }
 
   /** kill -9, and another one in its place. */

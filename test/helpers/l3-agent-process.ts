@@ -12,6 +12,7 @@ import { netloom } from "./netloom-up.ts";
 import { openOutside, type OutsideSegment } from "./outside-segment.ts";
 import { liveChildren, proportionalMb, residentMb } from "./process-figures.ts";
 import { waitFor } from "./wait-for.ts";
+import { untilReady } from "./ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 
@@ -60,9 +61,7 @@ export class L3AgentProcess {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     this.#child = child;
-    const ended = once(child, "exit").then(() => Promise.reject(new Error("the L3 agent ended")));
-    ended.catch(() => {});
-    await Promise.race([once(child, "message"), ended]);
+    await untilReady(child);
   }
 
   async stop(): Promise<void> {

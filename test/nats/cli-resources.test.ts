@@ -1,7 +1,6 @@
 // Commands of what needs no agent, as people type them, against the server program; and `netloom db`, with the server running.
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startTestNats, type TestNats } from "../helpers/nats-server.ts";
 import { type CommandResult, netloom } from "../helpers/netloom-up.ts";
+import { untilReady } from "../helpers/ready-program.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -26,8 +26,7 @@ before(async () => {
   const flags = ["--state-dir", directory, "--listen", "127.0.0.1:0", "--nats-url", nats.url, "--log-level", "error"];
   const segments = ["--network-vxlan-ranges", "100:199"];
   server = fork(launcher, ["server", ...flags, ...segments], { execArgv: [] });
-  const [ready] = (await once(server, "message")) as [{ readonly url: string }];
-  url = ready.url;
+  ({ url } = await untilReady(server));
 });
 
 after(async () => {

@@ -1,7 +1,6 @@
 // The client of others logs in at a Keystone and comes with its token to a server that asks that Keystone.
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, fork } from "node:child_process";
-import { once } from "node:events";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +10,7 @@ import { promisify } from "node:util";
 import { KeystoneStandIn } from "../helpers/keystone.ts";
 import { startTestNats, type TestNats } from "../helpers/nats-server.ts";
 import { RestClient } from "../helpers/rest-client.ts";
+import { untilReady } from "../helpers/ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 const execute = promisify(execFile);
@@ -51,9 +51,7 @@ before(async () => {
   server.stderr?.on("data", (text: Buffer) => {
     logged += text.toString();
   });
-  const [said] = (await once(server, "message")) as [{ readonly type: string; readonly url?: string }];
-  assert.equal(said.type, "ready", logged);
-  url = said.url ?? "";
+  ({ url } = await untilReady(server, () => logged));
   keystone.networkUrl = url;
 });
 

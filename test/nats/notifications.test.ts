@@ -14,6 +14,7 @@ import { observerInboxPrefix } from "../../src/messaging/subjects.ts";
 import { startTestNats, type TestNats } from "../helpers/nats-server.ts";
 import { RestClient } from "../helpers/rest-client.ts";
 import { waitFor } from "../helpers/wait-for.ts";
+import { untilReady } from "../helpers/ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 const example = fileURLToPath(new URL("../../docs/examples/follow-notifications.mjs", import.meta.url));
@@ -49,8 +50,8 @@ async function startServer({ url, credentials }: TestNats, stateDir = directory)
   const args = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
   const child = fork(launcher, ["server", ...args], { stdio: ["ignore", "pipe", "pipe", "ipc"], execArgv: [] });
   children.push(child);
-  const [ready] = (await once(child, "message")) as [{ readonly url: string }];
-  return { child, url: ready.url };
+  const { url: listens } = await untilReady(child);
+  return { child, url: listens };
 }
 
 /** The consumer of the documentation, from the beginning or from `since` on. */

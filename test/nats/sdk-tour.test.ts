@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 import { KeystoneStandIn } from "../helpers/keystone.ts";
 import { startTestNats, type TestNats } from "../helpers/nats-server.ts";
 import { RestClient } from "../helpers/rest-client.ts";
+import { untilReady } from "../helpers/ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 const tour = fileURLToPath(new URL("../helpers/sdk-tour.py", import.meta.url));
@@ -64,9 +65,8 @@ async function startServer(name: string, auth: readonly string[]): Promise<strin
   const args = ["server", ...flags, "--log-level", "error", ...auth];
   const child = fork(launcher, args, { stdio: ["ignore", "ignore", "ignore", "ipc"], execArgv: [] });
   children.push(child);
-  const [said] = (await once(child, "message")) as [{ readonly url?: string; readonly message?: string }];
-  assert.ok(said.url !== undefined, said.message);
-  return said.url;
+  const { url } = await untilReady(child);
+  return url;
 }
 
 /** What only an operator makes: a network that leads out. */

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { startTestNats, type TestNats } from "../helpers/nats-server.ts";
 import { RestClient } from "../helpers/rest-client.ts";
 import { waitFor } from "../helpers/wait-for.ts";
+import { untilReady } from "../helpers/ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 const blue = { "x-project-id": "blue", "x-roles": "admin", "x-user-id": "alice" };
@@ -51,7 +52,7 @@ async function start(name: string, flags: Readonly<Record<string, string>> = {})
   children.push(child);
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (text += chunk.toString()));
-  const [{ url }] = (await once(child, "message")) as [{ readonly url: string }];
+  const { url } = await untilReady(child, () => text);
   const log = () =>
     text
       .split("\n")

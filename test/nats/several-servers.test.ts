@@ -15,6 +15,7 @@ import { startPostgres, type TestPostgres, whyNoPostgres } from "../helpers/post
 import { RawAgent } from "../helpers/raw-agent.ts";
 import { RestClient } from "../helpers/rest-client.ts";
 import { waitFor } from "../helpers/wait-for.ts";
+import { untilReady } from "../helpers/ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 const skip = whyNoPostgres();
@@ -41,8 +42,8 @@ async function startServer(name: string): Promise<Server> {
   const patience = ["--dhcp-agent-down-ms", "3600000", "--dhcp-failover-after-ms", "7200000", "--log-level", "error"];
   const child = fork(launcher, ["server", ...flags, ...patience], { execArgv: [] });
   children.push(child);
-  const [ready] = (await once(child, "message")) as [{ readonly url: string }];
-  return { child, client: new RestClient(ready.url) };
+  const { url: listens } = await untilReady(child);
+  return { child, client: new RestClient(listens) };
 }
 
 /** What the servers tell of the stream, item by item: both may tell one, in batches of their own, and must say the same. */

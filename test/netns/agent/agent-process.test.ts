@@ -25,6 +25,7 @@ import { FakeServer } from "../../helpers/fake-server.ts";
 import { createNamespace, deleteNamespace, randomPrefix, sh } from "../../helpers/namespaces.ts";
 import { startTestNats, type TestNats } from "../../helpers/nats-server.ts";
 import { waitFor } from "../../helpers/wait-for.ts";
+import { untilReady } from "../../helpers/ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../../bin/netloom", import.meta.url));
 const isRoot = process.getuid?.() === 0;
@@ -108,10 +109,7 @@ class Bench {
 
   async startReady(): Promise<AgentProcess> {
     const agent = this.start();
-    const ready = once(agent.child, "message");
-    const ended = once(agent.child, "exit").then(() => Promise.reject(new Error(agent.stderr())));
-    await Promise.race([ready, ended]);
-    ended.catch(() => {});
+    await untilReady(agent.child, agent.stderr);
     return agent;
   }
 

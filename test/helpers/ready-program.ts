@@ -1,0 +1,28 @@
+// Programs of ours tell whoever started them, once, that they are ready, or why they failed.
+import type { ChildProcess } from "node:child_process";
+
+/** What the launcher sends. */
+interface Said {
+  readonly type: "ready" | "failed";
+  /** Of a server. */
+  readonly url?: string;
+  readonly message?: string;
+}
+
+/**
+ * Resolves when the program is ready. Rejects when it failed or ended instead: a first message alone may be the reason why it ends.
+ * @param stderr what it has written, if that is kept
+ * @returns where a server listens; empty for agents
+ */
+export function untilReady(child: ChildProcess, stderr: () => string = () => ""): Promise<{ readonly url: string }> {
+  const program = child.spawnargs.find((word) => /^(server|up|[a-z0-9-]+-agent)$/.test(word)) ?? child.spawnfile;
+  return new Promise((resolve, reject) => {
+    const fail = (how: string): void => reject(new Error(`${program} ${how}: ${stderr()}`));
+    child.once("error", (thrown) => fail(`was not started: ${thrown.message}`));
+    child.once("exit", (code, signal) => fail(`ended with ${code ?? signal}`));
+    child.once("message", ({ type, url = "", message = "" }: Said) => {
+      if (type === "ready") resolve({ url });
+      else fail(`failed: ${message}`);
+    });
+  });
+}
