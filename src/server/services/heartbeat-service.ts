@@ -5,7 +5,7 @@ import { formatTimestamp } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { networkId } from "../../model/ids.ts";
 import type { ControlMessage, Heartbeat } from "../../types/agent-messages.ts";
-import { type AgentRow, findAgent, registerAgent } from "../store/agent-rows.ts";
+import { type AgentRow, findAgent, registerAgent, writeBeats } from "../store/agent-rows.ts";
 import type { Store, Trx } from "../store/database.ts";
 import { readHead, type StreamKey } from "../store/outbox.ts";
 import { readLostNetworkIds } from "./agent-losses.ts";
@@ -153,26 +153,19 @@ async function writeHeartbeats(
   heard: readonly Heard[],
   isEnabled: boolean | undefined,
 ): Promise<readonly StreamKey[]> {
-  const unknown: StreamKey[] = [];
-  // In one order everywhere, so that two servers that flush at once wait for each other instead of dead-locking.
-  const ordered = heard.toSorted((left, right) => (left.heartbeat.agent.host < right.heartbeat.agent.host ? -1 : 1));
-  for (const { role, heartbeat, atMs } of ordered) {
-    const { agent, phase } = heartbeat;
-    const { numUpdatedRows } = await trx
-      .updateTable("agents")
-      .set({
-        phase,
-        heartbeat_at: formatTimestamp(atMs),
-        boot_id: agent.bootId,
-        configurations: JSON.stringify(configurations(heartbeat)),
-      })
-      .where("role", "=", role)
-      .where("host", "=", agent.host)
-      .executeTakeFirst();
-    if (Number(numUpdatedRows) > 0) continue;
-    const description = { ...agent, configurations: configurations(heartbeat) };
+  const beats = heard.map(({ role, heartbeat, atMs }) => ({
+    role,
+    host: heartbeat.agent.host,
+    phase: heartbeat.phase,
+    bootId: heartbeat.agent.bootId,
+    configurations: configurations(heartbeat),
+    atMs,
+    agent: heartbeat.agent,
+  }));
+  const unknown = await writeBeats(trx, beats);
+  for (const { role, agent, configurations: said, phase, atMs } of unknown) {
+    const description = { ...agent, configurations: said };
     await registerAgent(trx, { role, description, phase, heartbeatAtMs: atMs, isEnabled });
-    unknown.push({ role, host: agent.host });
   }
   return unknown;
 }

@@ -4,7 +4,8 @@ import { type Kysely, type Selectable, sql, type SqlBool } from "kysely";
 import { formatTimestamp } from "../../base/clock.ts";
 import type { AgentDescription } from "../../types/agent-messages.ts";
 import type { Trx } from "./database.ts";
-import { hasRowLocks } from "./rows.ts";
+import type { StreamKey } from "./outbox.ts";
+import { chunks, hasRowLocks } from "./rows.ts";
 import type { AgentsTable, Database } from "./schema.ts";
 
 export type AgentRow = Selectable<AgentsTable>;
@@ -54,6 +55,42 @@ export async function registerAgent(trx: Trx, registration: Registration): Promi
     .onConflict((conflict) => conflict.columns(["agent_type", "host"]).doUpdateSet(said))
     .returningAll()
     .executeTakeFirstOrThrow();
+}
+
+/** What a heartbeat says that may have changed. */
+export interface Beat extends StreamKey {
+  readonly phase: string;
+  readonly bootId: string;
+  readonly configurations: Readonly<Record<string, unknown>>;
+  readonly atMs: number;
+}
+
+const keyOf = ({ role, host }: StreamKey): string => `${role}\0${host}`;
+
+/** Some hundred at a time, because a statement for each would be most of what a heartbeat costs. @returns those without a row */
+export async function writeBeats<T extends Beat>(trx: Trx, beats: readonly T[]): Promise<readonly T[]> {
+  const written = new Set<string>();
+  // In one order everywhere, so that two servers that write at once wait for each other instead of dead-locking.
+  const ordered = beats.toSorted((left, right) => (left.host < right.host ? -1 : 1));
+  for (const piece of chunks(ordered)) {
+    const hosts = piece.map(({ host }) => host);
+    if (hasRowLocks(trx)) {
+      const order = sql`host collate "C"`;
+      await trx.selectFrom("agents").select("id").where("host", "in", hosts).orderBy(order).forNoKeyUpdate().execute();
+    }
+    const rows = piece.map(
+      ({ role, host, phase, bootId, configurations, atMs }) =>
+        sql`(${role}, ${host}, ${phase}, ${bootId}, ${JSON.stringify(configurations)}, ${formatTimestamp(atMs)})`,
+    );
+    const { rows: known } = await sql<StreamKey>`
+      with heard (role, host, phase, boot_id, configurations, heartbeat_at) as (values ${sql.join(rows)})
+      update agents set phase = heard.phase, boot_id = heard.boot_id, configurations = heard.configurations,
+        heartbeat_at = heard.heartbeat_at
+      from heard where agents.role = heard.role and agents.host = heard.host
+      returning agents.role as role, agents.host as host`.execute(trx);
+    for (const key of known) written.add(keyOf(key));
+  }
+  return ordered.filter((beat) => !written.has(keyOf(beat)));
 }
 
 export function findAgent(db: Kysely<Database>, role: string, host: string): Promise<AgentRow | undefined> {

@@ -23,6 +23,7 @@ import { up as segmentNotes } from "./migrations/0032-segment-notes.ts";
 import { up as securityGroupNotes } from "./migrations/0033-security-group-notes.ts";
 import { up as securityGroupDefaults } from "./migrations/0034-security-group-defaults.ts";
 import { up as nestedProjects } from "./migrations/0035-projects-of-nested-notes.ts";
+import { up as agentsByHost } from "./migrations/0036-agents-by-host.ts";
 import type { Database } from "./schema.ts";
 
 /** By name, in order. Listed here and not found by scanning a folder, because the program is shipped as one file. */
@@ -48,6 +49,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   "0033-security-group-notes": { up: securityGroupNotes },
   "0034-security-group-defaults": { up: securityGroupDefaults },
   "0035-projects-of-nested-notes": { up: nestedProjects },
+  "0036-agents-by-host": { up: agentsByHost },
 };
 
 export interface SchemaVersion {
