@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { readProcess, sendSignal } from "../../src/linux/process-table.ts";
 import { DhcpProbe } from "../helpers/dhcp-probe/probe.ts";
 import { NetloomUp, netloom, type Program } from "../helpers/netloom-up.ts";
 import { createRandom, testSeed } from "../helpers/random.ts";
@@ -72,8 +73,11 @@ async function killAtRandom(up: NetloomUp, seed: number, isOver: () => boolean):
     await delay(200 + random.below(1200));
     if (waiting.length === 0) waiting = [...programs];
     const [program = "server"] = waiting.splice(random.below(waiting.length), 1);
-    const pid = await waitFor(() => up.findProgram(program), { limitMs: 20_000, what: `a running ${program}` });
-    process.kill(pid, "SIGKILL");
+    const kill = async (): Promise<boolean> => {
+      const found = readProcess((await up.findProgram(program)) ?? 0);
+      return found !== undefined && sendSignal(found, "SIGKILL");
+    };
+    await waitFor(kill, { limitMs: 20_000, what: `a running ${program}` });
     killed[program] = (killed[program] ?? 0) + 1;
   }
   return killed;
@@ -85,12 +89,17 @@ test("programs killed while ports come and go", { skip: isRoot ? false : "needs 
   const up = await NetloomUp.create();
   const namespace = `${up.prefix}crash`;
   run("ip", "netns", "add", namespace);
+  let probe: DhcpProbe | undefined;
+  let isOver = false;
   context.after(async () => {
+    isOver = true;
+    await probe?.close();
     await up.destroy();
     spawnSync("ip", ["netns", "del", namespace]);
   });
   await up.start();
   const client = up.client();
+  context.after(() => client.close());
   const network = await client.create("network", { name: "crash" });
   await client.create("subnet", { network_id: network.id, ip_version: 4, cidr: "10.30.0.0/23" });
   const instance = await client.create("port", { network_id: network.id });
@@ -109,9 +118,9 @@ test("programs killed while ports come and go", { skip: isRoot ? false : "needs 
   run("ip", "-n", namespace, "route", "add", "default", "dev", "eth0");
   const pidFile = path.join(up.stateDir, "dhcp", network.id, "pid");
   const dnsmasq = await waitFor(() => readFile(pidFile, "utf8"), { limitMs: 10_000, what: "dnsmasq's pid file" });
-  const probe = await DhcpProbe.start(namespace);
+  const asker = await DhcpProbe.start(namespace);
+  probe = asker;
 
-  let isOver = false;
   const killing = killAtRandom(up, seed ^ 0x5bd1e995, () => isOver);
   await churn(client, network.id, seed);
   isOver = true;
@@ -131,11 +140,9 @@ test("programs killed while ports come and go", { skip: isRoot ? false : "needs 
   const answers = await Promise.all(
     Array.from({ length: operations }, async (_, index) => {
       const mac = macOf(index);
-      return { mac, answer: await probe.ask(mac, { want: "lease", timeoutMs: listed.has(mac) ? 10_000 : 2_000 }) };
+      return { mac, answer: await asker.ask(mac, { want: "lease", timeoutMs: listed.has(mac) ? 10_000 : 2_000 }) };
     }),
   );
-  await probe.close();
-  client.close();
 
   for (const { mac, answer } of answers) {
     const port = listed.get(mac);

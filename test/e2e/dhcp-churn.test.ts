@@ -72,25 +72,30 @@ test("agents, servers and buses that are killed while addresses change hands giv
   const seed = testSeed();
   context.diagnostic(`NETLOOM_TEST_SEED=${seed}`);
   const up = await NetloomUp.create();
-  context.after(() => up.destroy());
+  let isOver = false;
+  context.after(async () => {
+    // What goes on besides would go on for ever after a failure.
+    isOver = true;
+    await up.destroy();
+  });
   await up.start();
   const client = up.client();
   context.after(() => client.close());
   const networks = await createNetworks(context, up, client);
 
-  let isOver = false;
   const over = (): boolean => isOver;
   const ids = networks.map(({ id }) => id);
   const kills = new ChurnKills(up, ids, createRandom(seed ^ 0x5bd1e995));
-  const besides = [
+  const churning = churn(networks, createRandom(seed)).finally(() => {
+    isOver = true;
+  });
+  await Promise.all([
+    churning,
     kills.run(over),
     kills.follow(over),
     followReady(client, networks, over),
     ...networks.map((network, index) => network.watch({ random: createRandom(seed + index), isOver: over, kills })),
-  ];
-  await churn(networks, createRandom(seed));
-  isOver = true;
-  await Promise.all(besides);
+  ]);
   const { killed } = kills;
   const waited = networks.flatMap(({ waitedMs }) => waitedMs);
   const excusedMs = networks.reduce((sum, network) => sum + network.excusedMs, 0);

@@ -7,6 +7,7 @@ import { readProcess, sendSignal } from "../../src/linux/process-table.ts";
 import { findProcessesOf } from "./instance.ts";
 import type { NetloomUp } from "./netloom-up.ts";
 import type { Random } from "./random.ts";
+import { waitFor } from "./wait-for.ts";
 
 const victims = ["agent", "dnsmasq", "dnsmasq", "dnsmasq", "bus"] as const;
 type Victim = (typeof victims)[number];
@@ -89,13 +90,22 @@ export class ChurnKills {
     return [...spans("server", this.#servers.get(networkId) ?? []), ...spans("agent", this.#agent)].join(", ");
   }
 
-  /** Looks when what was killed is there again, until all is. */
+  /** Looks when what was killed is there again, until all is; rejects when something is not long after it is over. */
   async follow(isOver: () => boolean): Promise<void> {
-    while (!isOver() || this.#agent.some(isOpen) || [...this.#servers.values()].flat().some(isOpen)) {
-      await this.#endIfFollowed("agent", "", this.#agent);
-      for (const [id, downtimes] of this.#servers) await this.#endIfFollowed("dnsmasq", id, downtimes);
+    while (!isOver()) {
+      await this.#look();
       await delay(50);
     }
+    const isAllThere = async (): Promise<boolean> => {
+      await this.#look();
+      return ![this.#agent, ...this.#servers.values()].flat().some(isOpen);
+    };
+    await waitFor(isAllThere, { limitMs: 30_000, everyMs: 50, what: "all that was killed to be there again" });
+  }
+
+  async #look(): Promise<void> {
+    await this.#endIfFollowed("agent", "", this.#agent);
+    for (const [id, downtimes] of this.#servers) await this.#endIfFollowed("dnsmasq", id, downtimes);
   }
 
   async #kill(victim: Victim): Promise<void> {

@@ -14,6 +14,7 @@ import { connectBus, type NatsBus } from "../../src/messaging/nats-bus.ts";
 import { writeNatsConfig } from "../../src/messaging/nats-config.ts";
 import { type NatsServerProcess, startNatsServer } from "../../src/messaging/nats-server-process.ts";
 import { inboxPrefix, type Role, serverInboxPrefix } from "../../src/messaging/subjects.ts";
+import { freePort } from "./free-port.ts";
 
 export interface TestAgent {
   readonly role: Role;
@@ -122,6 +123,8 @@ export async function startTestNats(agents?: readonly TestAgent[], address = "12
     const storeDir = join(directory, "jetstream");
     configFile = await writeNatsConfig({ directory, port: -1, server, agents: users, observer, storeDir });
   }
+  // As if it had had it before: a restart finds it free, whoever takes ports in between.
+  await writeFile(join(directory, "nats-server.port"), `${await freePort(address)}\n`);
   const process = await startNatsServer({ directory, configFile, log: silentLogger });
   return new RunningNats({ directory, configFile, credentials, process });
 }

@@ -1,12 +1,11 @@
 // A whole netloom in a state directory of its own, as a user would start it, for end-to-end tests and benchmarks.
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomBytes, randomInt } from "node:crypto";
-import { once } from "node:events";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, chmod } from "node:fs/promises";
-import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./free-port.ts";
 import { RestClient } from "./rest-client.ts";
 import { unlimited } from "./unlimited.ts";
 
@@ -40,21 +39,6 @@ export async function netloom(
   });
   const exitCode = await new Promise<number | null>((resolve) => child.once("close", resolve));
   return { exitCode, ...output };
-}
-
-/** Below those that the kernel gives to whoever does not mind which: it stays free until it is listened on, and between two starts. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(10_000, 32_768);
-    const server = net.createServer().listen(port, "127.0.0.1");
-    const isFree = await once(server, "listening").then(
-      () => true,
-      () => false,
-    );
-    if (!isFree) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
 }
 
 /** One state directory, one port, one host name and name-space prefix; `up` may be started and killed in it many times. */

@@ -10,6 +10,7 @@ import { NetloomError } from "../../src/base/errors.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { connectBus } from "../../src/messaging/nats-bus.ts";
 import { endOrphanedNatsServer, type NatsServerProcess, startNatsServer } from "../../src/messaging/nats-server-process.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { waitFor } from "../helpers/wait-for.ts";
 
 let directory: string;
@@ -26,6 +27,8 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "netloom-nats-"));
   configFile = join(directory, "nats.conf");
   await writeFile(configFile, 'listen: "127.0.0.1:-1"\n');
+  // One that nobody else takes between an end and the next start.
+  await writeFile(join(directory, "nats-server.port"), `${await freePort()}\n`);
 });
 
 afterEach(async () => {
