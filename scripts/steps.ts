@@ -169,7 +169,8 @@ export function testStep(name: string, files: readonly string[], run: TestRun): 
     `--test-isolation=${run.isolation}`,
     "--test-timeout=120000",
     `--test-reporter=${reporter}`,
-    ...(run.isolation === "process" ? [`--test-concurrency=${run.concurrency}`] : []),
+    // A file whose tests have ended is over, whatever a failed one of them left running: it would keep the others waiting for ever.
+    ...(run.isolation === "process" ? [`--test-concurrency=${run.concurrency}`, "--test-force-exit"] : []),
   ];
   const { limitMs = defaultLimitMs } = run;
   return { name, command: [process.execPath, ...options, ...files], isTest: true, limitMs };

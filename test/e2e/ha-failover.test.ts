@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
+import { failAfterTheFirst } from "../helpers/dependent-tests.ts";
 import { fileURLToPath } from "node:url";
 import type { HaHost } from "../helpers/ha-host.ts";
 import { HaStage } from "../helpers/ha-stage.ts";
@@ -58,6 +59,7 @@ describe("a host of a router of high availability", { skip: skipWithoutRoot }, (
     await stage.pings(guest, "203.0.113.254");
   }
 
+  failAfterTheFirst();
   before(async () => {
     const directory = await createTestDirectory();
     closings.push(() => directory.remove());

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
+import { failAfterTheFirst } from "../helpers/dependent-tests.ts";
 import { fileURLToPath } from "node:url";
 import { bridgeName, routerNamespaceName } from "../../src/model/device-names.ts";
 import { networkId, routerId } from "../../src/model/ids.ts";
@@ -60,6 +61,7 @@ describe("one process that is the L3 agent and the floating IP agent", { skip: s
   const eventually = (wish: string, question: () => Promise<string>): Promise<unknown> =>
     waitFor(async () => (await question()) === wish, { limitMs: 10_000, what: wish });
 
+  failAfterTheFirst();
   before(async () => {
     const directory = await createTestDirectory();
     closings.push(() => directory.remove());

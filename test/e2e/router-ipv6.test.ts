@@ -2,6 +2,7 @@
 // packets between networks and to the outside, metadata, and DHCPv6 beside advertisements. The tests share one start and one router.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { failAfterTheFirst } from "../helpers/dependent-tests.ts";
 import { runDhcpClient } from "../helpers/dhcp-client.ts";
 import { FloatingSite } from "../helpers/floating-site.ts";
 import { createNamespace, deleteNamespace, sh, skipWithoutRoot } from "../helpers/namespaces.ts";
@@ -67,6 +68,7 @@ describe("IPv6 through a router", { skip: skipWithoutRoot }, () => {
     return { namespace, port, address };
   }
 
+  failAfterTheFirst();
   before(async () => {
     site = await FloatingSite.create();
     const { client, externalId, outside } = site;

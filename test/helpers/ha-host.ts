@@ -44,6 +44,19 @@ async function claimAddresses(wire: string): Promise<Readonly<Record<"here" | "t
   return waitFor(claim, { limitMs: 10_000, what: `addresses for ${wire}` });
 }
 
+/** @returns by which address the host reaches this machine */
+async function wireUp({ prefix, name }: HaHostOptions, namespace: string): Promise<string> {
+  await sh("ip", "-n", namespace, "link", "set", "lo", "up");
+  const wire = `${prefix}${name}`.replaceAll("-", "").slice(0, 14);
+  await sh("ip", "link", "add", wire, "type", "veth", "peer", "name", "up0", "netns", namespace);
+  await sh("ip", "link", "set", wire, "up");
+  await sh("ip", "-n", namespace, "link", "set", "up0", "up");
+  const { here, there } = await claimAddresses(wire);
+  await sh("ip", "addr", "add", `${here}/30`, "dev", wire, "noprefixroute");
+  await sh("ip", "-n", namespace, "addr", "add", `${there}/30`, "dev", "up0");
+  return here;
+}
+
 export class HaHost {
   readonly name: string;
   readonly #options: HaHostOptions;
@@ -70,17 +83,16 @@ export class HaHost {
     const holder = spawn("ip", ["netns", "exec", namespace, "sh", "-c", "echo held; exec sleep infinity"], {
       stdio: ["ignore", "pipe", "ignore"],
     });
-    await once(holder.stdout, "data");
-    await mkdir(join(options.directory, "run"), { recursive: true });
-    await sh("ip", "-n", namespace, "link", "set", "lo", "up");
-    const wire = `${options.prefix}${options.name}`.replaceAll("-", "").slice(0, 14);
-    await sh("ip", "link", "add", wire, "type", "veth", "peer", "name", "up0", "netns", namespace);
-    await sh("ip", "link", "set", wire, "up");
-    await sh("ip", "-n", namespace, "link", "set", "up0", "up");
-    const { here, there } = await claimAddresses(wire);
-    await sh("ip", "addr", "add", `${here}/30`, "dev", wire, "noprefixroute");
-    await sh("ip", "-n", namespace, "addr", "add", `${there}/30`, "dev", "up0");
-    return new HaHost(options, { namespace, holder, natsUrl: `nats://${here}:${options.natsPort}` });
+    try {
+      await once(holder.stdout, "data");
+      await mkdir(join(options.directory, "run"), { recursive: true });
+      const natsUrl = `nats://${await wireUp(options, namespace)}:${options.natsPort}`;
+      return new HaHost(options, { namespace, holder, natsUrl });
+    } catch (thrown) {
+      holder.kill("SIGKILL");
+      await deleteNamespace(namespace);
+      throw thrown;
+    }
   }
 
   /** In the stack of the host, with its view of namespaces. */

@@ -2,11 +2,11 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { composeServer, type ServerBase, type ServerParts } from "../../src/server/compose.ts";
-import { openStore, type Store } from "../../src/server/store/database.ts";
+import { openStore } from "../../src/server/store/database.ts";
 import type { HaHost } from "./ha-host.ts";
 import { HaStage, type HaStageOptions } from "./ha-stage.ts";
-import { createTestDirectory, type TestDirectory } from "./namespaces.ts";
-import { startTestNats, type TestNats } from "./nats-server.ts";
+import { createTestDirectory } from "./namespaces.ts";
+import { startTestNats } from "./nats-server.ts";
 import { admin, everything, idOf } from "./network-services.ts";
 import type { Pinging } from "./packets.ts";
 import { RouterSite } from "./router-site.ts";
@@ -24,10 +24,9 @@ export type Silence = Pick<ServerBase, "agentDownMs" | "failover">;
 
 interface Parts {
   readonly stage: HaStage;
-  readonly directory: TestDirectory;
-  readonly nats: TestNats;
-  readonly store: Store;
   readonly server: ServerParts;
+  /** In the order of the end. */
+  readonly closings: readonly (() => Promise<unknown>)[];
 }
 
 export class HaSite {
@@ -46,13 +45,23 @@ export class HaSite {
     ...silence
   }: Pick<HaStageOptions, "advertMs" | "agentFlags"> & Silence): Promise<HaSite> {
     const directory = await createTestDirectory();
-    const nats = await startTestNats(undefined, "0.0.0.0");
-    const store = await openStore("sqlite::memory:", silentLogger);
-    const usual = { clock: systemClock, log: silentLogger, agentsPerNetwork: 1, dnsDomain: "openstacklocal" };
-    const server = await composeServer({ store, bus: await nats.connectServer(), ...usual, ...silence });
-    const natsPort = Number(new URL(nats.url).port);
-    const stage = await HaStage.open({ directory: directory.path, natsPort, advertMs, agentFlags });
-    return new HaSite({ stage, directory, nats, store, server });
+    const closings = [() => directory.remove()];
+    try {
+      const store = await openStore("sqlite::memory:", silentLogger);
+      closings.unshift(() => store.close());
+      const nats = await startTestNats(undefined, "0.0.0.0");
+      closings.unshift(() => nats.close());
+      const usual = { clock: systemClock, log: silentLogger, agentsPerNetwork: 1, dnsDomain: "openstacklocal" };
+      const server = await composeServer({ store, bus: await nats.connectServer(), ...usual, ...silence });
+      closings.unshift(() => server.close());
+      const natsPort = Number(new URL(nats.url).port);
+      const stage = await HaStage.open({ directory: directory.path, natsPort, advertMs, agentFlags });
+      closings.unshift(() => stage.close());
+      return new HaSite({ stage, server, closings });
+    } catch (thrown) {
+      for (const close of closings) await close();
+      throw thrown;
+    }
   }
 
   get hosts(): readonly HaHost[] {
@@ -124,11 +133,6 @@ export class HaSite {
   }
 
   async close(): Promise<void> {
-    const { stage, server, nats, store, directory } = this.#parts;
-    await stage.close();
-    await server.close();
-    await nats.close();
-    await store.close();
-    await directory.remove();
+    for (const close of this.#parts.closings) await close();
   }
 }

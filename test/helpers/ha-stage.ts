@@ -17,7 +17,7 @@ export interface HaStageOptions extends Pick<HaHostOptions, "advertMs" | "agentF
 }
 
 export class HaStage {
-  readonly hosts: readonly HaHost[];
+  readonly hosts: HaHost[] = [];
   /** Has 203.0.113.254/24. */
   readonly outside: string;
   readonly #prefix: string;
@@ -26,35 +26,36 @@ export class HaStage {
   readonly #wired = new Set<string>();
   readonly #pings: Pinging[] = [];
 
-  private constructor(
-    prefix: string,
-    hosts: readonly HaHost[],
-    { wires, outside }: Readonly<Record<"wires" | "outside", string>>,
-  ) {
-    this.hosts = hosts;
-    this.outside = outside;
+  private constructor(prefix: string) {
+    this.outside = `${prefix}outside`;
     this.#prefix = prefix;
-    this.#wires = wires;
+    this.#wires = `${prefix}wires`;
   }
 
   /** Without agents: they are started when the wires are there. */
-  static async open({ directory, ...common }: HaStageOptions): Promise<HaStage> {
-    const prefix = randomPrefix();
-    const wires = await createNamespace(`${prefix}wires`);
-    const outside = await createNamespace(`${prefix}outside`);
-    const hosts: HaHost[] = [];
+  static async open(options: HaStageOptions): Promise<HaStage> {
+    const stage = new HaStage(randomPrefix());
+    try {
+      await stage.#build(options);
+    } catch (thrown) {
+      await stage.close();
+      throw thrown;
+    }
+    return stage;
+  }
+
+  async #build({ directory, ...common }: HaStageOptions): Promise<void> {
+    const [wires, outside] = [await createNamespace(this.#wires), await createNamespace(this.outside)];
     for (const name of ["h1", "h2"]) {
       const own = join(directory, name);
       await mkdir(own);
-      hosts.push(await HaHost.open({ name, prefix, directory: own, ...common }));
+      this.hosts.push(await HaHost.open({ name, prefix: this.#prefix, directory: own, ...common }));
     }
-    const stage = new HaStage(prefix, hosts, { wires, outside });
-    await stage.#wire("ext");
+    await this.#wire("ext");
     await sh("ip", "-n", wires, "link", "add", "out", "type", "veth", "peer", "name", "eth0", "netns", outside);
     await sh("ip", "-n", wires, "link", "set", "out", "master", "ext", "up");
     await sh("ip", "-n", outside, "addr", "add", "203.0.113.254/24", "dev", "eth0");
     await sh("ip", "-n", outside, "link", "set", "eth0", "up");
-    return stage;
   }
 
   /** Joins the hosts' bridges of these networks; those that are joined already are left as they are. */

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { sh } from "./namespaces.ts";
+import { waitFor } from "./wait-for.ts";
 
 export interface Listener {
   close(): Promise<void>;
@@ -105,7 +106,7 @@ export function talk(namespace: string, address: string, port: number): Conversa
 }
 
 export interface Pinging {
-  /** Ends it. The last one may still be on its way, and counts as lost then. */
+  /** Ends it after one more answer, up to which it counts: later ones may still be on their way. Where none comes all are counted. */
   stop(): Promise<{ readonly sent: number; readonly lost: number }>;
   close(): Promise<void>;
 }
@@ -118,13 +119,28 @@ export async function keepPinging(namespace: string, address: string, everyMs = 
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     output += chunk;
   });
-  while (!output.includes("bytes from")) await once(child.stdout, "data");
+  const answered = (): ReadonlySet<number> =>
+    new Set([...output.matchAll(/bytes from .*icmp_seq=(\d+) .*\n/g)].map(([, number]) => Number(number)));
+  const anotherAnswer = (limitMs: number): Promise<true> => {
+    const { size } = answered();
+    return waitFor(() => answered().size > size, { limitMs, what: `an answer of ${address}` });
+  };
+  const close = (): Promise<void> => end(child);
+  await anotherAnswer(10_000).catch(async (thrown: unknown) => {
+    await close();
+    throw thrown;
+  });
   const stop = async (): Promise<{ sent: number; lost: number }> => {
-    const ended = once(child, "close");
+    const isAnswered = await anotherAnswer(2_000).catch(() => false);
+    const [closed, numbers] = [once(child, "close"), answered()];
     child.kill("SIGINT");
-    await ended;
+    await closed;
+    if (isAnswered) {
+      const sent = Math.max(...numbers);
+      return { sent, lost: sent - numbers.size };
+    }
     const [, sent = "0", received = "0"] = /(\d+) packets transmitted, (\d+) received/.exec(output) ?? [];
     return { sent: Number(sent), lost: Number(sent) - Number(received) };
   };
-  return { stop, close: () => end(child) };
+  return { stop, close };
 }

@@ -1,7 +1,6 @@
 // Heartbeats: merged in memory and written every few seconds in one transaction, so that a thousand agents cost the
 // database no more than one. A heartbeat also shows whether its agent has missed something.
 import type { Clock } from "../../base/clock.ts";
-import { formatTimestamp } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { networkId } from "../../model/ids.ts";
 import type { ControlMessage, Heartbeat } from "../../types/agent-messages.ts";

@@ -2,6 +2,7 @@
 // server hears goes on with. Real agents, keepalived, packets. The tests share one site and follow each other.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { failAfterTheFirst } from "../../helpers/dependent-tests.ts";
 import { readAgentPage } from "../../helpers/agent-page.ts";
 import type { HaHost } from "../../helpers/ha-host.ts";
 import { type HaScene, HaSite } from "../../helpers/ha-site.ts";
@@ -21,6 +22,7 @@ describe("two hosts of which one fails or is not heard", { skip: skipWithoutRoot
   const plain = { id: "", address: "" };
   const ha = { routerId: "", id: "", address: "" };
 
+  failAfterTheFirst();
   before(async () => {
     const silence = { agentDownMs: 5000, failover: { failoverAfterMs: 10_000 } };
     site = await HaSite.open({ advertMs: 1000, agentFlags: ["--fence-after-ms", "6000"], ...silence });

@@ -1,6 +1,7 @@
 // A router of high availability on two hosts: real agents, keepalived, packets. The tests share one site and follow each other.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { failAfterTheFirst } from "../../helpers/dependent-tests.ts";
 import { idOf } from "../../helpers/network-services.ts";
 import type { HaHost } from "../../helpers/ha-host.ts";
 import { type HaScene, HaSite } from "../../helpers/ha-site.ts";
@@ -15,6 +16,7 @@ describe("a router of high availability on two hosts", { skip: skipWithoutRoot }
   let scene: HaScene;
   let floating = "";
 
+  failAfterTheFirst();
   before(async () => {
     site = await HaSite.open({ advertMs: 1000 });
     scene = await site.build();

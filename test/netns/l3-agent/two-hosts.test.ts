@@ -2,6 +2,7 @@
 // and follow each other.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { failAfterTheFirst } from "../../helpers/dependent-tests.ts";
 import type { HaHost } from "../../helpers/ha-host.ts";
 import { type HaScene, HaSite } from "../../helpers/ha-site.ts";
 import { admin, everything, idOf } from "../../helpers/network-services.ts";
@@ -17,6 +18,7 @@ describe("a router that goes to another host", { skip: skipWithoutRoot }, () => 
   let floatingIpId = "";
   let floating = "";
 
+  failAfterTheFirst();
   before(async () => {
     site = await HaSite.open({ advertMs: 1000, agentDownMs: 4000, failover: { failoverAfterMs: 5000 } });
     scene = await site.build({});
