@@ -2,7 +2,6 @@
 // no namespaces, so what is measured is the server: how long a single answer takes, how long until the last agent has its
 // networks, what that costs, and whether the REST API still answers meanwhile.
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +12,7 @@ import { heartbeatSubject, rpcSubject } from "../../src/messaging/subjects.ts";
 import { Resync } from "../../src/runtime/resync.ts";
 import { systemTimers } from "../../src/runtime/timers.ts";
 import { type SyncReply, syncReplySchema } from "../../src/types/agent-messages.ts";
+import { endOf } from "../helpers/children.ts";
 import { startTestNats, type TestNats } from "../helpers/nats-server.ts";
 import { cpuMs, residentMb } from "../helpers/process-figures.ts";
 import { RestClient } from "../helpers/rest-client.ts";
@@ -213,8 +213,7 @@ try {
 } finally {
   clearInterval(beats);
   site?.client.close();
-  site?.server.kill("SIGTERM");
-  if (site !== undefined) await once(site.server, "exit");
+  await endOf(site?.server, "SIGTERM");
   await nats.close();
   await rm(directory, { recursive: true, force: true });
 }

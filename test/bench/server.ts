@@ -2,7 +2,6 @@
 // long a large snapshot takes, and its memory after all that. On SQLite, and on PostgreSQL where it is installed. Agents are only
 // their end of the wire; clients, PostgreSQL and NATS share the machine.
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { nodeFlagsOf } from "../../src/up/node-flags.ts";
 import { syncReplySchema } from "../../src/types/agent-messages.ts";
+import { endOf } from "../helpers/children.ts";
 import { startTestNats, type TestNats } from "../helpers/nats-server.ts";
 import { startPostgres, whyNoPostgres } from "../helpers/postgres.ts";
 import { cpuMs, residentMb } from "../helpers/process-figures.ts";
@@ -199,9 +199,7 @@ async function measure(engine: string, db: string, stateDir: string, rows: Row[]
     add(site, "resident memory after all that: MiB", { value: residentMb(child.pid ?? 0) }, "≤ 250");
   } finally {
     site.client.close();
-    const gone = once(child, "exit");
-    child.kill("SIGTERM");
-    await gone;
+    await endOf(child, "SIGTERM");
     await nats.close();
   }
 }

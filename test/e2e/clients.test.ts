@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { AgentFleet } from "../helpers/agent-fleet.ts";
+import { kill } from "../helpers/children.ts";
 import { runDhcpClient } from "../helpers/dhcp-client.ts";
 import { findProcessesOf } from "../helpers/instance.ts";
 import { LivingClient, livingKinds } from "../helpers/living-client.ts";
@@ -103,7 +104,7 @@ suite("clients of two agents", { skip: skipWithoutRoot }, () => {
 
   test("servers that are killed are followed by others, which renew what the first ones gave", async () => {
     const before = await servers();
-    for (const pid of before) process.kill(pid, "SIGKILL");
+    for (const pid of before) kill(pid, "SIGKILL");
     const areNew = async (): Promise<boolean> => (await servers()).every((pid, index) => pid > 0 && pid !== before[index]);
     await waitFor(areNew, { limitMs: 10_000, what: "the next servers" });
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { routerNamespaceName } from "../../src/model/device-names.ts";
 import { routerId as asRouterId } from "../../src/model/ids.ts";
+import { kill } from "../helpers/children.ts";
 import { FloatingSite, type SiteInstance, type SiteNetwork } from "../helpers/floating-site.ts";
 import { sh, skipWithoutRoot } from "../helpers/namespaces.ts";
 import { ask, listen, type Listener, silenceS, talk } from "../helpers/packets.ts";
@@ -145,7 +146,7 @@ describe("floating IPs", { skip: skipWithoutRoot }, () => {
     assert.equal(await flow.say(), `80 ${outsideAddress}`);
     const pid = await site.up.findProgram("floating-ip-agent");
 
-    process.kill(pid ?? 0, "SIGKILL");
+    kill(pid, "SIGKILL");
     await site.client.remove("floatingip", gone.id);
 
     assert.equal(await flow.say(), `80 ${outsideAddress}`);

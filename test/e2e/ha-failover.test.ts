@@ -2,10 +2,11 @@
 // primary are killed, its devices are cut off, and the other host takes over. The tests share one start and follow each other.
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { failAfterTheFirst } from "../helpers/dependent-tests.ts";
 import { fileURLToPath } from "node:url";
+import { sendSignal } from "../../src/linux/process-table.ts";
+import { endOf } from "../helpers/children.ts";
 import type { HaHost } from "../helpers/ha-host.ts";
 import { HaStage } from "../helpers/ha-stage.ts";
 import { createTestDirectory, skipWithoutRoot } from "../helpers/namespaces.ts";
@@ -67,11 +68,7 @@ describe("a host of a router of high availability", { skip: skipWithoutRoot }, (
     closings.push(() => nats.close());
     const where = ["--state-dir", directory.path, "--nats-url", nats.url, "--listen", "127.0.0.1:0", "--log-level", "silent"];
     const { child, url } = await startServer([...where, "--dhcp-agent-down-ms", "4000"]);
-    closings.push(async () => {
-      const ended = once(child, "exit");
-      child.kill("SIGTERM");
-      await ended;
-    });
+    closings.push(() => endOf(child, "SIGTERM"));
     client = new RestClient(url);
     closings.push(() => client.close());
     stage = await HaStage.open({ directory: directory.path, natsPort: Number(new URL(nats.url).port), advertMs: 500 });
@@ -105,7 +102,8 @@ describe("a host of a router of high availability", { skip: skipWithoutRoot }, (
   /** The machine is gone: nothing of it runs any more, and nothing in it answers. */
   async function kill(host: HaHost): Promise<void> {
     for (const program of programs) await host.endAgent(program, "SIGKILL");
-    for (const { pid } of host.daemons()) process.kill(pid, "SIGKILL");
+    // With one of a pair the other one ends.
+    for (const daemon of host.daemons()) sendSignal(daemon, "SIGKILL");
     await host.inside("ip", "netns", "del", host.routerNamespace(routerId));
   }
 

@@ -2,12 +2,12 @@
 // share one start of all and follow each other.
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { failAfterTheFirst } from "../helpers/dependent-tests.ts";
 import { fileURLToPath } from "node:url";
 import { bridgeName, routerNamespaceName } from "../../src/model/device-names.ts";
 import { networkId, routerId } from "../../src/model/ids.ts";
+import { endOf } from "../helpers/children.ts";
 import {
   createNamespace,
   createTestDirectory,
@@ -27,13 +27,6 @@ import { untilReady } from "../helpers/ready-program.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, "exit");
-  child.kill(signal);
-  await ended;
-}
-
 describe("one process that is the L3 agent and the floating IP agent", { skip: skipWithoutRoot }, () => {
   const prefix = randomPrefix();
   const host = `host-${prefix}o`;
@@ -50,7 +43,7 @@ describe("one process that is the L3 agent and the floating IP agent", { skip: s
   /** Resolves when it is ready. */
   async function start(args: readonly string[]): Promise<{ readonly child: ChildProcess; readonly url: string }> {
     const child = fork(launcher, args, { execArgv: [], stdio: ["ignore", "ignore", "ignore", "ipc"] });
-    closings.push(() => end(child, "SIGTERM"));
+    closings.push(() => endOf(child, "SIGTERM"));
     return { child, ...(await untilReady(child)) };
   }
 
@@ -133,12 +126,12 @@ describe("one process that is the L3 agent and the floating IP agent", { skip: s
     const pings = await PingWatch.start(outside.namespace, address);
     closings.push(() => pings.close());
 
-    await end(agent, "SIGKILL");
+    await endOf(agent, "SIGKILL");
     const port = await client.create("port", { network_id: ids.network });
     const missed = await client.create("floatingip", { floating_network_id: ids.external, port_id: port.id });
     agent = (await start(agentFlags)).child;
     await becomesActive(missed.id);
-    await end(agent, "SIGTERM");
+    await endOf(agent, "SIGTERM");
     agent = (await start(agentFlags)).child;
     const { sent, missing } = await pings.stop();
 

@@ -2,7 +2,6 @@
 // of namespaces. They share one kernel: the bridges of their networks are the same, as if the hosts were wired together.
 import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +11,7 @@ import { DeviceManager } from "../../src/device-manager/device-manager.ts";
 import { DnsmasqDriver } from "../../src/drivers/dnsmasq/dnsmasq-driver.ts";
 import { endBusProcess } from "../../src/lease-bus/bus-process.ts";
 import { processRunner } from "../../src/linux/command-runner.ts";
+import { endOf } from "./children.ts";
 import { createNamespace, deleteNamespace, sh } from "./namespaces.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
 import { type Json, RestClient } from "./rest-client.ts";
@@ -44,7 +44,7 @@ export class FleetAgent {
 
   /** kill -9 of the agent; what it made goes on. */
   async kill(): Promise<void> {
-    await end(this.#child, "SIGKILL");
+    await endOf(this.#child, "SIGKILL");
     this.#child = undefined;
   }
 
@@ -163,7 +163,7 @@ export class AgentFleet {
     for (const tap of this.#taps) await sh("ip", "link", "del", tap).catch(() => "");
     for (const name of this.#namespaces) await deleteNamespace(name);
     for (const agent of this.agents) await agent.destroy();
-    await end(this.#server, "SIGTERM");
+    await endOf(this.#server, "SIGTERM");
     await this.#nats.close();
     await rm(this.#directory, { recursive: true, force: true });
   }
@@ -177,11 +177,4 @@ async function start(argv: readonly string[]): Promise<{ readonly child: ChildPr
     text = (text + chunk.toString("utf8")).slice(-10_000);
   });
   return { child, ...(await untilReady(child, () => text)) };
-}
-
-async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, "exit");
-  child.kill(signal);
-  await gone;
 }

@@ -2,7 +2,6 @@
 // measure the agent alone. Everything carries a random prefix and is removed by `destroy`.
 import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import { tmpdir } from "node:os";
@@ -15,6 +14,7 @@ import { DnsmasqDriver } from "../../src/drivers/dnsmasq/dnsmasq-driver.ts";
 import { endBusProcess } from "../../src/lease-bus/bus-process.ts";
 import { processRunner } from "../../src/linux/command-runner.ts";
 import { agentNodeFlags } from "../../src/up/node-flags.ts";
+import { endOf } from "./children.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
 import { RestClient } from "./rest-client.ts";
 import { unlimited } from "./unlimited.ts";
@@ -100,7 +100,7 @@ export class BenchSite {
   }
 
   async stopAgent(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-    await end(this.#agent, signal);
+    await endOf(this.#agent, signal);
     this.#agent = undefined;
   }
 
@@ -188,8 +188,8 @@ export class BenchSite {
 
   async destroy(): Promise<void> {
     this.client.close();
-    await end(this.#agent, "SIGTERM");
-    await end(this.#server, "SIGTERM");
+    await endOf(this.#agent, "SIGTERM");
+    await endOf(this.#server, "SIGTERM");
     try {
       await this.#removeDataPlane();
     } finally {
@@ -228,11 +228,4 @@ async function message<T>(child: ChildProcess, type: string): Promise<T> {
 async function tooLate(): Promise<never> {
   await delay(startLimitMs, undefined, { ref: false });
   throw new Error(`the agent was not ready within ${startLimitMs} ms`);
-}
-
-async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, "exit");
-  child.kill(signal);
-  await gone;
 }

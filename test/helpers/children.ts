@@ -34,7 +34,8 @@ export async function endOf(
   }, limitMs);
   await gone;
   clearTimeout(timer);
-  if (isLate) throw new Error(`${nameOf(child)} did not end within ${limitMs} ms${signal === undefined ? "" : ` of ${signal}`}`);
+  if (isLate)
+    throw new Error(`${nameOf(child)} did not end within ${limitMs} ms${signal === undefined ? "" : ` of ${signal}`}`);
   return child.exitCode;
 }
 
@@ -52,11 +53,12 @@ export function firstOutput(child: ChildProcess, pattern: RegExp, limitMs = usua
   child.once("error", (thrown) => fail(`was not started (${thrown.message})`));
   // Not "exit": its last words may still be on the way then.
   child.once("close", (code, signal) => fail(`ended with ${code ?? signal}`));
-  const timer = setTimeout(() => fail(`was ${limitMs} ms`), limitMs);
+  const timer = setTimeout(() => fail(`ran for ${limitMs} ms`), limitMs);
   return promise.finally(() => {
     clearTimeout(timer);
     for (const stream of streams) stream?.off("data", read);
   });
 }
 
-const nameOf = ({ spawnfile, spawnargs }: ChildProcess): string => [spawnfile, ...spawnargs.slice(1, 6)].join(" ").slice(0, 200);
+const nameOf = ({ spawnfile, spawnargs }: ChildProcess): string =>
+  [spawnfile, ...spawnargs.slice(1, 6)].join(" ").slice(0, 200);

@@ -13,6 +13,7 @@ import { endBusProcess } from "../../src/lease-bus/bus-process.ts";
 import { LeaseBus } from "../../src/lease-bus/lease-bus.ts";
 import { leaseScriptPath, leaseSocketPath } from "../../src/lease-relay/lease-relay.ts";
 import { type CommandRunner, processRunner } from "../../src/linux/command-runner.ts";
+import { parsePid } from "../../src/linux/process-table.ts";
 import { bridgeName } from "../../src/model/device-names.ts";
 import type { Network, Port, Subnet } from "../../src/model/network.ts";
 import { systemTimers } from "../../src/runtime/timers.ts";
@@ -146,7 +147,9 @@ export class DhcpBench {
   }
 
   async pid(): Promise<number> {
-    return Number(await readFile(this.file("pid"), "utf8"));
+    const pid = parsePid(await readFile(this.file("pid"), "utf8"));
+    if (pid === undefined) throw new Error(`no pid in ${this.file("pid")}`);
+    return pid;
   }
 
   get namespace(): string {

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { endOf } from "./children.ts";
 
 export type DhcpClientKind = "udhcpc" | "dhclient" | "dhclient6";
 
@@ -108,16 +109,9 @@ export async function runDhcpClient(
     const text = await untilAnswered(child, answerPath, options.limitMs ?? answerMs);
     return text === undefined ? undefined : parseAnswer(text);
   } finally {
-    await endChild(child);
+    await endOf(child, "SIGKILL");
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-async function endChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGKILL");
-  await gone;
 }
 
 export interface RunningClient {
@@ -149,7 +143,7 @@ export async function startDhcpClient(
     env: { PATH: process.env["PATH"], ...marks },
   });
   const close = async (): Promise<void> => {
-    await endChild(child);
+    await endOf(child, "SIGKILL");
     await rm(directory, { recursive: true, force: true });
   };
   const first = await untilAnswered(child, answerPath, answerMs);

@@ -1,13 +1,13 @@
 // A host with `netloom floating-ip-agent` as a program: real nats-server, routers' namespaces as the L3 agent leaves them, and the
 // server's side a fake. What the kernel must have is told here anew, not asked of the driver.
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { readyDirectory, readyFile, type RouterReady } from "../../src/drivers/l3-layout.ts";
 import type { RouterId } from "../../src/model/ids.ts";
 import type { FloatingIpItem } from "../../src/types/l3-messages.ts";
 import { figureIn, readAgentPage } from "./agent-page.ts";
+import { endOf } from "./children.ts";
 import { FakeFloatingIpServer } from "./fake-floating-ip-server.ts";
 import { createFloatingIpRig, type FloatingIpRig } from "./floating-ip-rig.ts";
 import { createTestDirectory, randomPrefix, type TestDirectory } from "./namespaces.ts";
@@ -91,10 +91,7 @@ export class FloatingIpHost {
   async end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.kill(signal);
-    await gone;
+    await endOf(child, signal);
   }
 
   /** `metrics`, `status` or `readyz` of the agent. */

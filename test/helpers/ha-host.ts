@@ -2,13 +2,13 @@
 // devices. A holder keeps that view while agents end and start again. Bridges of networks are wired to those of other hosts.
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { findProcesses, type ProcessState, terminate } from "../../src/linux/process-table.ts";
 import { routerId } from "../../src/model/ids.ts";
 import { routerNamespaceName } from "../../src/model/device-names.ts";
+import { endOf, firstOutput } from "./children.ts";
 import { waitFor } from "./wait-for.ts";
 import { createNamespace, deleteNamespace, sh } from "./namespaces.ts";
 import { untilReady } from "./ready-program.ts";
@@ -81,10 +81,10 @@ export class HaHost {
     const namespace = await createNamespace(`${options.prefix}${options.name}`);
     // Its own /sys shows the devices of that stack, and what it mounts below /run/netns is seen by nobody else.
     const holder = spawn("ip", ["netns", "exec", namespace, "sh", "-c", "echo held; exec sleep infinity"], {
-      stdio: ["ignore", "pipe", "ignore"],
+      stdio: ["ignore", "pipe", "pipe"],
     });
     try {
-      await once(holder.stdout, "data");
+      await firstOutput(holder, /held/);
       await mkdir(join(options.directory, "run"), { recursive: true });
       const natsUrl = `nats://${await wireUp(options, namespace)}:${options.natsPort}`;
       return new HaHost(options, { namespace, holder, natsUrl });
@@ -183,10 +183,7 @@ export class HaHost {
   async endAgent(program: "l3-agent" | "floating-ip-agent", signal: NodeJS.Signals): Promise<void> {
     const child = this.#agents.get(program);
     this.#agents.delete(program);
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.kill(signal);
-    await gone;
+    await endOf(child, signal);
   }
 
   async close(): Promise<void> {
@@ -194,9 +191,7 @@ export class HaHost {
     for (const left of this.daemons()) await terminate(left);
     const names = (await this.inside("ls", "/run/netns")).split("\n").filter((name) => name.startsWith(this.#prefix));
     for (const name of names) await this.inside("ip", "netns", "del", name).catch(() => "");
-    const ended = once(this.#holder, "exit");
-    this.#holder.kill("SIGKILL");
-    await ended;
+    await endOf(this.#holder, "SIGKILL");
     await deleteNamespace(this.#namespace);
   }
 }

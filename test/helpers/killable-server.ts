@@ -1,7 +1,7 @@
 // A server as a process of its own that may be killed at any moment.
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { endOf } from "./children.ts";
 import { RestClient } from "./rest-client.ts";
 import { untilReady } from "./ready-program.ts";
 
@@ -42,11 +42,7 @@ export class KillableServer {
     // One that never came has said why already.
     const [child, client] = [this.#child, await this.#client?.catch(() => undefined)];
     this.#client = undefined;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      const gone = once(child, "exit");
-      child.kill("SIGKILL");
-      await gone;
-    }
+    await endOf(child, "SIGKILL");
     client?.close();
   }
 }

@@ -1,10 +1,10 @@
 // An L3 agent as a process of its own, as `netloom up` starts it, told by a server in memory over a real NATS: for figures of that
 // process alone.
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Router } from "../../src/model/router.ts";
 import { agentNodeFlags } from "../../src/up/node-flags.ts";
+import { endOf } from "./children.ts";
 import { FakeRouterServer, routerItem } from "./fake-router-server.ts";
 import { createTestDirectory, randomPrefix, type TestDirectory } from "./namespaces.ts";
 import { startTestNats, type TestNats } from "./nats-server.ts";
@@ -67,10 +67,7 @@ export class L3AgentProcess {
   async stop(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill("SIGTERM");
-    await ended;
+    await endOf(child, "SIGTERM");
   }
 
   /** Resolves when the agent has reported all of them. */

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { endOf } from "./children.ts";
 import { sh, waitForLinkLocal } from "./namespaces.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -176,10 +177,8 @@ export class LivingClient {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGKILL");
-    await gone;
+    if (child === undefined) return;
+    await endOf(child, "SIGKILL");
     await rm(this.#path("pid"), { force: true });
   }
 

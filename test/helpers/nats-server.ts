@@ -2,7 +2,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { once } from "node:events";
 import { silentLogger } from "../../src/base/logger.ts";
 import {
   type Credential,
@@ -14,6 +13,7 @@ import { connectBus, type NatsBus } from "../../src/messaging/nats-bus.ts";
 import { writeNatsConfig } from "../../src/messaging/nats-config.ts";
 import { type NatsServerProcess, startNatsServer } from "../../src/messaging/nats-server-process.ts";
 import { inboxPrefix, type Role, serverInboxPrefix } from "../../src/messaging/subjects.ts";
+import { endOf } from "./children.ts";
 import { freePort } from "./free-port.ts";
 
 export interface TestAgent {
@@ -72,9 +72,7 @@ class RunningNats implements TestNats {
   }
 
   async kill(): Promise<void> {
-    const gone = once(this.#process.child, "exit");
-    this.#process.child.kill("SIGKILL");
-    await gone;
+    await endOf(this.#process.child, "SIGKILL");
   }
 
   async restart(): Promise<void> {

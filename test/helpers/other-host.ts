@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { bridgeName } from "../../src/model/device-names.ts";
 import type { Network, Port, Subnet } from "../../src/model/network.ts";
+import { endOf } from "./children.ts";
 import { createNamespace, deleteNamespace, randomPrefix, sh } from "./namespaces.ts";
 
 const childPath = fileURLToPath(new URL("other-host-child.ts", import.meta.url));
@@ -57,9 +58,7 @@ export class OtherHost {
     try {
       await this.#tell({ close: true });
     } finally {
-      const ended = once(this.#child, "exit");
-      this.#child.kill("SIGKILL");
-      await ended;
+      await endOf(this.#child, "SIGKILL");
       await deleteNamespace(this.#namespace);
     }
   }

@@ -6,6 +6,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { chown, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import pg from "pg";
+import { endOf } from "./children.ts";
 import { waitFor } from "./wait-for.ts";
 
 export interface TestPostgres {
@@ -77,11 +78,7 @@ export async function startPostgres(looksAfterItself = false): Promise<TestPostg
   server.stderr?.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4000)));
   const urlOf = (database: string): string => `postgres://netloom@/${database}?host=${encodeURIComponent(directory)}`;
   const close = async (): Promise<void> => {
-    if (server.exitCode === null) {
-      const exit = once(server, "exit");
-      server.kill("SIGINT");
-      await exit;
-    }
+    await endOf(server, "SIGINT");
     await rm(directory, { recursive: true, force: true });
   };
   try {

@@ -1,7 +1,6 @@
 // What users outside hear of changes: the real server program, a real nats-server with JetStream, and the consumer of the documentation.
 import assert from "node:assert/strict";
 import { type ChildProcess, fork, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { silentLogger } from "../../src/base/logger.ts";
 import { connectBus } from "../../src/messaging/nats-bus.ts";
 import { observerInboxPrefix } from "../../src/messaging/subjects.ts";
+import { endOf } from "../helpers/children.ts";
 import { startTestNats, type TestNats } from "../helpers/nats-server.ts";
 import { RestClient } from "../helpers/rest-client.ts";
 import { waitFor } from "../helpers/wait-for.ts";
@@ -156,8 +156,7 @@ describe("users who follow notifications", () => {
   test("miss nothing when the server is killed before it could tell", async () => {
     await nats.kill();
     const network = await create("network", { name: "unsaid" });
-    server.child.kill("SIGKILL");
-    await once(server.child, "exit");
+    await endOf(server.child, "SIGKILL");
     await nats.restart();
     server = await startServer(nats);
     const messages = follow();
@@ -185,7 +184,6 @@ test("without JetStream the server says so once, and tells whoever listens at th
   assert.equal(status, 201);
   await waitFor(() => heard.length === 2, { what: "both networks", limitMs: 20_000 });
   await waitFor(() => log.includes("NATS keeps no notifications"), { what: "the warning", limitMs: 10_000 });
-  child.kill("SIGTERM");
-  await once(child, "exit");
+  await endOf(child, "SIGTERM");
   assert.equal(log.split("NATS keeps no notifications").length, 2);
 });

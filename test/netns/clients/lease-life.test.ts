@@ -11,6 +11,7 @@ import {
   plugClient,
   startServer,
 } from "../../helpers/client-bench.ts";
+import { kill } from "../../helpers/children.ts";
 import type { DhcpBench } from "../../helpers/dhcp-bench.ts";
 import { confirmations, type LivingClient, type LivingKind, livingKinds } from "../../helpers/living-client.ts";
 import { skipWithoutRoot } from "../../helpers/namespaces.ts";
@@ -79,7 +80,7 @@ describe("a lease of a real client", { skip: skipWithoutRoot, concurrency: 3 }, 
       const scene = await bound(t, kind);
       const { bench, port, client, address } = scene;
       const pid = await bench.pid();
-      process.kill(pid, "SIGKILL");
+      kill(pid, "SIGKILL");
       const isFound = async (): Promise<boolean> => (await bench.driver.findDead()).includes(bench.network.id);
       await waitFor(isFound, { limitMs: 10_000, what: "the end of dnsmasq to be seen" });
       await client.forget();

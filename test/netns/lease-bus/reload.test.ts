@@ -11,6 +11,7 @@ import { chooseLeaseWays } from "../../../src/leases/lease-ways.ts";
 import { processRunner } from "../../../src/linux/command-runner.ts";
 import { systemTimers } from "../../../src/runtime/timers.ts";
 import type { LeaseReport } from "../../../src/types/agent-messages.ts";
+import { kill } from "../../helpers/children.ts";
 import { DhcpBench } from "../../helpers/dhcp-bench.ts";
 import { runDhcpClient } from "../../helpers/dhcp-client.ts";
 import { makeNetwork, makePort, makeSubnet } from "../../helpers/dhcp-network.ts";
@@ -48,7 +49,7 @@ describe("a reload with 500 leases", { skip: skipWithoutRoot }, () => {
       await bench.apply(ports);
       await waitFor(() => reports.length >= count, { limitMs: 60_000, what: "every lease" });
 
-      process.kill(await bench.pid(), "SIGHUP");
+      kill(await bench.pid(), "SIGHUP");
       const last = ports[count] ?? assert.fail("no port");
       await runDhcpClient(await bench.plug(last.macAddress), "eth0");
       await waitFor(() => reports.some((one) => one.ipAddress === addressOf(count)), {

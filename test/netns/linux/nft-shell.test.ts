@@ -6,6 +6,7 @@ import { NamespaceWatch } from "../../../src/linux/namespace-watch.ts";
 import { NftShell } from "../../../src/linux/nft-shell.ts";
 import { NftShellPool } from "../../../src/linux/nft-shell-pool.ts";
 import { readProcess } from "../../../src/linux/process-table.ts";
+import { kill } from "../../helpers/children.ts";
 import { createNamespace, deleteNamespace, randomPrefix, sh, skipWithoutRoot } from "../../helpers/namespaces.ts";
 import { waitFor } from "../../helpers/wait-for.ts";
 
@@ -102,7 +103,7 @@ describe("nft as a coprocess", { skip: skipWithoutRoot }, () => {
     try {
       await slow.run("add table ip t");
       const pid = slow.pid ?? 0;
-      process.kill(pid, "SIGSTOP");
+      kill(pid, "SIGSTOP");
 
       const [stuck, next] = await Promise.allSettled([slow.run("add table ip u"), slow.run("add table ip v")]);
 
@@ -119,7 +120,7 @@ describe("nft as a coprocess", { skip: skipWithoutRoot }, () => {
     const patient = new NftShell({ namespace, timeoutMs: 600_000 });
     try {
       await patient.run("add table ip t");
-      process.kill(patient.pid ?? 0, "SIGSTOP");
+      kill(patient.pid, "SIGSTOP");
 
       const late = { code: "TIMEOUT", message: /within 200 ms/ };
       await assert.rejects(patient.run("add table ip u", { timeoutMs: 200 }), late);
@@ -130,7 +131,7 @@ describe("nft as a coprocess", { skip: skipWithoutRoot }, () => {
 
   test("an nft that was killed costs the line that was under way at most", async () => {
     await shell.run("add table ip t");
-    process.kill(shell.pid ?? 0, "SIGKILL");
+    kill(shell.pid, "SIGKILL");
 
     const outcomes = await Promise.allSettled(["u", "v", "w"].map((table) => shell.run(`add table ip ${table}`)));
 

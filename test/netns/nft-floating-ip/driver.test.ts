@@ -4,6 +4,7 @@ import { silentLogger } from "../../../src/base/logger.ts";
 import { NftFloatingIpDriver, type NftFloatingIpParts } from "../../../src/drivers/nft-floating-ip/nft-floating-ip-driver.ts";
 import { NamespaceWorker } from "../../../src/linux/namespace-worker.ts";
 import { NftShellPool } from "../../../src/linux/nft-shell-pool.ts";
+import { kill } from "../../helpers/children.ts";
 import { changesOf, floatingAddress } from "../../helpers/floating-addresses.ts";
 import { createFloatingIpRig, type FloatingIpRig } from "../../helpers/floating-ip-rig.ts";
 import { sh, skipWithoutRoot } from "../../helpers/namespaces.ts";
@@ -273,7 +274,7 @@ describe("floating IPs in a router", { skip: skipWithoutRoot }, () => {
     const pid = Number(await sh("ip", "netns", "pids", rig.router).then((text) => text.trim().split("\n")[0]));
 
     const applying = driver.apply(rig.place, changesOf(...wishes));
-    process.kill(pid, "SIGKILL");
+    kill(pid, "SIGKILL");
     const outcome = await applying;
 
     assert.equal(outcome.failed.size, 0);

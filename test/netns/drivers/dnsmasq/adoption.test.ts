@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { kill } from "../../../helpers/children.ts";
 import { DhcpBench } from "../../../helpers/dhcp-bench.ts";
 import { startDhcpClient } from "../../../helpers/dhcp-client.ts";
 import { makePort } from "../../../helpers/dhcp-network.ts";
@@ -106,7 +107,7 @@ describe("a driver that finds a network", { skip: skipWithoutRoot }, () => {
     const port = makePort(bench.subnets, ["10.20.0.5"]);
     await bench.apply([port]);
     const pid = await bench.pid();
-    process.kill(pid, "SIGKILL");
+    kill(pid, "SIGKILL");
     await waitFor(async () => (await bench.driver.findDead()).includes(bench.network.id), {
       limitMs: 10_000,
       what: "the dead server to be found",

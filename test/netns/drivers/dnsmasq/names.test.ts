@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { overwriteLinesSync } from "../../../../src/linux/atomic-file.ts";
+import { kill } from "../../../helpers/children.ts";
 import { DhcpBench } from "../../../helpers/dhcp-bench.ts";
 import { makePort } from "../../../helpers/dhcp-network.ts";
 import { randomMac, sh, skipWithoutRoot } from "../../../helpers/namespaces.ts";
@@ -70,7 +71,7 @@ describe("names in the network's DNS", { skip: skipWithoutRoot }, () => {
     for (let round = 0; round < 500; round += 1) {
       overwriteLinesSync(file, oldText);
       // Also a signal makes it read, at any moment of the next write.
-      if (round % 10 === 0) process.kill(pid, "SIGHUP");
+      if (round % 10 === 0) kill(pid, "SIGHUP");
       overwriteLinesSync(file, newText);
     }
 

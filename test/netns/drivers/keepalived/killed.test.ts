@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { KeepalivedDriver } from "../../../../src/drivers/keepalived/keepalived-driver.ts";
 import type { HaPlan } from "../../../../src/drivers/router-ha.ts";
 import { processRunner } from "../../../../src/linux/command-runner.ts";
-import { findProcesses } from "../../../../src/linux/process-table.ts";
+import { findProcesses, readProcess, sendSignal } from "../../../../src/linux/process-table.ts";
 import { routerId } from "../../../../src/model/ids.ts";
 import {
   createNamespace,
@@ -86,7 +86,10 @@ describe("a primary whose keepalived is killed", { skip: skipWithoutRoot }, () =
       let wasHeld = false;
       const watcher = watch(dirname(hold), (_, name) => (wasHeld ||= name === basename(hold)));
       try {
-        for (const pid of choose(all)) process.kill(pid, "SIGKILL");
+        const chosen = choose(all).map(readProcess);
+        assert.ok(chosen.every((one) => one !== undefined));
+        // With one of them another may end by itself.
+        for (const one of chosen) sendSignal(one, "SIGKILL");
         // As an agent that looks.
         const look = async (): Promise<void> => {
           if (!(await driver.isRunning(id, namespace))) await driver.ensure(plan, { isRemade: false });
