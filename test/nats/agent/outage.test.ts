@@ -213,7 +213,7 @@ test("an agent that fences itself serves nothing while NATS is away, and everyth
   await waitUntilRight(setting);
 });
 
-test("the agent ends within two seconds while NATS is away and reconciles fail", async (t) => {
+test("the agent ends while NATS is away and reconciles fail, and waits for no answer", async (t) => {
   const setting = await prepare(t);
   const agent = await setting.startAgent();
   await agent.ready;
@@ -225,5 +225,6 @@ test("the agent ends within two seconds while NATS is away and reconciles fail",
   const startedAt = performance.now();
   await agent.end();
 
-  assert.ok(performance.now() - startedAt < 2000);
+  // A request waits ten seconds for its answer; after four and a half the agent would leave, whatever is not closed.
+  assert.ok(performance.now() - startedAt < 4500);
 });

@@ -24,8 +24,8 @@ describe("two hosts of which one fails or is not heard", { skip: skipWithoutRoot
 
   failAfterTheFirst();
   before(async () => {
-    const silence = { agentDownMs: 5000, failover: { failoverAfterMs: 10_000 } };
-    site = await HaSite.open({ advertMs: 1000, agentFlags: ["--fence-after-ms", "6000"], ...silence });
+    const silence = { agentDownMs: 6000, failover: { failoverAfterMs: 12_000 } };
+    site = await HaSite.open({ advertMs: 1000, agentFlags: ["--fence-after-ms", "7000"], ...silence });
     scene = await site.build({});
     const made = await site.site.floatingIp(scene.externalNetwork, { port_id: scene.guestPort });
     Object.assign(plain, { id: idOf(made), address: String(made["floating_ip_address"]) });
