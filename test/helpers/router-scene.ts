@@ -10,6 +10,7 @@ import { type NamespaceRunner, NamespaceWorker } from "../../src/linux/namespace
 import { NftShellPool } from "../../src/linux/nft-shell-pool.ts";
 import { bridgeName, routerNamespaceName } from "../../src/model/device-names.ts";
 import type { Router, RouterInterface } from "../../src/model/router.ts";
+import { firstOutput } from "./children.ts";
 import { joinBridge, openOutside, type OutsideSegment } from "./outside-segment.ts";
 import { keepPinging, type Pinging } from "./packets.ts";
 import { createNamespace, createTestDirectory, deleteNamespace, randomPrefix, sh, type TestDirectory } from "./namespaces.ts";
@@ -156,7 +157,7 @@ export class RouterScene {
     this.#children.push(child);
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
-    await once(child.stderr, "data");
+    await firstOutput(child, /listening on/);
     await work();
     // What is not read yet is dropped when tcpdump ends; it has read all when it tells of what came later.
     const mark = ["netns", "exec", namespace, "ping", "-n", "-b", "-c", "1", "-W", "0.1", "-I", "eth0", everybody];

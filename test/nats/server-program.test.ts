@@ -52,9 +52,16 @@ function start(flags: Readonly<Record<string, string>> = {}): Started {
   child.stderr?.on("data", (text: Buffer) => {
     errors += text.toString();
   });
+  type First = Awaited<Started["said"]>;
+  const { promise: said, resolve, reject } = Promise.withResolvers<First>();
+  child.once("message", (message: First) => resolve(message));
+  // Not "exit": a message may still be on the way then.
+  child.once("close", (code, signal) => reject(new Error(`the server ended with ${code ?? signal} without a word: ${errors}`)));
+  // It may be a while until the test waits for it.
+  said.catch(() => {});
   return {
     child,
-    said: once(child, "message").then(([message]) => message),
+    said,
     ended: once(child, "exit").then(([code]) => code),
     errors: once(child.stderr ?? child, "close").then(() => errors),
   };

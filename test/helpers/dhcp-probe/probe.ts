@@ -27,11 +27,12 @@ export interface ProbeOptions {
   readonly everyMs?: number;
 }
 
-type Resolve = (answer: ProbeAnswer) => void;
+type Asked = PromiseWithResolvers<ProbeAnswer>;
 
 export class DhcpProbe {
   readonly #child: ChildProcess;
-  readonly #pending = new Map<number, Resolve>();
+  readonly #pending = new Map<number, Asked>();
+  #ended: Error | undefined;
   #nextId = 1 + Math.floor(Math.random() * 2 ** 30);
 
   private constructor(child: ChildProcess) {
@@ -46,7 +47,14 @@ export class DhcpProbe {
     });
     const probe = new DhcpProbe(child);
     const ready = Promise.withResolvers<void>();
-    child.once("exit", (code) => ready.reject(new Error(`dhcp probe in ${namespace} ended with ${code}`)));
+    // Not "exit": its last answers may still be on the way then.
+    child.once("close", (code, signal) => {
+      const reason = new Error(`dhcp probe in ${namespace} ended with ${code ?? signal}`);
+      ready.reject(reason);
+      probe.#end(reason);
+    });
+    // Its end tells whoever is not answered.
+    child.stdin?.on("error", () => {});
     if (child.stdout === null) throw new Error("probe has no output");
     createInterface({ input: child.stdout }).on("line", (line) => {
       const message = JSON.parse(line) as { ready?: true; id?: number; atNs?: string };
@@ -59,11 +67,14 @@ export class DhcpProbe {
   }
 
   ask(mac: string, options: ProbeOptions): Promise<ProbeAnswer> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = this.#nextId++;
-    const { promise, resolve } = Promise.withResolvers<ProbeAnswer>();
-    this.#pending.set(id, resolve);
+    const asked = Promise.withResolvers<ProbeAnswer>();
+    // It may be a while until the caller waits for it.
+    asked.promise.catch(() => {});
+    this.#pending.set(id, asked);
     this.#child.stdin?.write(`${JSON.stringify({ id, mac, everyMs: 250, ...options })}\n`);
-    return promise;
+    return asked.promise;
   }
 
   async close(): Promise<void> {
@@ -73,8 +84,14 @@ export class DhcpProbe {
     await ended;
   }
 
+  #end(reason: Error): void {
+    this.#ended = reason;
+    for (const { reject } of this.#pending.values()) reject(reason);
+    this.#pending.clear();
+  }
+
   #settle(id: number, answer: ProbeAnswer): void {
-    this.#pending.get(id)?.(answer);
+    this.#pending.get(id)?.resolve(answer);
     this.#pending.delete(id);
   }
 }

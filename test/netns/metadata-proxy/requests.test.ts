@@ -1,7 +1,6 @@
 // What the proxy makes of requests, with and without a metadata service behind it.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { createHmac, randomBytes } from "node:crypto";
 import { chmod, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
@@ -11,6 +10,7 @@ import { gzipSync } from "node:zlib";
 import type { MetadataProxy } from "../../../src/metadata-proxy/metadata-proxy.ts";
 import type { MetadataSettings } from "../../../src/metadata-proxy/open-proxy.ts";
 import type { Port } from "../../../src/model/network.ts";
+import { firstOutput } from "../../helpers/children.ts";
 import { makePort } from "../../helpers/dhcp-network.ts";
 import { ask, MetadataBench, openProxy } from "../../helpers/metadata-bench.ts";
 import { createTestDirectory, sh, skipWithoutRoot, type TestDirectory } from "../../helpers/namespaces.ts";
@@ -224,10 +224,10 @@ describe("requests to the metadata address", { skip: skipWithoutRoot }, () => {
     const script =
       "use IO::Socket::INET; my @held = map { IO::Socket::INET->new('169.254.169.254:80') } 1 .. 60; $| = 1; print 'held'; sleep 60";
     const child = spawn("nsenter", [`--net=/run/netns/${guest}`, "perl", "-e", script], {
-      stdio: ["ignore", "pipe", "ignore"],
+      stdio: ["ignore", "pipe", "pipe"],
     });
     try {
-      await once(child.stdout, "data");
+      await firstOutput(child, /held/);
 
       await waitFor(() => proxy?.metrics.connections === 32, { limitMs: 10_000, what: "32 connections and no more" });
     } finally {

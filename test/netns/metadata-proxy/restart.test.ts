@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { after, afterEach, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { firstOutput } from "../../helpers/children.ts";
 import { makePort } from "../../helpers/dhcp-network.ts";
 import { ask, MetadataBench } from "../../helpers/metadata-bench.ts";
 import { sh, skipWithoutRoot } from "../../helpers/namespaces.ts";
@@ -32,7 +33,7 @@ for (const sockets of ["setns", "child"] as const) {
       const task = JSON.stringify({ view, dhcpPort: bench.dhcpPort, device, sockets });
       const child = spawn(process.execPath, [program, task], { stdio: ["ignore", "pipe", "inherit"] });
       running.push(child);
-      await once(child.stdout, "data", { signal: AbortSignal.timeout(20_000) });
+      await firstOutput(child, /ready/);
       return child;
     };
 

@@ -14,6 +14,7 @@ import {
   readProcess,
   terminate,
 } from "../../../src/linux/process-table.ts";
+import { firstOutput } from "../../helpers/children.ts";
 import { waitFor } from "../../helpers/wait-for.ts";
 
 const children: ChildProcess[] = [];
@@ -28,11 +29,11 @@ interface Started {
   readonly identity: ProcessIdentity;
 }
 
-/** The program must print something once it is as the test wants it. */
+/** The program must say that it is up once it is as the test wants it. */
 async function start(program: string, args: readonly string[]): Promise<Started> {
-  const child = spawn(program, args, { stdio: ["pipe", "pipe", "ignore"] });
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
   children.push(child);
-  await new Promise((resolve) => child.stdout?.once("data", resolve));
+  await firstOutput(child, /up/);
   const identity = readProcess(child.pid ?? 0);
   if (identity === undefined) throw new Error("child is not in the process table");
   return { child, identity };

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { describeProcess } from "../../../src/up/pid-file.ts";
 import { checkStateDirectory, layout, lockStateDirectory, readHolder } from "../../../src/up/state-directory.ts";
+import { endOf, firstOutput } from "../../helpers/children.ts";
 
 const marker = { version: 1, host: "h", namespacePrefix: "p-" } as const;
 
@@ -36,12 +37,11 @@ test("the lock of a killed process is free at once", async (context) => {
   const program = `const { lockStateDirectory } = await import(${JSON.stringify(url)});
     await lockStateDirectory(${JSON.stringify(stateDir)}, ${JSON.stringify(marker)});
     process.stdout.write("locked"); setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
-  await new Promise((resolve) => child.stdout.once("data", resolve));
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "pipe"] });
+  await firstOutput(child, /locked/);
 
   await assert.rejects(lockStateDirectory(stateDir, marker), { message: new RegExp(`pid ${child.pid} since`) });
-  child.kill("SIGKILL");
-  await new Promise((resolve) => child.once("exit", resolve));
+  await endOf(child, "SIGKILL");
 
   assert.equal(await readHolder(stateDir), undefined);
   await (await lockStateDirectory(stateDir, marker)).release();

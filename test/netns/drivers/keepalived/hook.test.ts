@@ -12,6 +12,7 @@ import { haStateDirectory, haStateFile } from "../../../../src/drivers/l3-layout
 import { processRunner } from "../../../../src/linux/command-runner.ts";
 import { findProcesses, isAlive, sendSignal } from "../../../../src/linux/process-table.ts";
 import { routerId } from "../../../../src/model/ids.ts";
+import { firstOutput } from "../../../helpers/children.ts";
 import {
   createNamespace,
   createTestDirectory,
@@ -43,7 +44,7 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
   const startStandIn = async (hasOwnSession: boolean): Promise<ChildProcess> => {
     const words = ["-e", "$| = 1; print 'up'; sleep", join(directory.path, "conf")];
     const child = spawn("perl", words, { stdio: ["ignore", "pipe", "inherit"], detached: hasOwnSession });
-    await once(child.stdout, "data");
+    await firstOutput(child, /up/);
     return child;
   };
   const writeHook = async (holdSeconds: number, speakSeconds = 60): Promise<void> => {
@@ -342,13 +343,12 @@ describe("the hook of keepalived", { skip: skipWithoutRoot }, () => {
     const listener = spawn("ip", argv, { stdio: ["ignore", "pipe", "pipe"] });
     let heard = "";
     listener.stdout.setEncoding("utf8").on("data", (chunk: string) => (heard += chunk));
-    await once(listener.stderr, "data");
-
-    // Without a word, as the agent runs it: nothing is repeated later.
-    await run();
     const frames = (): readonly string[] => heard.split("\n").filter((line) => line.includes("Request who-has"));
     const told = (): number => new Set(frames().map((line) => /who-has (\S+)/.exec(line)?.[1])).size;
     try {
+      await firstOutput(listener, /listening on/);
+      // Without a word, as the agent runs it: nothing is repeated later.
+      await run();
       await waitFor(() => told() === floatingIps + 1, { limitMs: 10_000, what: "all announcements" });
     } finally {
       const ended = once(listener, "close");

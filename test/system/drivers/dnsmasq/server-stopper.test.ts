@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { afterEach, describe, test } from "node:test";
 import { ServerStopper } from "../../../../src/drivers/dnsmasq/server-stopper.ts";
 import { isAlive, type ProcessIdentity, readProcess } from "../../../../src/linux/process-table.ts";
+import { endOf, firstOutput } from "../../../helpers/children.ts";
 import { waitFor } from "../../../helpers/wait-for.ts";
 
 describe("the end of a server", () => {
@@ -16,17 +16,14 @@ describe("the end of a server", () => {
   /** Runs until it is told to end; how it takes that is up to the script. */
   async function start(script: string): Promise<{ readonly server: ProcessIdentity; readonly child: ChildProcess }> {
     const child = spawn(process.execPath, ["-e", `${script}; setInterval(() => {}, 1000); console.log("up")`], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "pipe"],
     });
     children.push(child);
-    if (child.stdout !== null) await once(child.stdout, "data");
+    await firstOutput(child, /up/);
     const server = await waitFor(() => readProcess(child.pid ?? 0), { limitMs: 10_000, what: "the process" });
     return { server, child };
   }
-  const signalOf = async (child: ChildProcess): Promise<NodeJS.Signals | null> =>
-    child.exitCode !== null || child.signalCode !== null
-      ? child.signalCode
-      : ((await once(child, "exit"))[1] as NodeJS.Signals);
+  const signalOf = (child: ChildProcess): Promise<NodeJS.Signals | null> => endOf(child).then(() => child.signalCode);
 
   test("DA-104: comes by SIGTERM where that is obeyed", async () => {
     const { server, child } = await start("");
