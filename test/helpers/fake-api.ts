@@ -25,6 +25,8 @@ export interface Ask {
   readonly body?: unknown;
   /** Bytes as they are, sent as JSON unless the headers say otherwise. */
   readonly raw?: string | Buffer;
+  /** Without a Content-Type. */
+  readonly isTypeless?: true;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -70,13 +72,13 @@ export class FakeApi {
     });
   }
 
-  async ask(url: string, { method = "GET", body, raw, headers = {} }: Ask = {}): Promise<Answer> {
+  async ask(url: string, { method = "GET", body, raw, isTypeless, headers = {} }: Ask = {}): Promise<Answer> {
     const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
     const response = await this.app.inject({
       // inject() has a list of verbs; tests also send others.
       method: method as NonNullable<InjectOptions["method"]>,
       url,
-      headers: { ...(payload === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      headers: { ...(payload === undefined || isTypeless ? {} : { "content-type": "application/json" }), ...headers },
       ...(payload === undefined ? {} : { payload }),
     });
     const isJson = String(response.headers["content-type"]).startsWith("application/json") && response.body !== "";

@@ -12,23 +12,26 @@ const jsonType = /^application\/json\s*(;|$)/i;
 /** What is read as UTF-8 without a difference. */
 const charsets = new Set(["utf-8", "utf8", "us-ascii"]);
 
-/**
- * The one parser for all content types. A body without `application/json` is refused, so that a page of another site
- * cannot make a browser write here without asking first.
- */
+/** The one parser for all content types. */
 export function parseRequestBody(request: FastifyRequest, bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined;
   if (request.method === "DELETE") {
     throw new ApiFault("HTTPBadRequest", "A DELETE request takes no body.");
   }
-  checkContentType(request.headers["content-type"] ?? "");
+  checkContentType(request.headers);
   const body = parseJson(bytes);
   checkShape(body, maxDepth);
   return body;
 }
 
-function checkContentType(type: string): void {
-  if (!jsonType.test(type)) {
+/**
+ * A body that says to be something else is refused, so that a page of another site cannot make a browser write here without asking
+ * first. So is one of a browser that says nothing, as it may of a blob; some clients (tempest's) never say anything.
+ */
+function checkContentType(headers: FastifyRequest["headers"]): void {
+  const { "content-type": type, origin } = headers;
+  if (type === undefined && origin === undefined && headers["sec-fetch-site"] === undefined) return;
+  if (type === undefined || !jsonType.test(type)) {
     throw new ApiFault("HTTPUnsupportedMediaType", "The body must be JSON, sent as Content-Type: application/json.");
   }
   for (const parameter of type.split(";").slice(1)) {

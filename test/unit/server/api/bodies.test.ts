@@ -32,6 +32,16 @@ const bad: readonly (readonly [string, Ask, number, string])[] = [
     415,
     "HTTPUnsupportedMediaType",
   ],
+  ...[{ origin: "http://evil.example" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }].map(
+    (headers) =>
+      [
+        `has no content type and comes from a browser with ${JSON.stringify(headers)}`,
+        { raw: valid, isTypeless: true, headers },
+        415,
+        "HTTPUnsupportedMediaType",
+      ] as const,
+  ),
+  ["has an empty content type", { raw: valid, headers: { "content-type": "" } }, 415, "HTTPUnsupportedMediaType"],
   ["has a malformed content type", { raw: valid, headers: { "content-type": "json" } }, 415, "HTTPUnsupportedMediaType"],
   ...["utf-16", "UTF-16LE", '"utf-16"', "iso-8859-1", "", "utf-8; charset=utf-16"].map(
     (charset) =>
@@ -70,6 +80,10 @@ for (const [what, ask, status, type] of bad) {
     assert.deepEqual(api.ports.calls, []);
   });
 }
+
+test("a body that says nothing of itself is JSON, as clients beside browsers may send it", async () => {
+  assert.equal((await post({ raw: valid, isTypeless: true })).status, 201);
+});
 
 test("JSON with a charset, a BOM or blanks is JSON", async () => {
   for (const raw of [`\ufeff${valid}`, ` \n${valid}\n`]) {
