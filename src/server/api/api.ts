@@ -27,6 +27,7 @@ import { installRateLimit } from "./rate-limit.ts";
 import { installRequestNotices } from "./request-notices.ts";
 import { installNoRoute, installRequestScope } from "./request-scope.ts";
 import { registerRouterActions } from "./router-action-routes.ts";
+import { urlRewriter } from "./url-spellings.ts";
 
 const requestTimeoutMs = 30_000;
 // Clients name hundreds of ids in one query.
@@ -34,7 +35,10 @@ const maxHeaderBytes = 64 * 1024;
 
 /** Not listening yet: the caller chooses where, or uses `inject()`. */
 export function createApi(deps: ApiDeps): FastifyInstance {
-  const app = createBareApp();
+  const parts = deps.parts ?? [];
+  const core = [networkResource, subnetResource, portResource, routerResource, floatingIpResource];
+  const resources = [...core, ...parts.flatMap((part) => part.resources)];
+  const app = createBareApp(urlRewriter([...resources, availabilityZoneResource]));
   installRequestScope(app, deps);
   installHostCheck(app, deps.allowedHosts ?? []);
   installNoRoute(app);
@@ -44,13 +48,11 @@ export function createApi(deps: ApiDeps): FastifyInstance {
   app.decorate("linkPrefix", deps.linkPrefix ?? "");
   if (deps.onRequest !== undefined) installRequestNotices(app, deps.onRequest);
   const { networks, subnets, ports, routers, floatingIps, portForwardings, agents, l3Agents, leases } = deps.services;
-  const parts = deps.parts ?? [];
   installIdentity(app, deps.authenticator ?? headerIdentity);
   if (deps.rateLimit !== undefined) installRateLimit(app, deps.rateLimit, deps.clock);
   registerHealth(app, deps);
-  const core = [networkResource, subnetResource, portResource, routerResource, floatingIpResource];
   registerDiscovery(app, {
-    resources: [...core, ...parts.flatMap((part) => part.resources)],
+    resources,
     extensions: [...coreExtensions, ...parts.flatMap((part) => part.extensions)],
   });
   registerCollection(app, networkResource, networks);
@@ -69,7 +71,7 @@ export function createApi(deps: ApiDeps): FastifyInstance {
   return app;
 }
 
-function createBareApp(): FastifyInstance {
+function createBareApp(rewriteUrl: (url: string) => string): FastifyInstance {
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -83,7 +85,7 @@ function createBareApp(): FastifyInstance {
       querystringParser: () => ({}),
     },
     genReqId: () => `req-${randomUUID()}`,
-    rewriteUrl: ({ url = "/" }) => withoutJsonSuffix(url),
+    rewriteUrl: ({ url = "/" }) => rewriteUrl(url),
     // A URL that cannot be decoded has no route. The type of this one reply is more general than all the others.
     frameworkErrors: (error, request, reply: unknown) => {
       const answer = (reply as FastifyReply).header("x-openstack-request-id", request.id);
@@ -102,11 +104,4 @@ function createBareApp(): FastifyInstance {
     parseRequestBody(request, bytes),
   );
   return app;
-}
-
-/** `/v2.0/networks.json` is the older spelling of `/v2.0/networks`. A tag may end so by itself. */
-function withoutJsonSuffix(url: string): string {
-  const [path = "", ...query] = url.split("?");
-  if (!path.startsWith("/v2.0/") || !path.endsWith(".json") || path.includes("/tags/")) return url;
-  return [path.slice(0, -".json".length), ...query].join("?");
 }

@@ -50,7 +50,15 @@ function parseSent(
     checkPolicy(name, { resource, attribute, value: parsed, action }, context);
     const target = attribute.aliasOf ?? name;
     if (Object.hasOwn(attributes, target) && !isDeepStrictEqual(attributes[target], parsed)) {
-      throw badRequest(`'${target}' and its other name have different values.`);
+      const [other = ""] = Object.keys(sent).filter(
+        (one) => one !== name && (attributeOf(resource, one)?.aliasOf ?? one) === target,
+      );
+      throw badRequest(
+        `${[name, other]
+          .toSorted()
+          .map((one) => `'${one}'`)
+          .join(" and ")} do not match.`,
+      );
     }
     attributes[target] = parsed;
   }

@@ -1,7 +1,7 @@
 // Trunks, and the actions that change which ports they carry.
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { ApiFault } from "../../types/api-faults.ts";
-import { subportsSchema, trunkResource } from "../../types/resources/trunks.ts";
+import { leavingSubportsSchema, subportsSchema, trunkResource } from "../../types/resources/trunks.ts";
 import { quoted } from "../../types/resources/values.ts";
 import { AnswerView } from "../api/answer-view.ts";
 import type { ApiPart } from "../api/api-part.ts";
@@ -43,14 +43,14 @@ function registerActions(app: FastifyInstance, deps: ServiceDeps): void {
     `${path}/add_subports`,
     described("Add ports to those that a trunk carries", { request: subports }),
     scoped(async (request, _reply, context) =>
-      view.one(await addSubports(deps, targetOf(request, context), subportsOf(request.body)), context),
+      view.one(await addSubports(deps, targetOf(request, context), subportsOf(request.body, subportsSchema)), context),
     ),
   );
   app.put(
     `${path}/remove_subports`,
     described("Remove ports from those that a trunk carries", { request: subports }),
     scoped(async (request, _reply, context) => {
-      const ids = subportsOf(request.body).map((subport) => subport.port_id);
+      const ids = subportsOf(request.body, leavingSubportsSchema).map((subport) => subport.port_id);
       return view.one(await removeSubports(deps, targetOf(request, context), ids), context);
     }),
   );
@@ -61,14 +61,14 @@ function targetOf(request: FastifyRequest, context: RequestContext): ChangeTarge
 }
 
 /** `{"sub_ports": […]}` and nothing else. */
-function subportsOf(body: unknown) {
+function subportsOf(body: unknown, schema: typeof leavingSubportsSchema) {
   if (typeof body !== "object" || body === null || Array.isArray(body) || !Object.hasOwn(body, "sub_ports")) {
     throw new ApiFault("HTTPBadRequest", "Unable to find 'sub_ports' in request body.");
   }
   const other = Object.keys(body).find((key) => key !== "sub_ports");
   if (other !== undefined) throw new ApiFault("HTTPBadRequest", `Unrecognized attribute(s) ${quoted(other)}.`);
   // The cast: the key was looked for.
-  const parsed = subportsSchema.safeParse((body as { readonly sub_ports: unknown }).sub_ports);
+  const parsed = schema.safeParse((body as { readonly sub_ports: unknown }).sub_ports);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new ApiFault("HTTPBadRequest", `Invalid input for sub_ports. Reason: ${issue?.message ?? "it is not accepted."}`);

@@ -64,7 +64,13 @@ export async function newSubports(trx: Trx, { trunk, ports, wishes, held }: Join
   for (const wish of wishes) {
     const port = ports.get(wish.port_id);
     if (port === undefined) throw notFound("port", wish.port_id);
-    if (port.id === trunk.port_id || rows.some((row) => row.port_id === port.id)) {
+    if (port.id === trunk.port_id) {
+      throw new ApiFault(
+        "ParentPortInUse",
+        `Port ${port.id} is the parent port of trunk ${trunk.id} and not eligible for its subport.`,
+      );
+    }
+    if (rows.some((row) => row.port_id === port.id)) {
       throw new ApiFault("InvalidInput", `Invalid input for operation: port ${port.id} is given twice.`);
     }
     await checkNoTrunk(trx, port.id);

@@ -114,7 +114,7 @@ type Work = (trx: Trx, trunk: TrunkRow, held: readonly SubportRow[]) => Promise<
 function changeSubports(deps: ServiceDeps, target: ChangeTarget, work: Work): Promise<Attributes> {
   return deps.store.transaction(async (trx) => {
     const before = await trunkService(deps).lockOwn(trx, target.context, target);
-    if (before.admin_state_up === 0) throw new ApiFault("TrunkDisabled", `Trunk ${before.id} is currently disabled.`);
+    checkEnabled(before);
     await work(trx, before, (await readSubports(trx, [before.id])).get(before.id) ?? []);
     const row = { ...before, revision_number: before.revision_number + 1, updated_at: timestamp(deps) };
     await trx.updateTable("trunks").set(row).where("id", "=", row.id).execute();
@@ -123,7 +123,13 @@ function changeSubports(deps: ServiceDeps, target: ChangeTarget, work: Work): Pr
   });
 }
 
-async function checkRemove(trx: Trx, context: RequestContext, { id, port_id }: TrunkRow): Promise<void> {
+function checkEnabled({ id, admin_state_up }: TrunkRow): void {
+  if (admin_state_up === 0) throw new ApiFault("TrunkDisabled", `Trunk ${id} is currently disabled.`);
+}
+
+async function checkRemove(trx: Trx, context: RequestContext, trunk: TrunkRow): Promise<void> {
+  checkEnabled(trunk);
+  const { id, port_id } = trunk;
   const parent = (await lockTrunkPorts(trx, { ...context, isAdmin: true }, [port_id])).get(port_id);
   if (parent !== undefined && isBound(parent)) throw new ApiFault("TrunkInUse", `Trunk ${id} is currently in use.`);
 }

@@ -1,16 +1,12 @@
-import { formatAddress, parseAddress, parseCidr } from "../../model/addresses.ts";
+import { formatAddress, parseAddress } from "../../model/addresses.ts";
 import type { ResourceDeclaration } from "./declaration.ts";
 import { access, identity, ownership, standardAttributes } from "./standard-attributes.ts";
-import { converted, listOf, quoted, readOnly, Refusal, text, toCidr } from "./values.ts";
+import { converted, listOf, readOnly, text, toCidr } from "./values.ts";
 
-/** A single address is a network of its own; bits of a host are a mistake. */
+/** A single address is a network of its own; an address in a network stands for the network. */
 const block = converted({ type: "string", format: "cidr" }, (value) => {
   const address = typeof value === "string" ? parseAddress(value) : undefined;
-  if (address !== undefined) return `${formatAddress(address)}/${address.version === 4 ? 32 : 128}`;
-  const cidr = toCidr(value);
-  if (cidr instanceof Refusal || typeof value !== "string") return cidr;
-  if (parseAddress(value.split("/", 1)[0] ?? "")?.value === parseCidr(cidr)?.first) return cidr;
-  return new Refusal(`${quoted(value)} has bits of a host set, '${cidr}' is the network.`);
+  return address === undefined ? toCidr(value) : `${formatAddress(address)}/${address.version === 4 ? 32 : 128}`;
 });
 
 /** Also the body of add_addresses and remove_addresses. */

@@ -267,7 +267,7 @@ export const portResource: ResourceDeclaration = {
     },
     security_groups: {
       ...access.settable,
-      schema: listOf(uuid, { maxItems, nullIsEmpty: true }),
+      schema: listOf(uuid, { maxItems, nullIsEmpty: true, uniqueBy: (id) => id }),
       filter: "uuid",
       alias: "security-group",
       description: "Security groups, kept and not enforced; unset is the default group of the project, [] is none.",

@@ -5,14 +5,24 @@ import { boolean, integer, listOf, oneOf, readOnly, record, uuid } from "./value
 const alias = "trunk";
 const maxItems = 1000;
 
-/** Which segmentation ids there are is the service's rule: it depends on the type. */
-const subport = record({
+/** For `remove_subports` the port is enough. */
+const anySubport = record({
   port_id: uuid,
   segmentation_type: oneOf(["vlan", "inherit"]).optional(),
   segmentation_id: integer(0).optional(),
 });
 
-export const subportsSchema = listOf(subport, { maxItems });
+/** Which segmentation ids there are is the service's rule: it depends on the type. */
+const subport = anySubport.superRefine(({ segmentation_type: type, segmentation_id: id }, context) => {
+  if (type === "inherit" || (type !== undefined && id !== undefined)) return;
+  context.addIssue("segmentation_type and segmentation_id are needed.");
+});
+
+export const leavingSubportsSchema = listOf(anySubport, { maxItems });
+export const subportsSchema = listOf(subport, {
+  maxItems,
+  uniqueBy: ({ segmentation_type, segmentation_id: id }) => (id === undefined ? undefined : `${segmentation_type} ${id}`),
+});
 export const trunkResource: ResourceDeclaration = {
   name: "trunk",
   collection: "trunks",

@@ -63,10 +63,24 @@ forEachDatabase((_engine, openFresh) => {
     assert.equal(await typeOf(act(second.id, "add", [vlan(sub, 7)])), "PortInUseAsSubPort");
     assert.equal(await typeOf(act(second.id, "add", [vlan(parent, 7)])), "PortInUseAsTrunkParent");
     assert.equal(await typeOf(act(trunk.id, "add", [vlan(free, 5)])), "DuplicateSubPort");
-    assert.equal(await typeOf(post({ port_id: free.id, sub_ports: [vlan(free, 9)] })), "InvalidInput");
+    assert.equal(await typeOf(post({ port_id: free.id, sub_ports: [vlan(free, 9)] })), "ParentPortInUse");
+    assert.equal(await typeOf(act(trunk.id, "add", [vlan(parent, 9)])), "ParentPortInUse");
+    assert.equal(await typeOf(act(trunk.id, "add", [vlan(free, 8), vlan(free, 9)])), "InvalidInput");
     for (const id of [0, 4095]) assert.equal(await typeOf(act(trunk.id, "add", [vlan(free, id)])), "InvalidInput");
     assert.equal(await typeOf(act(trunk.id, "add", [{ port_id: free.id, segmentation_type: "inherit" }])), "InvalidInput");
-    assert.equal(await typeOf(act(trunk.id, "add", [{ port_id: free.id }])), "InvalidInput");
+    // What is wrong in the list itself is told before ports are looked for.
+    const nowhere = { id: "00000000-0000-4000-8000-000000000000" } as Body;
+    const half = [
+      { port_id: nowhere.id },
+      { port_id: nowhere.id, segmentation_type: "vlan" },
+      { port_id: nowhere.id, segmentation_id: 3 },
+    ];
+    for (const one of half) {
+      assert.equal(await typeOf(act(trunk.id, "add", [one])), "HTTPBadRequest");
+      assert.equal(await typeOf(post({ port_id: nowhere.id, sub_ports: [one] })), "HTTPBadRequest");
+    }
+    assert.equal(await typeOf(post({ port_id: nowhere.id, sub_ports: [vlan(free, 9), vlan(sub, 9)] })), "HTTPBadRequest");
+    assert.equal(await typeOf(act(trunk.id, "remove", [{ port_id: nowhere.id }])), "SubPortNotFound");
     assert.equal((await act(trunk.id, "add", [{ ...vlan(free, 6), more: 1 }])).status, 400);
     for (const [id, type] of [
       [parent.id, "PortInUseAsTrunkParent"],
@@ -87,6 +101,7 @@ forEachDatabase((_engine, openFresh) => {
     const trunk = await api.create("trunk", { port_id: parent.id, admin_state_up: false }, blue);
     const path = `/v2.0/trunks/${trunk.id}`;
     assert.equal(faultOf(await act(trunk.id, "add", [vlan(sub, 2)])).type, "TrunkDisabled");
+    assert.equal(faultOf(await api.ask(path, { method: "DELETE", headers: blue })).type, "TrunkDisabled");
     await api.ask(path, { method: "PUT", headers: blue, body: { trunk: { admin_state_up: true } } });
     assert.equal(faultOf(await act(trunk.id, "add", [vlan(used, 2)])).type, "PortInUse");
     const large = await api.create("network", { mtu: Number(network["mtu"]) + 1 }, blue).catch(() => undefined);
