@@ -2,7 +2,7 @@
 // `is_external` follow them: whether there is such a policy, and whether the network is a way out for anybody.
 import { ApiFault } from "../../types/api-faults.ts";
 import type { Trx } from "../store/database.ts";
-import type { NetworkRow } from "../store/rows.ts";
+import { flag, type NetworkRow } from "../store/rows.ts";
 import { findUncovered, readTargets, type SharedAccess, type SharedAction } from "./shared-objects.ts";
 import { shareWithEverybody } from "./sharing.ts";
 
@@ -57,13 +57,13 @@ async function endSharing(trx: Trx, network: NetworkRow): Promise<void> {
     .execute();
 }
 
-/** After its policies changed: the columns follow. A network that is a way out for one project is external. */
-export async function followPolicies(trx: Trx, id: string): Promise<void> {
-  const shared = await readTargets(trx, { type: "network", id, action: "access_as_shared" });
-  const external = await readTargets(trx, { type: "network", id, action: "access_as_external" });
-  await trx
-    .updateTable("networks")
-    .set({ shared: shared.includes("*") ? 1 : 0, ...(external.length > 0 ? { is_external: 1 as const } : {}) })
-    .where("id", "=", id)
-    .execute();
+/** After its policies for this action changed: the column follows. A network that is a way out for one project is external. */
+export async function followPolicies(
+  trx: Trx,
+  { id, action }: { readonly id: string; readonly action: SharedAction },
+): Promise<void> {
+  const targets = await readTargets(trx, { type: "network", id, action });
+  const columns =
+    action === "access_as_shared" ? { shared: flag(targets.includes("*")) } : { is_external: flag(targets.length > 0) };
+  await trx.updateTable("networks").set(columns).where("id", "=", id).execute();
 }

@@ -1,21 +1,20 @@
 // RBAC policies: which project may use which object of another. The object's row is the lock of all its policies.
 import { randomUUID } from "node:crypto";
-import { type SqlBool, sql, type Selectable } from "kysely";
+import { type SqlBool, sql } from "kysely";
 import { ApiFault } from "../../types/api-faults.ts";
 import { rbacPolicyResource } from "../../types/resources/rbac-policies.ts";
 import type { Trx } from "../store/database.ts";
 import type { Condition, ListedTable } from "../store/list-rows.ts";
 import { locksRows } from "../store/rows.ts";
-import type { RbacPoliciesTable } from "../store/schema.ts";
 import { followPolicies } from "./network-sharing.ts";
 import { takeQuota } from "./quota-guard.ts";
+import { checkUnused, type Policy } from "./rbac-uses.ts";
 import type { Attributes, ListQuery, RequestContext, ResourceService } from "./resource-service.ts";
-import { missing, projectOf, type ServiceDeps, someOf, text } from "./service-deps.ts";
-import { findUncovered, readTargets, type SharedAction, sharedKindOf } from "./shared-objects.ts";
+import { missing, projectOf, type ServiceDeps, text } from "./service-deps.ts";
+import { readTargets, type SharedAction, sharedKindOf } from "./shared-objects.ts";
 import { touchRows } from "./standard-rows.ts";
 import { StandardReader } from "./standard-service.ts";
-
-type Policy = Selectable<RbacPoliciesTable>;
+import { checkPoolGuests } from "./subnet-pool-scopes.ts";
 
 const listed: ListedTable = {
   table: "rbac_policies",
@@ -126,9 +125,11 @@ export class RbacPolicies implements ResourceService {
   }
 
   /** The object is another one than before for those who watch it. */
-  async #touch(trx: Trx, { object_type: type, object_id: id }: Policy): Promise<void> {
+  async #touch(trx: Trx, policy: Policy): Promise<void> {
+    const { object_type: type, object_id: id } = policy;
     const table = sharedKindOf(type)?.table ?? "networks";
-    if (type === "network") await followPolicies(trx, id);
+    // The cast: only valid ones are stored.
+    if (type === "network") await followPolicies(trx, { id, action: policy.action as SharedAction });
     await touchRows(trx, this.#deps, { table, ids: [id] });
   }
 }
@@ -180,25 +181,17 @@ async function checkOwned(
 
 async function checkNew(trx: Trx, { object_type: type, object_id: id, action, target_project: target }: Policy): Promise<void> {
   const targets = await readTargets(trx, { type, id, action: action as SharedAction });
-  if (!targets.includes(target)) return;
-  throw new ApiFault(
-    "DuplicateRbacPolicy",
-    `An RBAC policy already exists with those values: ${action} of ${type} ${id} for ${target}.`,
-  );
-}
-
-/** @param replacement who is to have the access instead */
-async function checkUnused(
-  trx: Trx,
-  { policy, ownerId, replacement }: { readonly policy: Policy; readonly ownerId: string; readonly replacement?: string },
-): Promise<void> {
-  // The cast: only valid ones are stored.
-  const access = { type: policy.object_type, id: policy.object_id, ownerId, action: policy.action as SharedAction };
-  const left = (await readTargets(trx, access)).filter((target) => target !== policy.target_project);
-  const uncovered = await findUncovered(trx, access, replacement === undefined ? left : [...left, replacement]);
-  if (uncovered.length === 0) return;
-  throw new ApiFault(
-    "RbacPolicyInUse",
-    `RBAC policy on object ${policy.object_id} cannot be removed because other objects depend on it, of projects ${someOf(uncovered)}.`,
-  );
+  if (targets.includes(target)) {
+    throw new ApiFault(
+      "DuplicateRbacPolicy",
+      `An RBAC policy already exists with those values: ${action} of ${type} ${id} for ${target}.`,
+    );
+  }
+  if (type !== "subnetpool") return;
+  const pool = await trx
+    .selectFrom("subnet_pools")
+    .select(["id", "address_scope_id"])
+    .where("id", "=", id)
+    .executeTakeFirstOrThrow();
+  await checkPoolGuests(trx, pool, [target]);
 }

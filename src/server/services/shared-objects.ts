@@ -102,17 +102,36 @@ export interface SharedAccess {
 }
 
 /** Projects that use the object and may not without a policy for them among `targets`. */
-export async function findUncovered(
-  trx: Trx,
-  { type, id, ownerId, action }: SharedAccess,
-  targets: readonly string[],
-): Promise<readonly string[]> {
+export async function findUncovered(trx: Trx, access: SharedAccess, targets: readonly string[]): Promise<readonly string[]> {
   if (targets.includes("*")) return [];
-  const queries = sharedKindOf(type)?.uses[action]?.(id) ?? [];
-  const covered = new Set([...targets, ownerId, ""]);
-  const users: UsingProject[] = [];
-  for (const query of queries) users.push(...(await query.execute(trx)).rows);
-  return [...new Set(users.map((user) => user.project_id))].filter((project) => !covered.has(project));
+  const covered = new Set([...targets, access.ownerId]);
+  return (await findUsers(trx, access)).filter((project) => !covered.has(project));
+}
+
+/**
+ * Projects that use the object and lose it with the policy for `target`.
+ * @param ending with who has a policy then
+ */
+export async function findLosers(
+  trx: Trx,
+  access: SharedAccess,
+  ending: { readonly target: string; readonly left: readonly string[] },
+): Promise<readonly string[]> {
+  const { target, left } = ending;
+  // A network that leads nobody out is not external any more, not even to its owner.
+  if (access.action === "access_as_external" && left.length === 0) return findUsers(trx, access);
+  const uncovered = await findUncovered(trx, access, left);
+  // What an administrator gave to others never depended on this policy.
+  return target === "*" ? uncovered : uncovered.filter((project) => project === target);
+}
+
+async function findUsers(trx: Trx, { type, id, action }: SharedAccess): Promise<readonly string[]> {
+  const users = new Set<string>();
+  for (const query of sharedKindOf(type)?.uses[action]?.(id) ?? [])
+    for (const { project_id: projectId } of (await query.execute(trx)).rows) users.add(projectId);
+  // What belongs to nobody came along with something else.
+  users.delete("");
+  return [...users];
 }
 
 /** Who may use the object in this way. */

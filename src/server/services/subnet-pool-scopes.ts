@@ -6,6 +6,7 @@ import { hasRowLocks, type SubnetPoolRow } from "../store/rows.ts";
 import type { RequestContext } from "./resource-service.ts";
 import { lockRoutersOn, touchRouters } from "./router-rows.ts";
 import { serverContext, type ServiceDeps } from "./service-deps.ts";
+import { readTargets } from "./shared-objects.ts";
 import { lockVisible } from "./sharing.ts";
 import { storedBlocks } from "./subnet-pool-rules.ts";
 import { lockNetwork } from "./visibility.ts";
@@ -59,6 +60,27 @@ export async function checkScopeOwned(trx: Trx, { context, pool }: ScopedPool): 
     "IllegalSubnetPoolUpdate",
     `Illegal subnetpool update: subnetpool ${pool.id} cannot be updated when associated with shared address scope ${pool.address_scope_id}.`,
   );
+}
+
+/**
+ * Who takes subnets from a pool has its scope too: of new guests, or of a new scope. Throws InvalidInput.
+ * @param guests whom the pool is shared with; `*` is everybody
+ */
+export async function checkPoolGuests(
+  trx: Trx,
+  { id, address_scope_id: scopeId }: Pick<SubnetPoolRow, "id" | "address_scope_id">,
+  guests: readonly string[],
+): Promise<void> {
+  if (scopeId === null || guests.length === 0) return;
+  // Nobody ends the scope's policies meanwhile.
+  await lockVisible(trx, serverContext, { type: "address_scope", ids: [scopeId] });
+  const scope = await trx.selectFrom("address_scopes").select("project_id").where("id", "=", scopeId).executeTakeFirst();
+  const targets = await readTargets(trx, { type: "address_scope", id: scopeId, action: "access_as_shared" });
+  if (targets.includes("*")) return;
+  const stranger = guests.find((guest) => guest !== scope?.project_id && !targets.includes(guest));
+  if (stranger === undefined) return;
+  const what = `subnetpool ${id} cannot be shared with ${stranger}, which has no access to address scope ${scopeId}`;
+  throw new ApiFault("InvalidInput", `Invalid input for operation: ${what}.`);
 }
 
 /** True when blocks were added or the scope is another one. */

@@ -3,37 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { forEachDatabase } from "../../helpers/databases.ts";
 import { type Answer, faultOf } from "../../helpers/fake-api.ts";
+import { as, end, move, projects, share, shared, type Wish } from "../../helpers/rbac-policies.ts";
 import { type Body, RealApi } from "../../helpers/real-api.ts";
 
-const projects = { blue: "b".repeat(32), red: "e".repeat(32), green: "9".repeat(32) } as const;
-const as = (name: keyof typeof projects): Record<string, string> => ({ "x-project-id": projects[name] });
-
-interface Wish {
-  readonly id: string;
-  readonly to: string;
-  readonly by?: Record<string, string>;
-  readonly action?: string;
-  readonly type?: string;
-}
-
-const share = (
-  api: RealApi,
-  { id, to, by = as("blue"), action = "access_as_shared", type = "network" }: Wish,
-): Promise<Answer> =>
-  api.ask("/v2.0/rbac-policies", {
-    method: "POST",
-    headers: by,
-    body: { rbac_policy: { object_type: type, object_id: id, action, target_tenant: to } },
-  });
-const shared = async (api: RealApi, wish: Wish): Promise<Body> => {
-  const answer = await share(api, wish);
-  assert.equal(answer.status, 201, answer.text);
-  return answer.body["rbac_policy"] as Body;
-};
-const end = (api: RealApi, { id }: Body, by = as("blue")): Promise<Answer> =>
-  api.ask(`/v2.0/rbac-policies/${id}`, { method: "DELETE", headers: by });
-const move = (api: RealApi, { id }: Body, target_project: string, by = as("blue")): Promise<Answer> =>
-  api.ask(`/v2.0/rbac-policies/${id}`, { method: "PUT", headers: by, body: { rbac_policy: { target_project } } });
 const show = async (api: RealApi, id: string, by: Record<string, string> = {}): Promise<Record<string, unknown>> =>
   (await api.ask(`/v2.0/networks/${id}`, { headers: by })).body["network"] as Record<string, unknown>;
 const count = async (api: RealApi, path: string, by: Record<string, string>): Promise<number> =>

@@ -94,4 +94,33 @@ forEachDatabase((engine, openFresh) => {
       assert.match(faultOf(answer).type, /NotFound$/);
     }
   });
+
+  test("a pool is not shared with whom its address scope is not shared with any more", async () => {
+    const api = new RealApi(await openFresh());
+    const scope = await api.create("address_scope", { name: "s", ip_version: 4 }, blue, "address-scopes");
+    const pool = await api.create("subnetpool", { name: "p", prefixes: ["10.0.0.0/8"], address_scope_id: scope.id }, blue);
+    const target_project = red["x-project-id"];
+    const policy = { object_type: "subnetpool", object_id: pool.id, action: "access_as_shared", target_project };
+    const post = { method: "POST", headers: blue, body: { rbac_policy: policy } } as const;
+    const ending = { type: "address_scope", table: "address_scopes", id: scope.id } as const;
+    const answer = await whileSharingEnds(api, ending, () => api.ask("/v2.0/rbac-policies", post));
+    assert.equal(faultOf(answer).type, "InvalidInput");
+  });
+
+  test("a network that is external no more is no way out, however close it was", async () => {
+    const api = new RealApi(await openFresh());
+    const network = await api.create("network", { "router:external": true });
+    const [policy] = await api.list("rbac-policies", `?object_id=${network.id}`, {}, "rbac_policies");
+    const outcomes = await Promise.all([
+      api.ask(`/v2.0/rbac-policies/${policy?.id}`, { method: "DELETE" }),
+      ...Array.from({ length: 6 }, () => {
+        const router = { external_gateway_info: { network_id: network.id } };
+        return api.ask("/v2.0/routers", { method: "POST", headers: red, body: { router } });
+      }),
+    ]);
+    const [ended, ...made] = outcomes.map(({ status }) => status);
+    const [after] = await api.list("networks");
+    assert.equal(after?.["router:external"], ended === 409);
+    assert.equal(made.includes(201), ended === 409);
+  });
 });
