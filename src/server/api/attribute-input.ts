@@ -57,7 +57,7 @@ function parseSent(
         `${[name, other]
           .toSorted()
           .map((one) => `'${one}'`)
-          .join(" and ")} do not match.`,
+          .join(" and ")} do not match`,
       );
     }
     attributes[target] = parsed;

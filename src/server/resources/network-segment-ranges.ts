@@ -57,7 +57,8 @@ function newRow(context: RequestContext, body: Attributes, now: string): Row {
     is_default: 0,
     shared: flag(isShared),
     network_type: text(body["network_type"]) ?? "",
-    physical_network: text(body["physical_network"]) ?? null,
+    // Blank is none: some clients always send it.
+    physical_network: text(body["physical_network"]) || null,
     minimum: number(body["minimum"]) ?? 0,
     maximum: number(body["maximum"]) ?? 0,
     next_id: number(body["minimum"]) ?? 0,

@@ -45,7 +45,7 @@ export const networkSegmentRangeResource: ResourceDeclaration = {
     },
     physical_network: {
       ...access.fixed,
-      schema: text({ maxLength: 64, minLength: 1 }),
+      schema: text({ maxLength: 64 }),
       nullIsUnset: true,
       filter: "text",
       alias,

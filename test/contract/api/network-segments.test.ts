@@ -179,6 +179,7 @@ forEachDatabase((_engine, openFresh) => {
     assert.equal(await create({ network_type: "gre" }), "400 NetworkSegmentRangeNetTypeNotSupported");
     assert.equal(await create({ network_type: "flat" }), "400 HTTPBadRequest");
     assert.equal(await create({ physical_network: null }), "400 InvalidInput");
+    assert.equal(await create({ physical_network: "" }), "400 InvalidInput");
     assert.equal(await create({ network_type: "vxlan" }), "400 InvalidInput");
     assert.equal(await create({ minimum: 9, maximum: 8 }), "400 InvalidInput");
     assert.equal(await create({ minimum: 9, maximum: 5000 }), "400 InvalidInput");

@@ -190,7 +190,7 @@ test("project_id and tenant_id are one attribute", async () => {
   }
   assert.match(faultOf(await create({ tenant_id: "red" }, { "x-project-id": "blue" })).message, /admin privileges/);
   const two = { project_id: "red", tenant_id: "blue" };
-  assert.equal(faultOf(await create(two)).message, "'project_id' and 'tenant_id' do not match.");
+  assert.equal(faultOf(await create(two)).message, "'project_id' and 'tenant_id' do not match");
   assert.equal((await create({ tenant_id: "red" }, { "x-project-id": "blue", "x-roles": "Admin" })).status, 201);
 });
 
