@@ -10,7 +10,10 @@ export async function freePort(address = "127.0.0.1"): Promise<number> {
     const server = net.createServer().listen(port, address);
     const isFree = await once(server, "listening").then(
       () => true,
-      () => false,
+      (thrown: NodeJS.ErrnoException) => {
+        if (thrown.code !== "EADDRINUSE") throw thrown;
+        return false;
+      },
     );
     if (!isFree) continue;
     await new Promise((resolve) => server.close(resolve));

@@ -30,7 +30,8 @@ export function untilReady(child: ChildProcess, stderr: () => string = () => "")
       reject(new Error(`${program} ${how}: ${stderr()}`));
     };
     child.once("error", (thrown) => fail(`was not started: ${thrown.message}`));
-    child.once("exit", (code, signal) => fail(`ended with ${code ?? signal}`));
+    // Not "exit": what it said last may come after that.
+    child.once("close", (code, signal) => fail(`ended with ${code ?? signal}`));
     child.once("message", ({ type, url = "", message = "" }: Said) => {
       if (type !== "ready") return fail(`failed: ${message}`);
       clearTimeout(timer);

@@ -24,13 +24,16 @@ export function parseRequestBody(request: FastifyRequest, bytes: Buffer): unknow
   return body;
 }
 
+/** What browsers send of themselves, and programs do not. */
+const browserHeaders = ["origin", "referer", "cookie", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"];
+
 /**
  * A body that says to be something else is refused, so that a page of another site cannot make a browser write here without asking
  * first. So is one of a browser that says nothing, as it may of a blob; some clients (tempest's) never say anything.
  */
 function checkContentType(headers: FastifyRequest["headers"]): void {
-  const { "content-type": type, origin } = headers;
-  if (type === undefined && origin === undefined && headers["sec-fetch-site"] === undefined) return;
+  const type = headers["content-type"];
+  if (type === undefined && browserHeaders.every((name) => headers[name] === undefined)) return;
   if (type === undefined || !jsonType.test(type)) {
     throw new ApiFault("HTTPUnsupportedMediaType", "The body must be JSON, sent as Content-Type: application/json.");
   }

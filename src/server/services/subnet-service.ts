@@ -23,7 +23,7 @@ import { checkBlockWish, takeBlock } from "./subnet-blocks.ts";
 import { addAutoAddresses, releaseSubnet } from "./subnet-ports.ts";
 import { changedSubnetRow, newSubnetRow } from "./subnet-rules.ts";
 import { checkSegmentChange, checkSubnetSegment } from "./subnet-segments.ts";
-import { lockNetwork, ownsNetwork, seesNetwork, visibleSubnets } from "./visibility.ts";
+import { isSharedWith, lockNetwork, ownsNetwork, visibleSubnets } from "./visibility.ts";
 
 const listed: ListedTable = {
   table: "subnets",
@@ -159,7 +159,8 @@ class SubnetService implements ResourceService {
       .$if(locksRows(dialect), (query) => query.forUpdate())
       .executeTakeFirst();
     const own = row?.project_id === context.projectId;
-    if (row === undefined || !(own || (await seesNetwork(trx, context, network)))) throw notFound("subnet", id);
+    const isVisible = own || ownsNetwork(context, network) || (await isSharedWith(trx, context, network));
+    if (row === undefined || !isVisible) throw notFound("subnet", id);
     if (!own && !ownsNetwork(context, network)) throw forbidden(`changing subnet ${id}`);
     checkRevision("subnet", id, row.revision_number, expectedRevision);
     return { row, network };

@@ -13,16 +13,20 @@ import type { SharedAction } from "./shared-objects.ts";
 const usableNetworks = (projectId: string): RawBuilder<unknown> =>
   sql`select object_id from rbac_policies where object_type = 'network' and target_project in ('*', ${projectId})`;
 
+const sharedNetworks = (projectId: string): RawBuilder<unknown> =>
+  sql`${usableNetworks(projectId)} and action = 'access_as_shared'`;
+
 /** `undefined`: everything. */
 export function visibleNetworks({ isAdmin, isService, projectId }: RequestContext): Condition | undefined {
   if (isAdmin || isService) return undefined;
   return sql<SqlBool>`(project_id = ${projectId} or id in (${usableNetworks(projectId)}))`;
 }
 
+/** Not those of an external network: whoever may only leave by it need not know them. */
 export function visibleSubnets({ isAdmin, isService, projectId }: RequestContext): Condition | undefined {
   if (isAdmin || isService) return undefined;
   const own = sql`select id from networks where project_id = ${projectId}`;
-  return sql<SqlBool>`(project_id = ${projectId} or network_id in (${own}) or network_id in (${usableNetworks(projectId)}))`;
+  return sql<SqlBool>`(project_id = ${projectId} or network_id in (${own}) or network_id in (${sharedNetworks(projectId)}))`;
 }
 
 export function visiblePorts(context: RequestContext): Condition | undefined {

@@ -1,6 +1,6 @@
 // Agents and the networks that they host.
 import { randomUUID } from "node:crypto";
-import { type Kysely, type Selectable, sql, type SqlBool } from "kysely";
+import { type Kysely, type RawBuilder, type Selectable, sql, type SqlBool } from "kysely";
 import { formatTimestamp } from "../../base/clock.ts";
 import type { AgentDescription } from "../../types/agent-messages.ts";
 import type { Trx } from "./database.ts";
@@ -67,26 +67,38 @@ export interface Beat extends StreamKey {
 
 const keyOf = ({ role, host }: StreamKey): string => `${role}\0${host}`;
 
+const beatColumns = ["role", "host", "phase", "boot_id", "configurations", "heartbeat_at"] as const;
+
+/** The beats as a table, from one parameter: a text for each number of them would fill the caches of prepared statements. */
+function beatTable(trx: Trx, beats: readonly Beat[]): RawBuilder<unknown> {
+  const rows = beats.map(({ role, host, phase, bootId, configurations, atMs }) => {
+    const heard = { boot_id: bootId, configurations: JSON.stringify(configurations), heartbeat_at: formatTimestamp(atMs) };
+    return { role, host, phase, ...heard };
+  });
+  const text = JSON.stringify(rows);
+  if (hasRowLocks(trx)) {
+    const columns = beatColumns.map((column) => sql`${sql.ref(column)} text`);
+    return sql`jsonb_to_recordset(cast(${text} as jsonb)) as heard (${sql.join(columns)})`;
+  }
+  const columns = beatColumns.map((column) => sql`value ->> ${sql.lit(column)} as ${sql.ref(column)}`);
+  return sql`(select ${sql.join(columns)} from json_each(${text})) as heard`;
+}
+
 /** Some hundred at a time, because a statement for each would be most of what a heartbeat costs. @returns those without a row */
 export async function writeBeats<T extends Beat>(trx: Trx, beats: readonly T[]): Promise<readonly T[]> {
   const written = new Set<string>();
   // In one order everywhere, so that two servers that write at once wait for each other instead of dead-locking.
   const ordered = beats.toSorted((left, right) => (left.host < right.host ? -1 : 1));
   for (const piece of chunks(ordered)) {
-    const hosts = piece.map(({ host }) => host);
     if (hasRowLocks(trx)) {
-      const order = sql`host collate "C"`;
-      await trx.selectFrom("agents").select("id").where("host", "in", hosts).orderBy(order).forNoKeyUpdate().execute();
+      const hosts = piece.map(({ host }) => host);
+      const own = trx.selectFrom("agents").select("id").where("host", "in", hosts);
+      await own.orderBy(sql`host collate "C"`).orderBy("id").forNoKeyUpdate().execute();
     }
-    const rows = piece.map(
-      ({ role, host, phase, bootId, configurations, atMs }) =>
-        sql`(${role}, ${host}, ${phase}, ${bootId}, ${JSON.stringify(configurations)}, ${formatTimestamp(atMs)})`,
-    );
     const { rows: known } = await sql<StreamKey>`
-      with heard (role, host, phase, boot_id, configurations, heartbeat_at) as (values ${sql.join(rows)})
       update agents set phase = heard.phase, boot_id = heard.boot_id, configurations = heard.configurations,
         heartbeat_at = heard.heartbeat_at
-      from heard where agents.role = heard.role and agents.host = heard.host
+      from ${beatTable(trx, piece)} where agents.role = heard.role and agents.host = heard.host
       returning agents.role as role, agents.host as host`.execute(trx);
     for (const key of known) written.add(keyOf(key));
   }

@@ -55,6 +55,30 @@ forEachDatabase((_engine, openFresh) => {
     assert.equal(await count(api, "networks", as("green")), 0);
   });
 
+  test("the subnets of an external network are not shown to those who may only leave by it", async () => {
+    const api = new RealApi(await openFresh());
+    const network = await api.create("network", { "router:external": true, project_id: projects.blue });
+    const subnet = await api.create("subnet", { network_id: network.id, ip_version: 4, cidr: "203.0.113.0/24" });
+    const path = `/v2.0/subnets/${subnet.id}`;
+    const seen = async (by: Record<string, string>) => [
+      (await api.list("subnets", `?network_id=${network.id}`, by)).length,
+      (await api.ask(path, { headers: by })).status,
+    ];
+    const rename = async (by: Record<string, string>) =>
+      (await api.ask(path, { method: "PUT", headers: by, body: { subnet: { name: "x" } } })).status;
+
+    assert.deepEqual((await show(api, network.id, as("red")))["subnets"], [subnet.id]);
+    assert.deepEqual([await seen(as("red")), await rename(as("red"))], [[0, 404], 404]);
+    assert.deepEqual([await seen(as("blue")), await rename(as("blue"))], [[1, 200], 200]);
+    assert.deepEqual(await seen({}), [1, 200]);
+    // They may say which one an address is to be of, as long as they know it.
+    const floatingip = { floating_network_id: network.id, subnet_id: subnet.id };
+    const taken = await api.ask("/v2.0/floatingips", { method: "POST", headers: as("red"), body: { floatingip } });
+    assert.equal(taken.status, 201, taken.text);
+    await shared(api, { id: network.id, to: projects.red });
+    assert.deepEqual([await seen(as("red")), await rename(as("red"))], [[1, 200], 403]);
+  });
+
   test("`shared` and `router:external` are policies for everybody, and follow them", async () => {
     const api = new RealApi(await openFresh());
     const network = await api.create("network", { shared: true, "router:external": true, project_id: projects.blue });

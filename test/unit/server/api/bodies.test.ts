@@ -32,7 +32,14 @@ const bad: readonly (readonly [string, Ask, number, string])[] = [
     415,
     "HTTPUnsupportedMediaType",
   ],
-  ...[{ origin: "http://evil.example" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }].map(
+  ...[
+    { origin: "http://evil.example" },
+    { origin: "null" },
+    { referer: "http://evil.example/" },
+    { cookie: "a=b" },
+    { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-mode": "no-cors" },
+  ].map(
     (headers) =>
       [
         `has no content type and comes from a browser with ${JSON.stringify(headers)}`,
