@@ -40,7 +40,7 @@ function tally(added: Counts, output: string): void {
  * a matter of the machine's load. It is named at the end, and does not make the run fail.
  */
 async function runReal(name: string, files: readonly string[], concurrency: number): Promise<void> {
-  const options = { isolation: "process", limitMs: 960_000 } as const;
+  const options = { isolation: "process", limitMs: 1_080_000 } as const;
   const first = await runStep(testStep(name, files, { ...options, concurrency }));
   printResult(first, true);
   const { failedFiles, output } = first;
