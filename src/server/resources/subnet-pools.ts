@@ -7,13 +7,11 @@ import { extension } from "../api/extensions.ts";
 import { registerSubnetPoolActions } from "../api/subnet-pool-action-routes.ts";
 import type { Attributes, RequestContext } from "../services/resource-service.ts";
 import type { ServiceDeps } from "../services/service-deps.ts";
-import { readTargets } from "../services/shared-objects.ts";
 import { forgetSharing, presentShared, shareAsAsked, sharedFilter, sharedSort, visibleObjects } from "../services/sharing.ts";
 import { type Change, type Created, StandardService, type StandardSpec } from "../services/standard-service.ts";
 import { SubnetPoolActions } from "../services/subnet-pool-actions.ts";
 import { changedPoolRow, newPoolRow } from "../services/subnet-pool-rules.ts";
 import {
-  checkPoolGuests,
   checkScope,
   checkScopeOwned,
   lockNetworksOfPool,
@@ -78,12 +76,11 @@ function specOf(deps: ServiceDeps): StandardSpec<SubnetPoolRow> {
   };
 }
 
-async function checkCreate(trx: Trx, { context, rows, bodies }: Created<SubnetPoolRow>): Promise<void> {
+async function checkCreate(trx: Trx, { context, rows }: Created<SubnetPoolRow>): Promise<void> {
   for (const [index, pool] of rows.entries()) {
     const beside = rows.slice(0, index);
     await checkDefault(trx, pool, beside);
     await checkScope(trx, { context, pool, beside });
-    if (bodies[index]?.["shared"] === true) await checkPoolGuests(trx, pool, ["*"]);
   }
 }
 
@@ -92,8 +89,6 @@ async function checkChange(trx: Trx, { context, before, after }: Change<SubnetPo
   if (before.is_default === 0) await checkDefault(trx, after);
   await checkScopeOwned(trx, { context, pool: before });
   if (needsScopeCheck(before, after)) await checkScope(trx, { context, pool: after });
-  if (before.address_scope_id === after.address_scope_id) return;
-  await checkPoolGuests(trx, after, await readTargets(trx, { type, id: after.id, action: "access_as_shared" }));
 }
 
 /** Of those who ask at the same time, an index of the table lets one in. */
