@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { firstOutput } from "./children.ts";
 import { sh } from "./namespaces.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -46,7 +47,7 @@ export async function listen(namespace: string, ...ports: readonly string[]): Pr
   const child = spawn("ip", ["netns", "exec", namespace, "python3", "-c", echo, ...ports], {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  await once(child.stdout, "data");
+  await firstOutput(child, /^up$/m);
   return { close: () => end(child) };
 }
 

@@ -158,10 +158,9 @@ class SubnetService implements ResourceService {
       .where("id", "=", id)
       .$if(locksRows(dialect), (query) => query.forUpdate())
       .executeTakeFirst();
-    const own = row?.project_id === context.projectId;
-    const isVisible = own || ownsNetwork(context, network) || (await isSharedWith(trx, context, network));
-    if (row === undefined || !isVisible) throw notFound("subnet", id);
-    if (!own && !ownsNetwork(context, network)) throw forbidden(`changing subnet ${id}`);
+    const mayChange = row?.project_id === context.projectId || ownsNetwork(context, network);
+    if (row === undefined || !(mayChange || (await isSharedWith(trx, context, network)))) throw notFound("subnet", id);
+    if (!mayChange) throw forbidden(`changing subnet ${id}`);
     checkRevision("subnet", id, row.revision_number, expectedRevision);
     return { row, network };
   }
